@@ -1,0 +1,1 @@
+//! The ADQL-flavoured SQL dialect: parse, validate, lower

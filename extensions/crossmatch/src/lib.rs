@@ -1,0 +1,1 @@
+//! The cross-match join: recognise, plan, execute

@@ -1,0 +1,1 @@
+//! ADQL geometry, IVOA and Q3C functions as one table

@@ -1,0 +1,1 @@
+//! HATS catalogues: read in place, import, prune

@@ -1,0 +1,1 @@
+//! The umbrella: every astronomical extension in one call

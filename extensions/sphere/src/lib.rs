@@ -1,0 +1,1 @@
+//! Positions, regions, HEALPix cells and epochs on the celestial sphere
