@@ -1,1 +1,108 @@
-fn main() {}
+//! The program: reads the command line and hands over to the library.
+
+use std::io::{self, BufWriter, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dreyer::Format;
+use dreyer::command::{self, Failure, ImportArgs, Input, SqlOptions};
+use tracing_subscriber::EnvFilter;
+
+/// An astronomical catalogue database: SQL and ADQL over HATS Parquet.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The sample sky, a cross-match of two real catalogues, and how to connect.
+    Demo,
+    /// Run SQL on this machine. Without -c or -f: interactive.
+    Sql(SqlArgs),
+    /// Serve catalogues to PostgreSQL clients, read-only.
+    Serve(ServeArgs),
+    /// Make a catalogue from Parquet or CSV files.
+    Import(ImportArgs),
+}
+
+#[derive(Debug, Args)]
+struct SqlArgs {
+    /// Directories with HATS catalogues. Without one: the sample sky.
+    roots: Vec<String>,
+    /// Run these statements and leave.
+    #[arg(short, long = "command", value_name = "SQL", conflicts_with = "file")]
+    command: Option<String>,
+    /// Run the statements of this file and leave; - is the standard input.
+    #[arg(short, long)]
+    file: Option<PathBuf>,
+    /// How rows are written.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Whose meaning words have where PostgreSQL and ADQL differ (LOG, say).
+    #[arg(long, value_enum, default_value_t = Dialect::Postgres)]
+    dialect: Dialect,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Dialect {
+    Postgres,
+    Adql,
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// Directories with HATS catalogues. Without one: the sample sky.
+    roots: Vec<String>,
+    /// Address to listen on for PostgreSQL clients [default: 127.0.0.1:5433].
+    #[arg(long, value_name = "ADDR")]
+    pg: Option<SocketAddr>,
+    /// Configuration file (TOML); the command line takes precedence.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("DREYER_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("ERROR:  cannot start: {error}")),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_closed_output() => ExitCode::SUCCESS,
+        Err(failure) => fail(&failure.to_string()),
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Demo => command::demo(&mut BufWriter::new(io::stdout().lock())).await,
+        Command::Sql(args) => command::sql(args.into()).await,
+        Command::Serve(args) => command::serve(args.roots, args.pg, args.config.as_deref()).await,
+        Command::Import(args) => command::import(args).await,
+    }
+}
+
+impl From<SqlArgs> for SqlOptions {
+    fn from(args: SqlArgs) -> Self {
+        let input = match (args.command, args.file) {
+            (Some(text), _) => Input::Text(text),
+            (None, Some(file)) => Input::File(file),
+            (None, None) => Input::Terminal,
+        };
+        Self { roots: args.roots, input, format: args.format, adql: args.dialect == Dialect::Adql }
+    }
+}
+
+fn fail(message: &str) -> ExitCode {
+    // A terminal that is gone cannot be told anything.
+    let _ = writeln!(io::stderr(), "{message}");
+    ExitCode::FAILURE
+}

@@ -1,1 +1,41 @@
-//! HATS catalogues: read in place, import, prune
+//! HATS catalogues: HEALPix-tiled Parquet, read in place, imported and pruned.
+//!
+//! ```text
+//! folder ──HatsCatalog::open──► properties · columns · tiles ──HatsTable──► scan
+//!                                                                            │ filters ► sky ranges ► tiles
+//!                                                                            ▼
+//!                                              DataSourceExec over HatsSource (stock Parquet inside)
+//!                                                │ statistics of the index ► row groups ► pages
+//! files ──import──► folder                       ▼
+//!                                              rows, judged above by the filters themselves
+//! ```
+//!
+//! - [`discover`] finds the catalogues under a root; [`HatsTable`] makes a table of each.
+//! - [`HatsTilingSource`] tells a cross-match how a scan is cut and reads parts of it.
+//! - [`HatsCodec`] sends scans to other processes.
+//! - [`import`](mod@import) writes catalogues from Parquet and CSV files.
+//!
+//! It does no astronomy of its own: cells and regions are `dreyer-sphere`'s, and which predicates say where to look is
+//! decided in `dreyer-tiling`.
+
+mod catalog;
+mod collection;
+mod error;
+mod layout;
+mod listing;
+mod properties;
+mod prune;
+mod reader;
+mod schema;
+mod source;
+mod table;
+mod tiling;
+
+pub use catalog::{HatsCatalog, SORTED_PROPERTY};
+pub use collection::Collection;
+pub use error::HatsError;
+pub use listing::Tile;
+pub use properties::Properties;
+pub use source::HatsSource;
+pub use table::HatsTable;
+pub use tiling::HatsTilingSource;

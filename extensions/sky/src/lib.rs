@@ -1,1 +1,79 @@
-//! The umbrella: every astronomical extension in one call
+//! The umbrella: every astronomical extension in one call. No logic of its own.
+//!
+//! ```
+//! use datafusion::execution::SessionStateBuilder;
+//! use dreyer_sky::SkyExt;
+//!
+//! let state = SessionStateBuilder::new().with_default_features().with_sky().build();
+//! assert!(state.scalar_functions().contains_key("distance"));
+//! ```
+//!
+//! A coordinator and a worker that both call [`SkyExt::with_sky`] and use [`codecs`] cannot drift apart.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::common::Result;
+use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use datafusion::prelude::SessionConfig;
+use datafusion_proto::physical_plan::PhysicalExtensionCodec;
+use dreyer_tiling::{SkyOptions, TilingSources};
+
+pub use dreyer_crossmatch as crossmatch;
+pub use dreyer_geometry as geometry;
+pub use dreyer_hats as hats;
+pub use dreyer_kernel as kernel;
+pub use dreyer_tiling as tiling;
+
+/// Adds every astronomical extension to a session.
+pub trait SkyExt {
+    /// Functions, optimiser rule, planner, tiling sources and the `dreyer.*` options. Call it after
+    /// `with_default_features`, whose functions and rules ours join or replace by name.
+    #[must_use]
+    fn with_sky(self) -> Self;
+}
+
+impl SkyExt for SessionStateBuilder {
+    fn with_sky(mut self) -> Self {
+        let config = self.config().take().unwrap_or_else(SessionConfig::new);
+        let config = config
+            .with_option_extension(SkyOptions::default())
+            .with_extension(Arc::new(TilingSources(vec![Arc::new(hats::HatsTilingSource)])));
+        let mut functions = self.scalar_functions().take().unwrap_or_default();
+        functions.extend(geometry::functions());
+        self.with_config(config)
+            .with_scalar_functions(functions)
+            // Last: by then filters are inside joins and constants are folded.
+            .with_optimizer_rule(Arc::new(crossmatch::CrossMatchRule))
+            .with_query_planner(Arc::new(SkyQueryPlanner))
+    }
+}
+
+/// The codecs of all plan nodes that the extensions add.
+pub fn codecs() -> Vec<Arc<dyn PhysicalExtensionCodec>> {
+    vec![Arc::new(hats::HatsCodec), Arc::new(crossmatch::CrossMatchCodec)]
+}
+
+/// The extension planners, in the order in which they are asked.
+pub fn extension_planners() -> Vec<Arc<dyn ExtensionPlanner + Send + Sync>> {
+    vec![Arc::new(crossmatch::CrossMatchPlanner)]
+}
+
+#[derive(Debug)]
+struct SkyQueryPlanner;
+
+#[async_trait]
+impl QueryPlanner for SkyQueryPlanner {
+    async fn create_physical_plan(
+        &self,
+        logical_plan: &LogicalPlan,
+        session_state: &SessionState,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let planner = DefaultPhysicalPlanner::with_extension_planners(extension_planners());
+        planner.create_physical_plan(logical_plan, session_state).await
+    }
+}

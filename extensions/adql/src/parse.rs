@@ -1,0 +1,18 @@
+//! Parsing a text, for those who do not go through DataFusion's parser.
+
+use sqlparser::ast::Statement;
+use sqlparser::parser::Parser;
+
+use crate::{Error, dialect, split};
+
+/// The statements of a text, in the dialect of this crate, not lowered.
+///
+/// Spans in the result and in errors refer to the whole text.
+///
+/// # Errors
+/// The first fault of the text, with its place.
+pub fn parse(sql: &str) -> Result<Vec<Statement>, Error> {
+    // Measures the text before a tree is built from it; see `bounds`.
+    split(sql)?;
+    Parser::parse_sql(dialect(), sql).map_err(Error::from)
+}

@@ -1,0 +1,160 @@
+//! One side held in memory, sorted along the HEALPix curve, and the search through it.
+//!
+//! A search works in cells of one order, coarse enough that most circles stay inside one cell:
+//!
+//! ```text
+//!   ┌────────┬────────┐   ● inner row: its circle stays in its cell; the bits of the index say so
+//!   │  ●     │        │     → one run of the sorted side
+//!   │        │        │   ○ border row: its circle may cross an edge
+//!   │       ○│        │     → the runs of the cell and of its eight neighbours
+//!   └────────┴────────┘
+//! ```
+//!
+//! Rows that come in sky order ask for the same cell again and again, so its runs are remembered.
+
+use std::ops::Range;
+
+use datafusion::arrow::array::RecordBatch;
+use dreyer_sphere::{Cell, InnerTest, MAX_ORDER, finest_order_wider_than};
+
+use super::position::Places;
+
+/// Cells of the search are this many orders coarser than the finest ones that a circle cannot leave by more than
+/// one: 32 times as wide, so that about one row in eight lies at a border.
+const COARSER_ORDERS: u8 = 5;
+
+/// Rows that a search cell may hold on average before it is cut finer.
+const CROWDED: usize = 4;
+
+/// A position known only by its stored index may be off by a cell of order 29, 0.4 milliarcseconds.
+const INDEX_ERROR_DEG: f64 = 4e-7;
+
+/// Floating-point slack of a squared chord, of unit vectors good to about 1e-16.
+const CHORD_SLACK: f64 = 1e-9;
+
+/// Rows of one side in the order of their HEALPix index.
+#[derive(Debug, Default)]
+pub(crate) struct SkyIndex {
+    /// The rows themselves; the index holds places in them.
+    pub(crate) batches: Vec<RecordBatch>,
+    index: Vec<u64>,
+    vector: Vec<[f64; 3]>,
+    /// Batch and row of each entry.
+    at: Vec<(u32, u32)>,
+}
+
+impl SkyIndex {
+    /// Adds a batch with the places of its rows.
+    pub(crate) fn push(&mut self, batch: RecordBatch, places: Places) {
+        let number = u32::try_from(self.batches.len()).unwrap_or(u32::MAX);
+        self.batches.push(batch);
+        self.index.extend(places.index);
+        self.vector.extend(places.vector);
+        self.at.extend(places.row.into_iter().map(|row| (number, row)));
+    }
+
+    /// Sorts what was pushed; a no-op for rows that came in order.
+    pub(crate) fn sort(&mut self) {
+        if self.index.is_sorted() {
+            return;
+        }
+        let mut order: Vec<usize> = (0..self.index.len()).collect();
+        order.sort_by_key(|&entry| self.index[entry]);
+        self.index = order.iter().map(|&entry| self.index[entry]).collect();
+        self.vector = order.iter().map(|&entry| self.vector[entry]).collect();
+        self.at = order.iter().map(|&entry| self.at[entry]).collect();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Batch and row of an entry, as the interleave kernel takes them.
+    pub(crate) fn place(&self, entry: usize) -> (usize, usize) {
+        let (batch, row) = self.at[entry];
+        (batch as usize, row as usize)
+    }
+
+    /// Bytes that an entry takes beside its batch.
+    pub(crate) const ENTRY_BYTES: usize = 8 + 24 + 8;
+
+    fn run(&self, cell_range: Range<u64>) -> Range<usize> {
+        let start = self.index.partition_point(|&index| index < cell_range.start);
+        let end = start + self.index[start..].partition_point(|&index| index < cell_range.end);
+        start..end
+    }
+}
+
+/// A search with one radius through a [`SkyIndex`], one row after another.
+#[derive(Debug)]
+pub(crate) struct Search {
+    /// Order of the cells, and the test for rows whose circle stays inside one. `None`: every row is a candidate.
+    cells: Option<(u8, InnerTest)>,
+    /// Largest squared chord between unit vectors that is still a candidate.
+    chord2: f64,
+    cell: Option<u64>,
+    own: Range<usize>,
+    around: Option<Vec<Range<usize>>>,
+}
+
+impl Search {
+    /// A search of `held` with a radius in degrees; nothing lies within a negative or undefined one.
+    pub(crate) fn new(held: &SkyIndex, radius_deg: f64) -> Self {
+        let radius_deg = (radius_deg + INDEX_ERROR_DEG).min(180.0);
+        let half_chord = (radius_deg / 2.0).to_radians().sin();
+        let chord2 = if radius_deg < INDEX_ERROR_DEG || radius_deg.is_nan() {
+            -1.0
+        } else {
+            4.0 * half_chord * half_chord * (1.0 + CHORD_SLACK) + f64::EPSILON * CHORD_SLACK
+        };
+        let cells = finest_order_wider_than(radius_deg)
+            .map(|finest| search_order(held, finest))
+            .map(|order| (order, InnerTest::new(order, radius_deg)));
+        Self { cells, chord2, cell: None, own: 0..held.len(), around: None }
+    }
+
+    /// Calls `found` with every entry of `held` that may lie within the radius of a row at `index`, `vector`.
+    #[inline]
+    pub(crate) fn candidates(&mut self, held: &SkyIndex, index: u64, vector: [f64; 3], mut found: impl FnMut(usize)) {
+        let chord2 = self.chord2;
+        let mut scan = |run: Range<usize>| {
+            for (entry, other) in held.vector[run.clone()].iter().enumerate() {
+                let [dx, dy, dz] = [other[0] - vector[0], other[1] - vector[1], other[2] - vector[2]];
+                if dx * dx + dy * dy + dz * dz <= chord2 {
+                    found(run.start + entry);
+                }
+            }
+        };
+        let Some((order, inner)) = &self.cells else { return scan(self.own.clone()) };
+        let number = index >> (2 * (MAX_ORDER - order));
+        if self.cell != Some(number) {
+            self.cell = Some(number);
+            self.around = None;
+            self.own = Cell::new(*order, number).map_or(0..0, |cell| held.run(cell.range()));
+        }
+        scan(self.own.clone());
+        if !inner.is_inner(index) {
+            let around = self.around.get_or_insert_with(|| {
+                Cell::new(*order, number).map_or_else(
+                    |_| Vec::new(),
+                    |cell| cell.neighbours().into_iter().map(|near| held.run(near.range())).collect(),
+                )
+            });
+            around.iter().filter(|run| !run.is_empty()).for_each(|run| scan(run.clone()));
+        }
+    }
+}
+
+/// The order to search at: coarse, but not so coarse that cells are crowded.
+fn search_order(held: &SkyIndex, finest: u8) -> u8 {
+    let mut order = finest.saturating_sub(COARSER_ORDERS);
+    while order < finest {
+        let shift = 2 * (MAX_ORDER - order);
+        let occupied = 1 + held.index.windows(2).filter(|pair| pair[0] >> shift != pair[1] >> shift).count();
+        if held.len() <= CROWDED * occupied {
+            break;
+        }
+        order += 1;
+    }
+    order
+}

@@ -1,0 +1,252 @@
+//! The operator: [`CrossMatchExec`], its properties and what EXPLAIN shows of it.
+//!
+//! ```text
+//! CrossMatchExec: strategy=aligned, radius=1", units=24, left=[ra@1, dec@2], right=[ra@0, dec@1], …
+//!   DataSourceExec: … left, cut on the sky
+//!   DataSourceExec: … right, cut on the sky
+//! ```
+
+mod aligned;
+mod index;
+mod indexed;
+mod judge;
+mod metrics;
+mod position;
+mod stream;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{JoinSide, Result, internal_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{
+    Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions, apply_expression_roots,
+};
+use datafusion::physical_plan::joins::utils::JoinFilter;
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
+};
+use dreyer_sphere::CellRanges;
+
+use crate::node::Arcsec;
+use judge::Judge;
+pub use position::Position;
+
+/// One side of a cross-match.
+#[derive(Debug, Clone)]
+pub struct Side {
+    /// Where a row lies.
+    pub position: Position,
+    /// The column that holds the HEALPix index of order 29, if there is one.
+    pub index_column: Option<usize>,
+    /// How many of the input's columns, from the first, are output.
+    pub width: usize,
+}
+
+/// How the pairs are found.
+#[derive(Debug, Clone)]
+pub enum Mode {
+    /// Unit by unit of the sky: the right rows in and around it are held, the left rows in it stream past.
+    Aligned {
+        /// Per output partition, the parts of the sky that it matches, in the order of the HEALPix curve.
+        units: Arc<[Vec<CellRanges>]>,
+        /// What the tables' own records say will be read.
+        estimate: Estimate,
+    },
+    /// One side is held whole, the other streams past.
+    Indexed {
+        /// The side that is held.
+        held: JoinSide,
+    },
+}
+
+/// Rows and stored bytes that an aligned match will read, by the tables' own records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Estimate {
+    /// Rows of the left side.
+    pub left_rows: u64,
+    /// Rows of the right side.
+    pub right_rows: u64,
+    /// Bytes of the files that hold them.
+    pub file_bytes: u64,
+}
+
+/// Joins two inputs where their positions lie within a radius and the condition holds.
+#[derive(Debug)]
+pub struct CrossMatchExec {
+    left: Arc<dyn ExecutionPlan>,
+    right: Arc<dyn ExecutionPlan>,
+    left_side: Side,
+    right_side: Side,
+    radius_deg: f64,
+    condition: JoinFilter,
+    mode: Mode,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+    /// The held side of [`Mode::Indexed`], loaded once for all partitions.
+    loaded: Mutex<Option<indexed::Loading>>,
+}
+
+impl CrossMatchExec {
+    /// A cross-match. `condition` is the whole join condition over the inputs' columns.
+    pub fn new(
+        inputs: [Arc<dyn ExecutionPlan>; 2],
+        sides: [Side; 2],
+        radius_deg: f64,
+        condition: JoinFilter,
+        mode: Mode,
+    ) -> Self {
+        let ([left, right], [left_side, right_side]) = (inputs, sides);
+        let left_schema = left.schema();
+        let right_schema = right.schema();
+        let fields = left_schema.fields().iter().take(left_side.width);
+        let fields = fields.chain(right_schema.fields().iter().take(right_side.width));
+        let schema = Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()));
+        let partitions = match &mode {
+            Mode::Aligned { units, .. } => units.len(),
+            Mode::Indexed { held: JoinSide::Left } => right.output_partitioning().partition_count(),
+            Mode::Indexed { .. } => left.output_partitioning().partition_count(),
+        };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            Partitioning::UnknownPartitioning(partitions),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Self {
+            left,
+            right,
+            left_side,
+            right_side,
+            radius_deg,
+            condition,
+            mode,
+            schema,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+            loaded: Mutex::new(None),
+        }
+    }
+
+    /// How the pairs are found.
+    pub fn mode(&self) -> &Mode {
+        &self.mode
+    }
+
+    /// The radius in degrees.
+    pub fn radius_deg(&self) -> f64 {
+        self.radius_deg
+    }
+
+    /// The whole join condition.
+    pub fn condition(&self) -> &JoinFilter {
+        &self.condition
+    }
+
+    /// The left and the right side.
+    pub fn sides(&self) -> [&Side; 2] {
+        [&self.left_side, &self.right_side]
+    }
+
+    fn judge(&self, held: JoinSide) -> Judge {
+        Judge {
+            condition: self.condition.clone(),
+            schema: Arc::clone(&self.schema),
+            widths: (self.left_side.width, self.right_side.width),
+            held,
+        }
+    }
+}
+
+impl DisplayAs for CrossMatchExec {
+    fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if format == DisplayFormatType::TreeRender {
+            return writeln!(f, "radius={}", Arcsec(self.radius_deg));
+        }
+        let strategy = match &self.mode {
+            Mode::Aligned { .. } => "aligned",
+            Mode::Indexed { held: JoinSide::Left } => "indexed, held=left",
+            Mode::Indexed { .. } => "indexed, held=right",
+        };
+        write!(f, "CrossMatchExec: strategy={strategy}, radius={}", Arcsec(self.radius_deg))?;
+        if let Mode::Aligned { units, estimate } = &self.mode {
+            let units: usize = units.iter().map(Vec::len).sum();
+            let Estimate { left_rows, right_rows, file_bytes } = estimate;
+            write!(f, ", units={units}, left_rows={left_rows}, right_rows={right_rows}, file_bytes={file_bytes}")?;
+        }
+        let (left, right) = (&self.left_side.position, &self.right_side.position);
+        write!(f, ", left={left}, right={right}, condition={}", self.condition.expression())
+    }
+}
+
+impl ExecutionPlan for CrossMatchExec {
+    fn name(&self) -> &'static str {
+        "CrossMatchExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.left, &self.right]
+    }
+
+    fn required_input_distribution(&self) -> Vec<Distribution> {
+        let needs = |side| match &self.mode {
+            Mode::Indexed { held } if *held == side => Distribution::SinglePartition,
+            _ => Distribution::UnspecifiedDistribution,
+        };
+        vec![needs(JoinSide::Left), needs(JoinSide::Right)]
+    }
+
+    /// A repartition below an aligned match would tear the pairing of its inputs; below an indexed one it spreads the
+    /// streamed side.
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        let benefits = |side| matches!(&self.mode, Mode::Indexed { held } if *held != side);
+        vec![benefits(JoinSide::Left), benefits(JoinSide::Right)]
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        let places = self.left_side.position.exprs().into_iter().chain(self.right_side.position.exprs());
+        apply_expression_roots(places.chain([self.condition.expression()]), f)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Ok(inputs) = <[Arc<dyn ExecutionPlan>; 2]>::try_from(children) else {
+            return internal_err!("CrossMatchExec has two inputs");
+        };
+        let sides = [self.left_side.clone(), self.right_side.clone()];
+        Ok(Arc::new(Self::new(inputs, sides, self.radius_deg, self.condition.clone(), self.mode.clone())))
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        match &self.mode {
+            Mode::Aligned { units, .. } => match units.get(partition) {
+                Some(units) => aligned::execute(self, units.clone(), partition, context),
+                None => internal_err!("CrossMatchExec has no partition {partition}"),
+            },
+            Mode::Indexed { held } => indexed::execute(self, *held, partition, context),
+        }
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}

@@ -1,0 +1,201 @@
+//! Both sides are tiled scans, joined on the columns that tile them: cut the sky into units and match each alone.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{CastExpr, Column};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use dreyer_sphere::{Cell, CellRanges, MAX_ORDER};
+use dreyer_tiling::{TileStats, Tiling, TilingSources};
+
+use crate::exec::{CrossMatchExec, Estimate, Mode, Position, Side};
+use crate::planner::MatchPlan;
+
+pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let radius_deg = plan.radius_deg;
+    if radius_deg.is_nan() || radius_deg > plan.options.crossmatch_aligned_max_radius_deg {
+        return Ok(None);
+    }
+    let Some(left) = TiledInput::of(&plan.sources, &plan.left, &plan.left_at)? else { return Ok(None) };
+    let Some(right) = TiledInput::of(&plan.sources, &plan.right, &plan.right_at)? else { return Ok(None) };
+    let cut = Cut { left: &left.tiling, right: &right.tiling, radius_deg, unit_rows: plan.options.crossmatch_unit_rows as u64 };
+    let (units, estimate) = cut.units(plan.target_partitions, left.index_column.is_some());
+    let side = |input: &TiledInput, position: &Position| Side {
+        position: position.clone(),
+        index_column: input.index_column,
+        width: input.width,
+    };
+    let sides = [side(&left, &plan.left_at), side(&right, &plan.right_at)];
+    let mode = Mode::Aligned { units: units.into(), estimate };
+    let exec = CrossMatchExec::new([left.plan, right.plan], sides, radius_deg, plan.condition.clone(), mode);
+    Ok(Some(Arc::new(exec)))
+}
+
+/// A tiled scan under operators that treat each row alone, with the index column added behind its own columns.
+struct TiledInput {
+    plan: Arc<dyn ExecutionPlan>,
+    tiling: Tiling,
+    index_column: Option<usize>,
+    width: usize,
+}
+
+impl TiledInput {
+    fn of(sources: &TilingSources, input: &Arc<dyn ExecutionPlan>, at: &Position) -> Result<Option<Self>> {
+        let Position::LonLat { lon, lat } = at else { return Ok(None) };
+        let (Some(lon), Some(lat)) = (plain_column(lon), plain_column(lat)) else { return Ok(None) };
+        let Some((tiling, lon, lat)) = trace(sources, input, lon, lat) else { return Ok(None) };
+        if (lon, lat) != (tiling.lon_column.clone(), tiling.lat_column.clone()) {
+            return Ok(None);
+        }
+        let width = input.schema().fields().len();
+        let (plan, index_column) = match add_index(sources, input)? {
+            Some((plan, column)) => (plan, Some(column)),
+            None => (Arc::clone(input), None),
+        };
+        Ok(Some(Self { plan, tiling, index_column, width }))
+    }
+}
+
+fn plain_column(expr: &Arc<dyn PhysicalExpr>) -> Option<usize> {
+    if let Some(cast) = expr.downcast_ref::<CastExpr>() {
+        return plain_column(cast.expr());
+    }
+    expr.downcast_ref::<Column>().map(Column::index)
+}
+
+/// Follows two columns down to a tiled scan: its tiling, and what the columns are called there.
+fn trace(
+    sources: &TilingSources,
+    plan: &Arc<dyn ExecutionPlan>,
+    lon: usize,
+    lat: usize,
+) -> Option<(Tiling, String, String)> {
+    if let Some((_, tiling)) = sources.tiling(plan) {
+        let schema = plan.schema();
+        return Some((tiling, schema.field(lon).name().clone(), schema.field(lat).name().clone()));
+    }
+    if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+        return filter.projection().is_none().then(|| trace(sources, filter.input(), lon, lat))?;
+    }
+    let projection = plan.downcast_ref::<ProjectionExec>()?;
+    let below = |column: usize| plain_column(&projection.expr().get(column)?.expr);
+    trace(sources, projection.input(), below(lon)?, below(lat)?)
+}
+
+/// The same rows with the scan's index column added last, and its position.
+fn add_index(
+    sources: &TilingSources,
+    plan: &Arc<dyn ExecutionPlan>,
+) -> Result<Option<(Arc<dyn ExecutionPlan>, usize)>> {
+    if let Some((source, _)) = sources.tiling(plan) {
+        return source.with_index(plan);
+    }
+    if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+        let Some((input, column)) = add_index(sources, filter.input())? else { return Ok(None) };
+        let filter = FilterExec::try_new(Arc::clone(filter.predicate()), input)?;
+        return Ok(Some((Arc::new(filter), column)));
+    }
+    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+        let Some((input, column)) = add_index(sources, projection.input())? else { return Ok(None) };
+        let name = input.schema().field(column).name().clone();
+        let mut exprs: Vec<ProjectionExpr> = projection.expr().to_vec();
+        exprs.push(ProjectionExpr { expr: Arc::new(Column::new(&name, column)), alias: name });
+        let last = exprs.len() - 1;
+        return Ok(Some((Arc::new(ProjectionExec::try_new(exprs, input)?), last)));
+    }
+    Ok(None)
+}
+
+/// How the sky is cut into units.
+struct Cut<'a> {
+    left: &'a Tiling,
+    right: &'a Tiling,
+    radius_deg: f64,
+    unit_rows: u64,
+}
+
+impl Cut<'_> {
+    /// Units per partition, in sky order, of about equal weight; at least one partition, perhaps of no unit.
+    fn units(&self, partitions: usize, splittable: bool) -> (Vec<Vec<CellRanges>>, Estimate) {
+        let reach = |tiles: &[TileStats]| {
+            CellRanges::from_ranges(tiles.iter().map(|tile| tile.cell.range())).grow(self.radius_deg.max(0.0))
+        };
+        let right_reach = reach(&self.right.tiles);
+        let mut pieces = Vec::new();
+        let mut estimate = Estimate::default();
+        for tile in self.left.tiles.iter().filter(|tile| right_reach.overlaps(&tile.cell.range())) {
+            estimate.left_rows += tile.rows.unwrap_or(0);
+            estimate.file_bytes += tile.bytes;
+            self.split(tile.cell, tile.rows.unwrap_or(0), splittable, &mut pieces);
+        }
+        let left_reach = reach(&self.left.tiles);
+        for tile in self.right.tiles.iter().filter(|tile| left_reach.overlaps(&tile.cell.range())) {
+            estimate.right_rows += tile.rows.unwrap_or(0);
+            estimate.file_bytes += tile.bytes;
+        }
+        (self.group(pieces, partitions), estimate)
+    }
+
+    /// Cuts a tile finer until a piece holds few enough rows of both sides.
+    fn split(&self, cell: Cell, left_rows: u64, splittable: bool, pieces: &mut Vec<(Cell, u64)>) {
+        let rows = left_rows + self.right_rows_in(cell);
+        if !splittable || rows <= self.unit_rows || cell.order() >= MAX_ORDER {
+            pieces.push((cell, rows));
+            return;
+        }
+        for child in cell.children(cell.order() + 1) {
+            self.split(child, left_rows / 4, splittable, pieces);
+        }
+    }
+
+    /// Right rows in a cell, as if each tile's rows were spread evenly over it.
+    fn right_rows_in(&self, cell: Cell) -> u64 {
+        let range = cell.range();
+        let first = self.right.tiles.partition_point(|tile| tile.cell.range().end <= range.start);
+        let overlapping = self.right.tiles[first..].iter().take_while(|tile| tile.cell.range().start < range.end);
+        overlapping
+            .map(|tile| {
+                let rows = tile.rows.unwrap_or(0);
+                let finer = cell.order().saturating_sub(tile.cell.order());
+                rows >> (2 * u32::from(finer)).min(63)
+            })
+            .sum()
+    }
+
+    /// Joins small neighbouring pieces into units, and units into partitions.
+    fn group(&self, pieces: Vec<(Cell, u64)>, partitions: usize) -> Vec<Vec<CellRanges>> {
+        let total: u64 = pieces.iter().map(|(_, rows)| rows + 1).sum();
+        let share = total.div_ceil(partitions.max(1) as u64).max(1);
+        let limit = self.unit_rows.min(share);
+        let mut groups: Vec<Vec<CellRanges>> = vec![Vec::new()];
+        let mut unit: Vec<Cell> = Vec::new();
+        let (mut unit_rows, mut done) = (0, 0);
+        for (cell, rows) in pieces {
+            if !unit.is_empty() && unit_rows + rows > limit {
+                push_unit(&mut groups, &mut unit, done / share);
+                done += unit_rows;
+                unit_rows = 0;
+            }
+            unit.push(cell);
+            unit_rows += rows + 1;
+        }
+        if !unit.is_empty() {
+            push_unit(&mut groups, &mut unit, done / share);
+        }
+        groups
+    }
+}
+
+/// Closes a unit and puts it into the partition in which its first row falls.
+fn push_unit(groups: &mut Vec<Vec<CellRanges>>, unit: &mut Vec<Cell>, partition: u64) {
+    let ranges = CellRanges::from_ranges(unit.drain(..).map(Cell::range));
+    if groups.len() as u64 <= partition && groups.last().is_some_and(|last| !last.is_empty()) {
+        groups.push(Vec::new());
+    }
+    if let Some(last) = groups.last_mut() {
+        last.push(ranges);
+    }
+}

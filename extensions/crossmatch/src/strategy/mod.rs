@@ -1,0 +1,9 @@
+//! The strategies, each in its file: given the inputs, an operator or `None`.
+
+mod aligned;
+mod indexed;
+mod nested_loop;
+
+pub(crate) use aligned::aligned;
+pub(crate) use indexed::indexed;
+pub(crate) use nested_loop::nested_loop;

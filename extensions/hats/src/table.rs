@@ -1,0 +1,211 @@
+//! A HATS catalogue as a table.
+//!
+//! `scan` turns filters into sky ranges, sky ranges into tiles, and tiles into the file groups of a stock Parquet
+//! scan. All filters are answered `Inexact`: they prune, and the same expressions judge every row above the scan.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::compute::SortOptions;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::config::TableParquetOptions;
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::Result;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use dreyer_sphere::CellRanges;
+use dreyer_tiling::{SkyOptions, sky_cover, sky_options};
+
+use crate::catalog::HatsCatalog;
+use crate::listing::Tile;
+use crate::prune;
+use crate::reader::PinnedReaderFactory;
+use crate::source::{HatsSource, Origin};
+
+/// A HATS catalogue as a table. Cheap to clone and to share.
+#[derive(Debug, Clone)]
+pub struct HatsTable {
+    catalog: Arc<HatsCatalog>,
+}
+
+impl HatsTable {
+    /// The table of an opened catalogue.
+    pub fn new(catalog: Arc<HatsCatalog>) -> Self {
+        Self { catalog }
+    }
+
+    /// The catalogue behind the table.
+    pub fn catalog(&self) -> &Arc<HatsCatalog> {
+        &self.catalog
+    }
+
+    /// The part of the sky to which `filters` confine the table; `None`: all of it.
+    fn wanted(&self, filters: &[Expr], options: &SkyOptions) -> Option<CellRanges> {
+        let by_position = self
+            .catalog
+            .position_columns()
+            .and_then(|(lon, lat)| sky_cover(filters, lon, lat, options.max_sky_ranges.max(1)));
+        let by_index = self.catalog.index_column().and_then(|index| prune::index_ranges(filters, index));
+        match (by_position, by_index) {
+            (Some(a), Some(b)) => Some(a.intersection(&b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn origin(&self, options: &SkyOptions) -> Origin {
+        let catalog = &self.catalog;
+        Origin {
+            name: catalog.name().to_owned(),
+            path: catalog.path().to_string(),
+            tiles_total: catalog.tiles().len(),
+            position: catalog.position_columns().map(|(lon, lat)| (lon.to_owned(), lat.to_owned())),
+            index: catalog.index_column().map(str::to_owned),
+            sorted: catalog.is_sorted(),
+            max_ranges: options.max_sky_ranges,
+        }
+    }
+
+    fn source(&self, state: &dyn Session, tiles: Arc<[Tile]>, ranges: Option<CellRanges>) -> Result<HatsSource> {
+        let options = sky_options(state.config());
+        let parquet_options =
+            TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
+        let size_hint = parquet_options.global.metadata_size_hint;
+        let readers = PinnedReaderFactory::new(state.runtime_env(), self.catalog.store_url())?;
+        let mut parquet = ParquetSource::new(Arc::clone(self.catalog.schema()))
+            .with_table_parquet_options(parquet_options)
+            .with_parquet_file_reader_factory(Arc::new(readers));
+        if let Some(bytes) = size_hint {
+            parquet = parquet.with_metadata_size_hint(bytes);
+        }
+        let all = HatsSource {
+            parquet,
+            origin: Arc::new(self.origin(&options)),
+            tiles: Arc::clone(&tiles),
+            ranges: None,
+            reordered: false,
+        };
+        Ok(match ranges {
+            Some(ranges) => all.narrowed(tiles, &ranges),
+            None => all,
+        })
+    }
+
+    /// Rows and bytes of `tiles`; exact only for the whole table.
+    fn statistics_of(&self, tiles: &[Tile]) -> Statistics {
+        let whole = tiles.len() == self.catalog.tiles().len();
+        let counted: Option<u64> = tiles.iter().map(|tile| tile.rows).sum();
+        let bytes: u64 = tiles.iter().map(Tile::bytes).sum();
+        let estimated = || {
+            let share = bytes as f64 / self.catalog.bytes().max(1) as f64;
+            self.catalog.rows().map(|rows| (rows as f64 * share).ceil() as u64)
+        };
+        let rows = if whole { self.catalog.rows() } else { counted.or_else(estimated) };
+        let exact = |n: u64| usize::try_from(n).map_or(Precision::Absent, Precision::Exact);
+        let rows = rows.map_or(Precision::Absent, exact);
+        Statistics {
+            num_rows: if whole { rows } else { rows.to_inexact() },
+            total_byte_size: exact(bytes).to_inexact(),
+            column_statistics: Statistics::unknown_column(self.catalog.schema()),
+        }
+    }
+}
+
+#[async_trait]
+impl TableProvider for HatsTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(self.catalog.schema())
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        Some(self.statistics_of(self.catalog.tiles()))
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let ranges = self.wanted(filters, &sky_options(state.config()));
+        let tiles: Arc<[Tile]> = match &ranges {
+            Some(ranges) => prune::touched(self.catalog.tiles(), ranges).cloned().collect(),
+            None => Arc::clone(self.catalog.tiles()),
+        };
+        if tiles.is_empty() {
+            let schema = match projection {
+                Some(columns) => Arc::new(self.catalog.schema().project(columns)?),
+                None => self.schema(),
+            };
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
+        let source = self.source(state, Arc::clone(&tiles), ranges)?;
+        let ordering = ordering(&source);
+        let partitions = state.config().target_partitions();
+        let config = FileScanConfigBuilder::new(self.catalog.store_url().clone(), Arc::new(source.clone()))
+            .with_file_groups(source.file_groups(partitions))
+            .with_statistics(self.statistics_of(&tiles))
+            .with_output_ordering(ordering)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+/// Sorted leaves, read one after the other along the curve, come in the order of the index.
+fn ordering(source: &HatsSource) -> Vec<LexOrdering> {
+    let index = source.index_column().filter(|_| source.origin.sorted);
+    let ascending = SortOptions { descending: false, nulls_first: false };
+    let sort = |index: Column| PhysicalSortExpr { expr: Arc::new(index), options: ascending };
+    index.and_then(|index| LexOrdering::new([sort(index)])).into_iter().collect()
+}
+
+impl HatsSource {
+    /// The files of the scan, dealt to at most `partitions` groups.
+    pub(crate) fn file_groups(&self, partitions: usize) -> Vec<FileGroup> {
+        let index = self.index_column().filter(|_| self.origin.sorted);
+        prune::file_groups(&self.tiles, partitions, |tile| {
+            let file = |meta: &object_store::ObjectMeta| {
+                let file = PartitionedFile::from(meta.clone());
+                match &index {
+                    Some(index) => file.with_statistics(Arc::new(bounds(tile, index))),
+                    None => file,
+                }
+            };
+            tile.files.iter().map(file).collect()
+        })
+    }
+}
+
+/// What a tile's cell says about the index column, by which the engine sees that leaves do not overlap. Inexact,
+/// so that no aggregate is answered from it. Columns behind the index are left out: nobody asks for them, and a wide
+/// catalogue has thousands of leaves.
+fn bounds(tile: &Tile, index: &Column) -> Statistics {
+    let cells = tile.cell.range();
+    let at = |cell: u64| Precision::Inexact(ScalarValue::Int64(Some(prune::signed(cell))));
+    let mut column_statistics = vec![ColumnStatistics::new_unknown(); index.index()];
+    column_statistics.push(ColumnStatistics {
+        min_value: at(cells.start),
+        max_value: at(cells.end - 1),
+        ..ColumnStatistics::new_unknown()
+    });
+    Statistics { num_rows: Precision::Absent, total_byte_size: Precision::Absent, column_statistics }
+}

@@ -1,0 +1,114 @@
+//! How a HATS scan is cut, and how to read a part of it: what the cross-match asks of a table.
+
+use std::sync::Arc;
+
+use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, FileSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::Result;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::projection::{ProjectionExpr, ProjectionExprs};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use dreyer_sphere::CellRanges;
+use dreyer_tiling::{TileStats, Tiling, TilingSource};
+
+use crate::listing::Tile;
+use crate::prune;
+use crate::source::HatsSource;
+
+/// Tells how HATS scans are cut. It knows a scan by its file source, before and after optimisation and on both
+/// sides of a codec.
+///
+/// A scan with a limit, or one whose row groups the engine has reordered, has no tiling: its parts would not add
+/// up to the whole.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HatsTilingSource;
+
+impl TilingSource for HatsTilingSource {
+    fn tiling(&self, plan: &Arc<dyn ExecutionPlan>) -> Option<Tiling> {
+        let (config, source) = tiled(plan)?;
+        let (lon, lat) = source.origin.position.clone()?;
+        let index = source.origin.index.clone();
+        let names = [Some(&lon), Some(&lat), index.as_ref()];
+        // An output column of such a name that is something else would be taken for the position.
+        if !names.into_iter().flatten().all(|name| passes_through(config, name)) {
+            return None;
+        }
+        let stats = |tile: &Tile| TileStats { cell: tile.cell, rows: tile.rows, bytes: tile.bytes() };
+        Some(Tiling {
+            tiles: source.tiles.iter().map(stats).collect(),
+            lon_column: lon,
+            lat_column: lat,
+            index_column: index,
+            sorted: source.origin.sorted,
+        })
+    }
+
+    fn with_index(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Option<(Arc<dyn ExecutionPlan>, usize)>> {
+        let Some((config, source)) = tiled(plan) else { return Ok(None) };
+        let Some(index) = source.index_column() else { return Ok(None) };
+        let schema = source.table_schema().table_schema();
+        let mut projection: Vec<ProjectionExpr> = match source.projection() {
+            Some(projection) => projection.iter().cloned().collect(),
+            None => ProjectionExprs::from_indices(&(0..schema.fields().len()).collect::<Vec<_>>(), schema)
+                .iter()
+                .cloned()
+                .collect(),
+        };
+        let is_index = |expr: &ProjectionExpr| column_named(&expr.expr, index.name());
+        if let Some(position) = projection.iter().position(is_index) {
+            return Ok(Some((Arc::clone(plan), position)));
+        }
+        // The projections compose, so a wider one cannot be laid over a narrower: the scan is built anew.
+        let position = projection.len();
+        let name = free_name(&projection, index.name());
+        projection.push(ProjectionExpr { expr: Arc::new(index), alias: name });
+        let wider = source.projected(projection)?;
+        let config = FileScanConfigBuilder::from(config.clone()).with_source(Arc::new(wider)).build();
+        Ok(Some((DataSourceExec::from_data_source(config), position)))
+    }
+
+    fn restrict(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        ranges: &CellRanges,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some((config, source)) = tiled(plan) else { return Ok(None) };
+        let tiles: Arc<[Tile]> = prune::touched(&source.tiles, ranges).cloned().collect();
+        if tiles.is_empty() {
+            return Ok(Some(Arc::new(EmptyExec::new(plan.schema()))));
+        }
+        let narrow = source.narrowed(tiles, ranges);
+        let config = FileScanConfigBuilder::from(config.clone())
+            .with_file_groups(narrow.file_groups(1))
+            .with_source(Arc::new(narrow))
+            .with_preserve_order(true)
+            .build();
+        Ok(Some(DataSourceExec::from_data_source(config)))
+    }
+}
+
+fn tiled(plan: &Arc<dyn ExecutionPlan>) -> Option<(&FileScanConfig, &HatsSource)> {
+    let (config, source) = HatsSource::of(plan)?;
+    (config.limit.is_none() && !source.reordered).then_some((config, source))
+}
+
+/// Whether an output column named `name`, if there is one, is the table's column of that name.
+fn passes_through(config: &FileScanConfig, name: &str) -> bool {
+    let Some(projection) = config.file_source.projection() else { return true };
+    projection.iter().filter(|expr| expr.alias == name).all(|expr| column_named(&expr.expr, name))
+}
+
+fn column_named(expr: &Arc<dyn PhysicalExpr>, name: &str) -> bool {
+    expr.downcast_ref::<Column>().is_some_and(|column| column.name() == name)
+}
+
+/// `name`, or where an output column is called so already, a longer one.
+fn free_name(projection: &[ProjectionExpr], name: &str) -> String {
+    let mut free = name.to_owned();
+    while projection.iter().any(|expr| expr.alias == free) {
+        free.push('_');
+    }
+    free
+}

@@ -1,0 +1,128 @@
+//! Session options of the astronomical extensions: `SET dreyer.NAME = VALUE`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use datafusion::common::config::{ConfigExtension, ConfigField, Visit};
+use datafusion::common::extensions_options;
+use datafusion::error::{DataFusionError, Result};
+
+extensions_options! {
+    /// Options read by the astronomical extensions of a session.
+    pub struct SkyOptions {
+        /// Whose meaning a word has where the two languages differ (`LOG`, say): `postgres` or `adql`.
+        pub dialect: Dialect, default = Dialect::Postgres
+
+        /// Which cross-match strategy to use: `auto`, `aligned`, `indexed` or `nested_loop`.
+        pub crossmatch_strategy: CrossMatchStrategy, default = CrossMatchStrategy::Auto
+
+        /// Rows of both sides that one unit of an aligned cross-match should hold; bounds its memory.
+        pub crossmatch_unit_rows: usize, default = 500_000
+
+        /// Largest radius, in degrees, that is matched tile by tile; wider ones index one side whole.
+        pub crossmatch_aligned_max_radius_deg: f64, default = 1.0
+
+        /// Most sky ranges that a region becomes when it prunes row groups and pages.
+        pub max_sky_ranges: usize, default = 32
+    }
+}
+
+impl ConfigExtension for SkyOptions {
+    const PREFIX: &'static str = "dreyer";
+}
+
+/// Which language gives a word its meaning where PostgreSQL and ADQL differ. Both share one grammar.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// `LOG(x)` is the decimal logarithm.
+    #[default]
+    Postgres,
+    /// `LOG(x)` is the natural logarithm.
+    Adql,
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Postgres => "postgres",
+            Self::Adql => "adql",
+        })
+    }
+}
+
+impl FromStr for Dialect {
+    type Err = DataFusionError;
+
+    fn from_str(word: &str) -> Result<Self> {
+        match word.to_ascii_lowercase().as_str() {
+            "postgres" => Ok(Self::Postgres),
+            "adql" => Ok(Self::Adql),
+            other => Err(DataFusionError::Configuration(format!(
+                "dreyer.dialect must be postgres or adql, got '{other}'"
+            ))),
+        }
+    }
+}
+
+impl ConfigField for Dialect {
+    fn visit<V: Visit>(&self, v: &mut V, key: &str, description: &'static str) {
+        v.some(key, self, description);
+    }
+
+    fn set(&mut self, _key: &str, value: &str) -> Result<()> {
+        *self = value.parse()?;
+        Ok(())
+    }
+}
+
+/// How a cross-match is to be executed. Every strategy returns the same rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CrossMatchStrategy {
+    /// The first of the others that applies, in the order below.
+    #[default]
+    Auto,
+    /// Tile by tile, both sides read in sky order.
+    Aligned,
+    /// One side in memory, sorted on the sky; the other streams past it.
+    Indexed,
+    /// Every pair is tested: always right, and slow.
+    NestedLoop,
+}
+
+impl fmt::Display for CrossMatchStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Aligned => "aligned",
+            Self::Indexed => "indexed",
+            Self::NestedLoop => "nested_loop",
+        })
+    }
+}
+
+impl FromStr for CrossMatchStrategy {
+    type Err = DataFusionError;
+
+    fn from_str(word: &str) -> Result<Self> {
+        match word.to_ascii_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "aligned" => Ok(Self::Aligned),
+            "indexed" => Ok(Self::Indexed),
+            "nested_loop" => Ok(Self::NestedLoop),
+            other => Err(DataFusionError::Configuration(format!(
+                "dreyer.crossmatch_strategy must be auto, aligned, indexed or nested_loop, got '{other}'"
+            ))),
+        }
+    }
+}
+
+impl ConfigField for CrossMatchStrategy {
+    fn visit<V: Visit>(&self, v: &mut V, key: &str, description: &'static str) {
+        v.some(key, self, description);
+    }
+
+    fn set(&mut self, _key: &str, value: &str) -> Result<()> {
+        *self = value.parse()?;
+        Ok(())
+    }
+}

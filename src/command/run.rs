@@ -1,0 +1,66 @@
+//! A text of SQL from parsing to print: what `-c`, a file, the shell and the demonstration all do.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use datafusion::execution::SendableRecordBatchStream;
+use futures::TryStreamExt;
+
+use super::Failure;
+use crate::{Error, Format, Outcome, Session, Statement};
+
+/// Runs texts in a session and prints what they give.
+#[derive(Debug, Clone)]
+pub(crate) struct Runner {
+    pub(crate) session: Session,
+    pub(crate) format: Format,
+    /// Print how long each statement took.
+    pub(crate) timing: bool,
+}
+
+impl Runner {
+    /// Runs the statements of `text` one after the other, up to the first that fails.
+    pub(crate) async fn run(&self, text: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let failure = |error| Failure::new(error, text);
+        for statement in self.session.parse(text).map_err(failure)? {
+            let start = Instant::now();
+            self.statement(&statement, out).await.map_err(failure)?;
+            if self.timing {
+                writeln!(out, "Time: {}", seconds(start.elapsed())).map_err(Error::from)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn statement(&self, statement: &Statement, out: &mut dyn Write) -> crate::Result<()> {
+        let explain = |error: Error| self.session.explain(error, statement);
+        let plan = self.session.plan(statement).await?;
+        match self.session.execute(plan).await.map_err(explain)? {
+            Outcome::Rows(rows) => print(rows, self.format, out).await.map_err(explain),
+            Outcome::Done { tag } if self.format == Format::Table => Ok(writeln!(out, "{tag}")?),
+            Outcome::Done { .. } => Ok(()),
+        }
+    }
+}
+
+/// Writes rows as they come.
+pub(crate) async fn print(
+    mut rows: SendableRecordBatchStream,
+    format: Format,
+    out: &mut dyn Write,
+) -> crate::Result<()> {
+    let mut writer = format.writer(rows.schema(), out);
+    while let Some(batch) = rows.try_next().await? {
+        writer.write(&batch)?;
+    }
+    writer.finish()
+}
+
+/// A time for people: three figures are enough.
+pub(crate) fn seconds(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        format!("{:.1} ms", time.as_secs_f64() * 1e3)
+    } else {
+        format!("{:.2} s", time.as_secs_f64())
+    }
+}

@@ -1,0 +1,202 @@
+//! One configuration, typed, each key with its meaning and default. `dreyer serve --config FILE` reads it as TOML.
+//!
+//! ```toml
+//! roots = ["/data/catalogues"]
+//!
+//! [pg]
+//! listen = "127.0.0.1:5433"
+//!
+//! [limits]
+//! memory_bytes = 8_000_000_000
+//! ```
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::{Error, ErrorKind, Result};
+
+/// Share of the machine's memory that queries may hold unless `limits.memory_bytes` says otherwise.
+const MEMORY_SHARE: f64 = 0.6;
+
+/// Memory for queries where the machine does not tell how much it has.
+const MEMORY_FALLBACK: usize = 4 << 30;
+
+/// Everything that can be set about a database. Unknown keys are errors.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Directories with HATS catalogues. Empty (the default): the sample sky that the binary carries.
+    pub roots: Vec<String>,
+
+    /// What statements sessions may run. Default `read_only`; the shell on one's own machine uses `full`.
+    pub access: Access,
+
+    /// The PostgreSQL door.
+    pub pg: PgConfig,
+
+    /// How much one query, one session and all of them together may use.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { roots: Vec::new(), access: Access::ReadOnly, pg: PgConfig::default(), limits: Limits::default() }
+    }
+}
+
+/// What statements sessions may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Queries, and the settings on the allow-list. No DDL, no writes, no locations named in SQL.
+    ReadOnly,
+    /// Every statement the engine knows, with the rights of the process: files may be named, read and written.
+    Full,
+}
+
+/// The PostgreSQL door.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PgConfig {
+    /// Address and port to listen on. Default `127.0.0.1:5433`: this machine only.
+    pub listen: SocketAddr,
+}
+
+impl Default for PgConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 5433)) }
+    }
+}
+
+/// Bounds. Each has a default, and an error that names the key to raise.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections open at once. Default 100.
+    pub max_connections: usize,
+
+    /// Length of one statement text, in bytes. Default 1 MiB.
+    pub max_statement_bytes: usize,
+
+    /// Seconds a statement may run, the sending of its rows included; 0, the default, means no limit. A session may
+    /// lower or raise its own with `SET statement_timeout`.
+    pub statement_timeout_s: u64,
+
+    /// Memory that all running queries may hold together, in bytes; sorts, aggregations and the like spill to disk
+    /// beyond it. Default: 60 % of the machine's memory, or 4 GiB where that is not known.
+    pub memory_bytes: usize,
+
+    /// Memory for decoded Parquet footers, in bytes. Default 256 MiB.
+    pub footer_cache_bytes: usize,
+
+    /// Disk that all running queries may spill to, in bytes. Default 64 GiB.
+    pub spill_bytes: u64,
+
+    /// Directory to spill to. Default: the system's directory for temporary files.
+    pub spill_dir: Option<PathBuf>,
+
+    /// Streams that one query is cut into; 0, the default, means one for each core.
+    pub target_partitions: usize,
+
+    /// Seconds that running statements get to finish when the server is told to stop. Default 30.
+    pub drain_s: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 100,
+            max_statement_bytes: 1 << 20,
+            statement_timeout_s: 0,
+            memory_bytes: memory_default(),
+            footer_cache_bytes: 256 << 20,
+            spill_bytes: 64 << 30,
+            spill_dir: None,
+            target_partitions: 0,
+            drain_s: 30,
+        }
+    }
+}
+
+impl Limits {
+    /// The time a statement may run, if there is a limit.
+    pub fn statement_timeout(&self) -> Option<Duration> {
+        (self.statement_timeout_s > 0).then(|| Duration::from_secs(self.statement_timeout_s))
+    }
+
+    /// The time running statements get when the server is told to stop.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_s)
+    }
+}
+
+impl Config {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not TOML, or has a key that does not exist; the message names the file and the line.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)
+            .map_err(|error| Error::new(ErrorKind::Io, format!("cannot read {}: {error}", path.display())))?;
+        Self::parse(&text).map_err(|error| Error::new(error.kind, format!("{}: {}", path.display(), error.message)))
+    }
+
+    /// Reads the text of a TOML file.
+    ///
+    /// # Errors
+    /// As for [`Config::read`].
+    pub fn parse(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text)
+            .map_err(|error| Error::new(ErrorKind::Configuration, error.to_string().trim_end().to_owned()))?;
+        if config.limits.memory_bytes == 0 {
+            return Err(Error::new(ErrorKind::Configuration, "limits.memory_bytes must be more than 0".to_owned()));
+        }
+        Ok(config)
+    }
+}
+
+fn memory_default() -> usize {
+    machine_memory().map_or(MEMORY_FALLBACK, |bytes| share(bytes, MEMORY_SHARE))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a budget")]
+fn share(bytes: u64, share: f64) -> usize {
+    (bytes as f64 * share) as usize
+}
+
+/// Memory of the machine, in bytes, or of the control group that the process lives in if that is less.
+fn machine_memory() -> Option<u64> {
+    let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo.lines().find(|line| line.starts_with("MemTotal:"))?;
+    let total = line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024;
+    let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    Some(group.map_or(total, |limit: u64| limit.min(total)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn keys_are_read_and_unknown_ones_refused() {
+        let text = "roots = ['/a']\naccess = 'full'\n[pg]\nlisten = '0.0.0.0:1'\n[limits]\nstatement_timeout_s = 7\n";
+        let config = Config::parse(text).unwrap();
+        assert_eq!(config.roots, ["/a"]);
+        assert_eq!(config.access, Access::Full);
+        assert_eq!(config.pg.listen.port(), 1);
+        assert_eq!(config.limits.statement_timeout(), Some(Duration::from_secs(7)));
+
+        let error = Config::parse("[limits]\nmemory = 1\n").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Configuration);
+        assert!(error.message.contains("memory_bytes"), "{}", error.message);
+    }
+}

@@ -1,0 +1,84 @@
+//! What all sessions share: memory, caches, stores and the catalogues found under the roots.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use datafusion::execution::SessionState;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+
+use crate::catalog::{SharedTables, discover};
+use crate::session::builder;
+use crate::storage::{ClosedRegistry, open_roots};
+use crate::{Config, Limits, Result, Session};
+
+/// Consumers of memory that an out-of-memory error lists.
+const CONSUMERS_NAMED: NonZeroUsize = match NonZeroUsize::new(5) {
+    Some(number) => number,
+    None => NonZeroUsize::MIN,
+};
+
+/// An opened set of catalogues. Sessions come from it; they share its memory pool, caches and tables.
+pub struct Database {
+    config: Config,
+    tables: Arc<SharedTables>,
+    /// Every extension registered, no tables: what each session starts from.
+    template: SessionState,
+}
+
+impl Database {
+    /// Opens the catalogues under the configured roots, or the sample sky if there is no root.
+    ///
+    /// # Errors
+    /// A root cannot be read or holds no catalogue; a catalogue is broken, or two have one name.
+    pub async fn open(config: Config) -> Result<Arc<Self>> {
+        let registry = Arc::new(ClosedRegistry::default());
+        let roots = open_roots(&config.roots, config.access, &registry).await?;
+        let runtime = runtime(&config.limits, registry)?;
+        let tables = Arc::new(discover(&roots).await?);
+        let template = builder::template(&config.limits, runtime);
+        Ok(Arc::new(Self { config, tables, template }))
+    }
+
+    /// A new session: its own settings, views and prepared statements over the shared tables.
+    pub fn session(self: &Arc<Self>) -> Session {
+        Session::new(Arc::clone(self))
+    }
+
+    /// What the database was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) fn tables(&self) -> &Arc<SharedTables> {
+        &self.tables
+    }
+
+    pub(crate) fn template(&self) -> &SessionState {
+        &self.template
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+fn runtime(limits: &Limits, registry: Arc<ClosedRegistry>) -> Result<Arc<RuntimeEnv>> {
+    let mode = match &limits.spill_dir {
+        Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(limits.spill_bytes);
+    let pool = TrackConsumersPool::new(FairSpillPool::new(limits.memory_bytes), CONSUMERS_NAMED);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_object_store_registry(registry)
+        .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(disk)
+        .with_metadata_cache_limit(limits.footer_cache_bytes)
+        .build_arc()?;
+    Ok(runtime)
+}

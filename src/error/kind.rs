@@ -1,0 +1,103 @@
+//! The classes of fault and their SQLSTATEs (PostgreSQL's appendix A).
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $sqlstate:literal,)*) => {
+        /// The class of a fault.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl ErrorKind {
+            /// Every class.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            /// The five characters that PostgreSQL clients know the class by.
+            pub const fn sqlstate(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $sqlstate,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Whoever was to read the rows went away.
+    Closed = "08006",
+    /// A value of the right type that the operation cannot take.
+    Data = "22000",
+    /// A number too large for its type.
+    OutOfRange = "22003",
+    /// Division by zero.
+    DivisionByZero = "22012",
+    /// An argument outside its domain: a radius of 3600 degrees, say.
+    InvalidParameter = "22023",
+    /// Text that does not spell a value of the type asked for.
+    InvalidText = "22P02",
+    /// A subquery that was to give one row gave more.
+    Cardinality = "21000",
+    /// A write, or the naming of a location, where only reads are allowed.
+    ReadOnly = "25006",
+    /// No prepared statement of that name.
+    UndefinedStatement = "26000",
+    /// No catalogue of that name.
+    UndefinedCatalog = "3D000",
+    /// No schema of that name.
+    UndefinedSchema = "3F000",
+    /// The text is not a statement of the language.
+    Syntax = "42601",
+    /// A statement that parses and cannot be planned, for a reason without a class of its own.
+    Invalid = "42000",
+    /// A name that more than one column answers to.
+    AmbiguousColumn = "42702",
+    /// No column of that name.
+    UndefinedColumn = "42703",
+    /// No setting or other object of that name.
+    UndefinedObject = "42704",
+    /// Two columns of one name where names must differ.
+    DuplicateColumn = "42701",
+    /// A column neither grouped by nor aggregated.
+    Grouping = "42803",
+    /// Types that do not fit together.
+    DatatypeMismatch = "42804",
+    /// No function or operator of that name for these types.
+    UndefinedFunction = "42883",
+    /// No table of that name.
+    UndefinedTable = "42P01",
+    /// A table of that name exists already.
+    DuplicateTable = "42P07",
+    /// The engine does not do this.
+    NotSupported = "0A000",
+    /// Spill space used up.
+    DiskFull = "53100",
+    /// Memory used up.
+    OutOfMemory = "53200",
+    /// As many connections as are allowed.
+    TooManyConnections = "53300",
+    /// A limit of the configuration was reached.
+    LimitExceeded = "54000",
+    /// The user, a deadline or a shutdown stopped the statement.
+    Cancelled = "57014",
+    /// A file could not be read or written.
+    Io = "58030",
+    /// The configuration is wrong.
+    Configuration = "F0000",
+    /// A fault of the program.
+    Internal = "XX000",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlstates_are_five_characters_and_differ() {
+        let mut states: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.sqlstate()).collect();
+        assert!(states.iter().all(|state| state.len() == 5));
+        states.sort_unstable();
+        states.dedup();
+        assert_eq!(states.len(), ErrorKind::ALL.len());
+    }
+}

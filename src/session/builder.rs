@@ -1,0 +1,44 @@
+//! How a session is put together. The only place that knows all extensions.
+
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use dreyer_sky::SkyExt;
+
+use crate::catalog::{SessionCatalog, SharedTables};
+use crate::{DEFAULT_CATALOG, DEFAULT_SCHEMA, Limits};
+
+/// The state that every session starts from: all functions, rules and planners, and no tables.
+pub(crate) fn template(limits: &Limits, runtime: Arc<RuntimeEnv>) -> SessionState {
+    SessionStateBuilder::new()
+        .with_config(config(limits))
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_sky()
+        .build()
+}
+
+fn config(limits: &Limits) -> SessionConfig {
+    let config = SessionConfig::new()
+        .with_default_catalog_and_schema(DEFAULT_CATALOG, DEFAULT_SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(true)
+        // Errors are shown under the text that caused them.
+        .set_bool("datafusion.sql_parser.collect_spans", true);
+    match limits.target_partitions {
+        0 => config,
+        number => config.with_target_partitions(number),
+    }
+}
+
+/// A context over `template` that sees the shared tables, and keeps what it creates to itself.
+pub(super) fn context(template: &SessionState, tables: &Arc<SharedTables>) -> SessionContext {
+    let catalogs = MemoryCatalogProviderList::new();
+    let catalog = Arc::new(SessionCatalog::new(Arc::clone(tables)));
+    catalogs.register_catalog(DEFAULT_CATALOG.to_owned(), catalog);
+    let state = SessionStateBuilder::new_from_existing(template.clone()).with_catalog_list(Arc::new(catalogs)).build();
+    SessionContext::new_with_state(state)
+}

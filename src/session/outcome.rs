@@ -1,0 +1,111 @@
+//! Running a plan: rows that stream, or a word that it is done.
+
+use std::fmt;
+
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::UInt64Type;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement, TransactionConclusion, WriteOp};
+use datafusion::prelude::{DataFrame, SessionContext};
+use futures::TryStreamExt;
+
+use crate::Result;
+
+/// What a statement gives.
+pub enum Outcome {
+    /// Rows, none of which has been computed yet. Dropping the stream stops the work.
+    Rows(SendableRecordBatchStream),
+    /// Nothing but the fact that it was done, in the words of PostgreSQL's command tag.
+    Done {
+        /// `SET`, `CREATE VIEW`, `INSERT 0 5`, ...
+        tag: String,
+    },
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rows(rows) => f.debug_tuple("Rows").field(&rows.schema()).finish(),
+            Self::Done { tag } => f.debug_struct("Done").field("tag", tag).finish(),
+        }
+    }
+}
+
+/// What `plan` does besides giving rows.
+enum Effect {
+    None,
+    /// Done by the engine's session; gives no rows.
+    Session(&'static str),
+    /// Nothing to do: there are no transactions to begin or end, since nothing is written.
+    Nothing(&'static str),
+    /// A write whose plan gives the number of rows written.
+    Write(&'static str),
+}
+
+fn effect(plan: &LogicalPlan) -> Effect {
+    match plan {
+        LogicalPlan::Ddl(ddl) => Effect::Session(match ddl {
+            DdlStatement::CreateExternalTable(_) => "CREATE EXTERNAL TABLE",
+            DdlStatement::CreateMemoryTable(_) => "CREATE TABLE",
+            DdlStatement::CreateView(_) => "CREATE VIEW",
+            DdlStatement::CreateCatalogSchema(_) => "CREATE SCHEMA",
+            DdlStatement::CreateCatalog(_) => "CREATE DATABASE",
+            DdlStatement::CreateIndex(_) => "CREATE INDEX",
+            DdlStatement::DropTable(_) => "DROP TABLE",
+            DdlStatement::DropView(_) => "DROP VIEW",
+            DdlStatement::DropCatalogSchema(_) => "DROP SCHEMA",
+            DdlStatement::CreateFunction(_) => "CREATE FUNCTION",
+            DdlStatement::DropFunction(_) => "DROP FUNCTION",
+        }),
+        LogicalPlan::Statement(statement) => match statement {
+            Statement::SetVariable(_) => Effect::Session("SET"),
+            Statement::ResetVariable(_) => Effect::Session("RESET"),
+            Statement::Prepare(_) => Effect::Session("PREPARE"),
+            Statement::Deallocate(_) => Effect::Session("DEALLOCATE"),
+            Statement::Execute(_) => Effect::None,
+            Statement::TransactionStart(_) => Effect::Nothing("BEGIN"),
+            Statement::TransactionEnd(end) => Effect::Nothing(match end.conclusion {
+                TransactionConclusion::Commit => "COMMIT",
+                TransactionConclusion::Rollback => "ROLLBACK",
+            }),
+        },
+        LogicalPlan::Copy(_) => Effect::Write("COPY"),
+        LogicalPlan::Dml(dml) => Effect::Write(match dml.op {
+            WriteOp::Insert(_) | WriteOp::Ctas => "INSERT 0",
+            WriteOp::Delete => "DELETE",
+            WriteOp::Update => "UPDATE",
+            WriteOp::Truncate => "TRUNCATE",
+            WriteOp::MergeInto(_) => "MERGE",
+            _ => "WRITE",
+        }),
+        _ => Effect::None,
+    }
+}
+
+/// Optimises and runs `plan`.
+pub(super) async fn run(context: &SessionContext, plan: LogicalPlan) -> Result<Outcome> {
+    let effect = effect(&plan);
+    if let Effect::Nothing(tag) = effect {
+        return Ok(Outcome::Done { tag: tag.to_owned() });
+    }
+    let frame: DataFrame = context.execute_logical_plan(plan).await?;
+    match effect {
+        Effect::Session(tag) | Effect::Nothing(tag) => Ok(Outcome::Done { tag: tag.to_owned() }),
+        Effect::None => Ok(Outcome::Rows(frame.execute_stream().await?)),
+        Effect::Write(tag) => {
+            let rows = count(frame.execute_stream().await?).await?;
+            Ok(Outcome::Done { tag: format!("{tag} {rows}") })
+        }
+    }
+}
+
+/// The number of rows written, which a writing plan gives as its only column.
+async fn count(mut rows: SendableRecordBatchStream) -> Result<u64> {
+    let mut total = 0;
+    while let Some(batch) = rows.try_next().await? {
+        if let Some(counts) = batch.columns().first().and_then(|column| column.as_primitive_opt::<UInt64Type>()) {
+            total += (0..counts.len()).map(|row| counts.value(row)).sum::<u64>();
+        }
+    }
+    Ok(total)
+}

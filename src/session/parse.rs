@@ -1,0 +1,42 @@
+//! Text to statements: one grammar, the union of PostgreSQL's, ADQL's and the engine's own.
+
+use datafusion::sql::parser::{DFParserBuilder, Statement as Ast};
+
+use crate::{Error, ErrorKind, Result};
+
+/// One statement of a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// The statement alone, without the semicolon.
+    pub text: String,
+    /// Characters of the whole text before it.
+    pub offset: usize,
+    ast: Ast,
+}
+
+impl Statement {
+    /// What the parser read.
+    pub fn ast(&self) -> &Ast {
+        &self.ast
+    }
+}
+
+/// The statements of a text; comments and empty statements are dropped.
+pub(super) fn parse(sql: &str, recursion_limit: usize) -> Result<Vec<Statement>> {
+    let pieces = dreyer_adql::split(sql).map_err(|error| Error::from(error).located(sql, 0))?;
+    pieces.into_iter().map(|piece| one(piece.text, piece.offset, recursion_limit)).collect()
+}
+
+fn one(text: &str, offset: usize, recursion_limit: usize) -> Result<Statement> {
+    let parsed = DFParserBuilder::new(text)
+        .with_dialect(dreyer_adql::dialect())
+        .with_recursion_limit(recursion_limit)
+        .build()
+        .and_then(|mut parser| parser.parse_statements());
+    let mut statements = parsed.map_err(|error| Error::from(error).located(text, offset))?;
+    match (statements.pop_front(), statements.is_empty()) {
+        (Some(ast), true) => Ok(Statement { text: text.to_owned(), offset, ast }),
+        _ => Err(Error::new(ErrorKind::Syntax, "cannot tell where one statement ends and the next begins")
+            .with_hint("Send the statements one at a time.")),
+    }
+}

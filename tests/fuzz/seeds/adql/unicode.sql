@@ -1,0 +1,1 @@
+SELECT 'été', "Größe" FROM "☆" /* nested /* comment */ */ WHERE 1=1
