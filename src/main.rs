@@ -86,7 +86,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Demo => command::demo(&mut BufWriter::new(io::stdout().lock())).await,
         Command::Sql(args) => command::sql(args.into()).await,
         Command::Serve(args) => command::serve(args.roots, args.pg, args.config.as_deref()).await,
-        Command::Import(args) => command::import(args).await,
+        Command::Import(args) => command::import(args, &mut io::stdout()).await,
     }
 }
 

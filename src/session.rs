@@ -17,6 +17,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{CopyToSource, Statement as Ast};
+use datafusion::sql::sqlparser::ast;
 use dreyer_adql::Language;
 use dreyer_sky::tiling::{Dialect, sky_options};
 
@@ -65,12 +66,16 @@ impl Session {
 
     async fn plan_unlocated(&self, mut ast: Ast) -> Result<LogicalPlan> {
         let state = self.context.state();
+        if let Ast::Statement(statement) = &mut ast {
+            plain_begin(statement);
+        }
         lower(&mut ast, self.language())?;
         names::resolve(&mut ast, &state).await?;
         let plan = state.statement_to_plan(ast).await?;
         if self.database.config().access == Access::ReadOnly {
             allow::check_read_only(&plan)?;
         }
+        allow::check_shared(&plan, &state)?;
         Ok(plan)
     }
 
@@ -144,6 +149,14 @@ impl Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("id", &self.context.session_id()).finish_non_exhaustive()
+    }
+}
+
+/// `BEGIN` and its spellings are `START TRANSACTION`, the one that the engine knows.
+fn plain_begin(statement: &mut ast::Statement) {
+    if let ast::Statement::StartTransaction { begin, transaction, .. } = statement {
+        *begin = false;
+        *transaction = None;
     }
 }
 

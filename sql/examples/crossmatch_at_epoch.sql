@@ -1,6 +1,6 @@
 -- title: Hipparcos matched with Gaia, at one epoch
 -- description: The same with each Hipparcos star carried by its proper motion to the epoch of Gaia's positions.
--- expect: value 0
+-- expect: value 45304
 SELECT COUNT(*) AS pairs
 FROM hipparcos AS h
 JOIN gaia_bright AS g

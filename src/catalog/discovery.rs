@@ -11,7 +11,7 @@ use dreyer_sky::hats::HatsTable;
 use object_store::ObjectStore;
 use object_store::path::Path;
 
-use super::{DEFAULT_SCHEMA, SharedTables};
+use super::{DEFAULT_SCHEMA, SharedTables, Tables};
 use crate::{Error, ErrorKind, Result};
 
 /// A place to look for catalogues.
@@ -29,7 +29,7 @@ pub(crate) struct Root {
 /// # Errors
 /// A root holds no catalogue, a catalogue cannot be read, or two claim one name.
 pub(crate) async fn discover(roots: &[Root]) -> Result<SharedTables> {
-    let mut tables: BTreeMap<String, BTreeMap<String, Arc<dyn TableProvider>>> = BTreeMap::new();
+    let mut tables: BTreeMap<String, Tables> = BTreeMap::new();
     for root in roots {
         let found = dreyer_sky::hats::discover(Arc::clone(&root.store), root.url.clone(), root.path.clone()).await?;
         if found.is_empty() {

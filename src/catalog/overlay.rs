@@ -2,7 +2,6 @@
 //!
 //! What a session creates lives and ends with it. Shared tables can be neither replaced nor dropped.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,9 +9,8 @@ use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider,
 };
 use datafusion::common::Result;
-use datafusion::error::DataFusionError;
 
-use super::SharedTables;
+use super::{SharedTables, Tables};
 use crate::{Error, ErrorKind};
 
 /// The catalogue of one session.
@@ -54,14 +52,14 @@ impl CatalogProvider for SessionCatalog {
         schema: Arc<dyn SchemaProvider>,
     ) -> Result<Option<Arc<dyn SchemaProvider>>> {
         if self.shared.schemas.contains_key(name) {
-            return Err(shared_object("schema", name));
+            return Err(shared_object("schema", name).into());
         }
         self.own.register_schema(name, schema)
     }
 
     fn deregister_schema(&self, name: &str, cascade: bool) -> Result<Option<Arc<dyn SchemaProvider>>> {
         if self.shared.schemas.contains_key(name) {
-            return Err(shared_object("schema", name));
+            return Err(shared_object("schema", name).into());
         }
         self.own.deregister_schema(name, cascade)
     }
@@ -70,7 +68,7 @@ impl CatalogProvider for SessionCatalog {
 /// One schema as one session sees it.
 #[derive(Debug)]
 struct SessionSchema {
-    shared: Arc<BTreeMap<String, Arc<dyn TableProvider>>>,
+    shared: Arc<Tables>,
     own: MemorySchemaProvider,
 }
 
@@ -92,14 +90,14 @@ impl SchemaProvider for SessionSchema {
 
     fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
         if self.shared.contains_key(&name) {
-            return Err(shared_object("relation", &name));
+            return Err(shared_object("relation", &name).into());
         }
         self.own.register_table(name, table)
     }
 
     fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if self.shared.contains_key(name) {
-            return Err(shared_object("relation", name));
+            return Err(shared_object("relation", name).into());
         }
         self.own.deregister_table(name)
     }
@@ -109,15 +107,21 @@ impl SchemaProvider for SessionSchema {
     }
 }
 
-fn shared_object(what: &str, name: &str) -> DataFusionError {
+/// Whether a table of that name lies under a root.
+pub(crate) fn is_shared(schema: &dyn SchemaProvider, table: &str) -> bool {
+    schema.downcast_ref::<SessionSchema>().is_some_and(|schema| schema.shared.contains_key(table))
+}
+
+/// The error for a change to what all sessions share.
+pub(crate) fn shared_object(what: &str, name: &str) -> Error {
     let message = format!("{what} \"{name}\" lies under a catalogue root and cannot be changed");
-    DataFusionError::External(Box::new(
-        Error::new(ErrorKind::ReadOnly, message).with_hint("Choose another name for a table or view of your own."),
-    ))
+    Error::new(ErrorKind::ReadOnly, message).with_hint("Choose another name for a table or view of your own.")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use datafusion::arrow::datatypes::Schema;
     use datafusion::datasource::empty::EmptyTable;
 

@@ -1,10 +1,16 @@
 //! `dreyer import`: tables of stars into a catalogue that every session can open.
 
+use std::fs;
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use clap::Args;
+use dreyer_sky::hats::{self, import::ImportOptions};
 
-use super::Failure;
+use super::{Failure, seconds};
+use crate::{Error, ErrorKind};
 
 /// What `dreyer import` is asked to do.
 #[derive(Debug, Clone, Args)]
@@ -26,11 +32,71 @@ pub struct ImportArgs {
     pub dec: String,
 }
 
-/// Runs the command.
+/// Runs the command; says on `out` what was written. Progress goes to the standard error, and only to a terminal.
 ///
 /// # Errors
-/// A file cannot be read, a column is missing, a catalogue of that name exists already.
-pub async fn import(args: ImportArgs) -> Result<(), Failure> {
-    let _ = args;
-    Ok(())
+/// A file cannot be read, a column is missing, a row has no position, a catalogue of that name exists already.
+pub async fn import(args: ImportArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let name = folder_name(&args.name)?;
+    fs::create_dir_all(&args.into)
+        .map_err(|error| Error::new(ErrorKind::Io, format!("cannot make {}: {error}", args.into.display())))?;
+    let mut options = ImportOptions::new(args.input, args.into.join(name));
+    options.name = Some(args.name);
+    options.lon_column = args.ra;
+    options.lat_column = args.dec;
+    let start = Instant::now();
+    let summary = with_clock(hats::import::import(&options), start).await.map_err(Error::from)?;
+    writeln!(
+        out,
+        "{}: {} rows in {} tiles, {:.1} MB, {}",
+        summary.path.display(),
+        summary.rows,
+        summary.tiles,
+        summary.bytes as f64 / 1e6,
+        seconds(start.elapsed()),
+    )
+    .map_err(Error::from)?;
+    Ok(out.flush().map_err(Error::from)?)
+}
+
+/// A name is one folder, and one that discovery does not take for hidden.
+fn folder_name(name: &str) -> crate::Result<&str> {
+    if name.is_empty() || name.contains(['/', '\\']) || name.starts_with(['.', '_']) {
+        return Err(Error::new(ErrorKind::InvalidParameter, format!("{name:?} cannot be the name of a catalogue"))
+            .with_hint("Use letters, digits and underscores, a letter first. A schema is a folder: --into DIR/SCHEMA."));
+    }
+    Ok(name)
+}
+
+/// Waits for the work; on a terminal, shows that it goes on.
+async fn with_clock<T>(work: impl Future<Output = T>, start: Instant) -> T {
+    let mut work = pin!(work);
+    if !io::stderr().is_terminal() {
+        return work.await;
+    }
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                let _ = write!(io::stderr(), "\r\x1b[K");
+                return done;
+            }
+            _ = ticks.tick() => {
+                let _ = write!(io::stderr(), "\rimporting ... {} s", start.elapsed().as_secs());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_lie_elsewhere_or_be_hidden_are_refused() {
+        assert!(folder_name("gaia_dr3").is_ok());
+        for name in ["", "a/b", "..", ".hidden", "_x", "a\\b"] {
+            assert_eq!(folder_name(name).unwrap_err().sqlstate(), "22023", "{name}");
+        }
+    }
 }

@@ -36,6 +36,32 @@ kinds! {
     InvalidParameter = "22023",
     /// Text that does not spell a value of the type asked for.
     InvalidText = "22P02",
+    /// A message that breaks the protocol of a front door.
+    ProtocolViolation = "08P01",
+    /// Bytes that are not UTF-8.
+    InvalidEncoding = "22021",
+    /// Bytes that do not spell a value of the type asked for.
+    InvalidBinary = "22P03",
+    /// A statement after an error, before the transaction block has ended.
+    FailedTransaction = "25P02",
+    /// What needs a transaction block, outside one.
+    NoTransaction = "25P01",
+    /// BEGIN inside a transaction block.
+    ActiveTransaction = "25001",
+    /// A user who may not come in.
+    InvalidAuthorization = "28000",
+    /// No portal or cursor of that name.
+    UndefinedPortal = "34000",
+    /// No savepoint of that name.
+    UndefinedSavepoint = "3B001",
+    /// A prepared statement of that name exists already.
+    DuplicateStatement = "42P05",
+    /// A parameter whose type cannot be told.
+    IndeterminateType = "42P18",
+    /// A setting that is not for users to change.
+    CannotChange = "55P02",
+    /// The server is shutting down.
+    Shutdown = "57P01",
     /// A subquery that was to give one row gave more.
     Cardinality = "21000",
     /// A write, or the naming of a location, where only reads are allowed.

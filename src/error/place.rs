@@ -7,8 +7,10 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, Tokenizer};
 pub(crate) enum Place {
     /// From one line and column to another, both from 1.
     Span(Span),
-    /// At a line and column, from 1; how far is not known.
-    Point { line: u64, column: u64 },
+    /// At a line and column, from 1, where it should read so; empty if how far it goes is not known.
+    Point { line: u64, column: u64, text: String },
+    /// Behind the last character.
+    End,
     /// The first identifier that reads so, upper and lower case alike.
     Word(String),
     /// The call of a function, or one argument of it, counted from 0.
@@ -16,14 +18,25 @@ pub(crate) enum Place {
 }
 
 impl Place {
+    /// The same, where it reads so.
+    pub(crate) fn reading(self, found: &str) -> Self {
+        match self {
+            Self::Point { line, column, .. } => Self::Point { line, column, text: found.to_owned() },
+            other => other,
+        }
+    }
+
     /// The first character of the place in `text`, from 1, and the number of characters, where known.
     pub(crate) fn find(&self, text: &str) -> Option<(usize, Option<usize>)> {
         match self {
             Self::Span(span) => from_span(text, *span),
-            Self::Point { line, column } => {
+            Self::Point { line, column, text: reads } => {
                 let position = position(text, Location { line: *line, column: *column })?;
-                Some((position, None))
+                let length = reads.chars().count();
+                let there = length > 0 && text.chars().skip(position - 1).take(length).eq(reads.chars());
+                Some((position, there.then_some(length)))
             }
+            Self::End => Some((text.chars().count() + 1, None)),
             Self::Word(word) => from_span(text, word_span(text, word)?),
             Self::Call { function, argument } => {
                 let argument = argument.map(|number| number + usize::from(names_system(text, function)));

@@ -17,17 +17,13 @@ use super::{Error, ErrorKind, Place, nearest};
 
 /// Words by which a message of the engine is known for its class. The first row that matches counts.
 const WORDINGS: &[(&str, ErrorKind)] = &[
-    ("must appear in the GROUP BY clause", ErrorKind::Grouping),
-    ("No function matches the given name and argument types", ErrorKind::UndefinedFunction),
     ("Failed to coerce arguments to satisfy a call to", ErrorKind::UndefinedFunction),
     ("failed to match any signature", ErrorKind::UndefinedFunction),
     ("Cannot infer common", ErrorKind::DatatypeMismatch),
     ("Cannot coerce", ErrorKind::DatatypeMismatch),
     ("Unsupported CAST", ErrorKind::DatatypeMismatch),
     ("Prepared statement '", ErrorKind::UndefinedStatement),
-    ("Could not find config namespace", ErrorKind::UndefinedObject),
     ("failed to resolve catalog", ErrorKind::UndefinedCatalog),
-    ("failed to resolve schema", ErrorKind::UndefinedSchema),
     ("already exists", ErrorKind::DuplicateTable),
     ("ivide by zero", ErrorKind::DivisionByZero),
     ("division by zero", ErrorKind::DivisionByZero),
@@ -47,6 +43,13 @@ pub(super) fn by_reference(error: &DataFusionError) -> Error {
     translate(error, None)
 }
 
+/// Ours inside the engine's: comes out again as it went in.
+impl From<Error> for DataFusionError {
+    fn from(error: Error) -> Self {
+        Self::External(Box::new(error))
+    }
+}
+
 /// `diagnostic` is the outermost one met on the way in: it holds the place in the text.
 fn translate(error: &DataFusionError, diagnostic: Option<&Diagnostic>) -> Error {
     use DataFusionError as E;
@@ -62,11 +65,11 @@ fn translate(error: &DataFusionError, diagnostic: Option<&Diagnostic>) -> Error 
         E::SQL(parser, _) => syntax(parser),
         E::SchemaError(schema, _) => placed(schema_error(schema), diagnostic),
         E::ArrowError(arrow, _) => placed(arrow_error(arrow, diagnostic), diagnostic),
-        E::Plan(text) => placed(planning(text), diagnostic),
-        E::Configuration(text) => worded(ErrorKind::InvalidParameter, text),
+        E::Plan(text) => placed(told(ErrorKind::Invalid, text), diagnostic),
+        E::Configuration(text) => told(ErrorKind::InvalidParameter, text),
         E::NotImplemented(text) => placed(worded(ErrorKind::NotSupported, text), diagnostic),
         E::ResourcesExhausted(text) => exhausted(text),
-        E::Execution(text) => placed(worded(ErrorKind::Data, text), diagnostic),
+        E::Execution(text) => placed(told(ErrorKind::Data, text), diagnostic),
         E::ObjectStore(store) => Error::new(ErrorKind::Io, store.to_string()),
         E::IoError(io) => Error::new(ErrorKind::Io, io.to_string()),
         E::ParquetError(parquet) => parquet_error(parquet, diagnostic),
@@ -113,23 +116,67 @@ fn worded(otherwise: ErrorKind, text: &str) -> Error {
     if rest.trim().is_empty() { error } else { error.with_detail(rest.trim().replace('\t', "")) }
 }
 
-fn planning(text: &str) -> Error {
-    if let Some(name) = between(text, "table '", "' not found") {
-        return undefined_table(name);
+/// A message that names what it is about: the words before the name, those after it, and what it becomes.
+type Named = (&'static str, &'static str, fn(&str) -> Error);
+
+/// Messages that name what they are about. The first row that matches counts.
+const NAMED: &[Named] = &[
+    ("table function '", "' not found", |name| missing(ErrorKind::UndefinedFunction, "table function", name)),
+    ("table '", "' not found", undefined_table),
+    ("Table '", "' doesn't exist", undefined_table),
+    ("View '", "' doesn't exist", undefined_table),
+    ("Invalid function '", "'", |name| missing(ErrorKind::UndefinedFunction, "function", name)),
+    ("failed to resolve schema: ", "", |name| missing(ErrorKind::UndefinedSchema, "schema", name)),
+    ("Prepared statement '", "' does not exist", |name| missing(ErrorKind::UndefinedStatement, "prepared statement", name)),
+    ("Config value \"", "\" not found on", undefined_setting),
+    ("Could not find config namespace \"", "\"", undefined_setting),
+    ("'", "' is not a variable which can be viewed with 'SHOW'", undefined_setting),
+    ("No function matches the given name and argument types '", "'", no_such_call),
+];
+
+fn named(text: &str) -> Option<Error> {
+    NAMED.iter().find_map(|(before, after, error)| between(text, before, after).map(error))
+}
+
+fn missing(kind: ErrorKind, what: &str, name: &str) -> Error {
+    Error::new(kind, format!("{what} {name} does not exist")).at(Place::Word(name.to_owned()))
+}
+
+fn undefined_setting(name: &str) -> Error {
+    let message = format!("unrecognized configuration parameter \"{name}\"");
+    let last = name.rsplit('.').next().unwrap_or(name).to_owned();
+    Error::new(ErrorKind::UndefinedObject, message).with_hint("SHOW ALL lists them.").at(Place::Word(last))
+}
+
+/// `call` is the function with the types it was given, as in `abs(Utf8, Int64)`.
+fn no_such_call(call: &str) -> Error {
+    let function = call.split('(').next().unwrap_or(call).to_owned();
+    Error::new(ErrorKind::UndefinedFunction, format!("function {call} does not exist"))
+        .with_hint("No form of the function takes these arguments; a cast may help.")
+        .at(Place::Call { function, argument: None })
+}
+
+/// A planning or run-time message of the engine.
+fn told(otherwise: ErrorKind, text: &str) -> Error {
+    if text.contains("must appear in the GROUP BY clause") {
+        return grouping(text);
     }
-    if let Some(name) = between(text, "table function '", "' not found") {
-        return Error::new(ErrorKind::UndefinedFunction, format!("table function {name} does not exist"))
-            .at(Place::Word(name.to_owned()));
+    match (named(text), text.split_once("Candidate functions:")) {
+        (Some(error), Some((_, candidates))) => {
+            let candidates: Vec<_> = candidates.split_whitespace().collect();
+            error.with_detail(format!("Its forms: {}.", candidates.join(" ")))
+        }
+        (Some(error), None) => error,
+        (None, _) => worded(otherwise, text),
     }
-    if let Some(name) = between(text, "Invalid function '", "'") {
-        return Error::new(ErrorKind::UndefinedFunction, format!("function {name} does not exist"))
-            .at(Place::Word(name.to_owned()));
+}
+
+fn grouping(text: &str) -> Error {
+    let rule = "must appear in the GROUP BY clause or be used in an aggregate function";
+    match between(text, "column \"", "\"") {
+        Some(column) => Error::new(ErrorKind::Grouping, format!("column \"{column}\" {rule}")),
+        None => worded(ErrorKind::Grouping, text),
     }
-    if let Some(name) = between(text, "failed to resolve schema: ", "") {
-        return Error::new(ErrorKind::UndefinedSchema, format!("schema \"{name}\" does not exist"))
-            .at(Place::Word(name.to_owned()));
-    }
-    worded(ErrorKind::Invalid, text)
 }
 
 /// `name` as the engine resolved it; the parts that were filled in are taken off again.
@@ -211,15 +258,17 @@ fn syntax(error: &ParserError) -> Error {
     };
     let (text, place) = split_place(text);
     let error = match between(text, "found: ", "") {
-        Some("EOF") => Error::new(ErrorKind::Syntax, "syntax error at end of input"),
-        Some(found) => Error::new(ErrorKind::Syntax, format!("syntax error at or near \"{found}\"")),
-        None => return with_place(Error::new(ErrorKind::Syntax, text), place),
+        Some("EOF") => Error::new(ErrorKind::Syntax, "syntax error at end of input").at(Place::End),
+        Some(found) => {
+            let error = Error::new(ErrorKind::Syntax, format!("syntax error at or near \"{found}\""));
+            with_place(error, place.map(|place| place.reading(found)))
+        }
+        None => with_place(Error::new(ErrorKind::Syntax, text), place),
     };
-    let error = match between(text, "Expected: ", ", found: ") {
+    match between(text, "Expected: ", ", found: ") {
         Some(expected) => error.with_detail(format!("Expected {expected}.")),
         None => error,
-    };
-    with_place(error, place)
+    }
 }
 
 fn with_place(error: Error, place: Option<Place>) -> Error {
@@ -234,7 +283,7 @@ fn split_place(text: &str) -> (&str, Option<Place>) {
     let Some((head, tail)) = text.rsplit_once(" at Line: ") else { return (text, None) };
     let mut numbers = tail.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
     match (numbers.next(), numbers.next()) {
-        (Some(line), Some(column)) => (head, Some(Place::Point { line, column })),
+        (Some(line), Some(column)) => (head, Some(Place::Point { line, column, text: String::new() })),
         _ => (text, None),
     }
 }

@@ -4,8 +4,11 @@
 //! The plan is checked, not the text: a write hidden in `EXPLAIN ANALYZE` or `PREPARE` is still a write.
 
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::logical_expr::{LogicalPlan, Statement};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement};
 
+use super::outcome;
+use crate::catalog::{is_shared, shared_object};
 use crate::{Error, ErrorKind, Result};
 
 /// What a setting may be set to on a server.
@@ -36,8 +39,8 @@ pub(super) fn check_read_only(plan: &LogicalPlan) -> Result<()> {
 
 fn check_node(node: &LogicalPlan) -> Result<()> {
     match node {
-        LogicalPlan::Ddl(ddl) => Err(refused(ddl.name())),
-        LogicalPlan::Dml(dml) => Err(refused(dml.op.name())),
+        LogicalPlan::Ddl(ddl) => Err(refused(outcome::ddl_tag(ddl))),
+        LogicalPlan::Dml(dml) => Err(refused(outcome::write_tag(&dml.op))),
         LogicalPlan::Copy(_) => Err(refused("COPY")),
         LogicalPlan::Statement(Statement::SetVariable(set)) => check_setting(&set.variable, Some(&set.value)),
         LogicalPlan::Statement(Statement::ResetVariable(reset)) => check_setting(&reset.variable, None),
@@ -69,6 +72,19 @@ fn check_node(node: &LogicalPlan) -> Result<()> {
         | LogicalPlan::DescribeTable(_)
         | LogicalPlan::Unnest(_)
         | LogicalPlan::RecursiveQuery(_) => Ok(()),
+    }
+}
+
+/// Checks that a plan drops nothing that all sessions share. The engine would say that there is no such table.
+pub(super) fn check_shared(plan: &LogicalPlan, state: &SessionState) -> Result<()> {
+    let name = match plan {
+        LogicalPlan::Ddl(DdlStatement::DropTable(drop)) => &drop.name,
+        LogicalPlan::Ddl(DdlStatement::DropView(drop)) => &drop.name,
+        _ => return Ok(()),
+    };
+    match state.schema_for_ref(name.clone()) {
+        Ok(schema) if is_shared(schema.as_ref(), name.table()) => Err(shared_object("relation", name.table())),
+        _ => Ok(()),
     }
 }
 

@@ -4,9 +4,11 @@ use std::fmt;
 
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::UInt64Type;
+use datafusion::common::config::ExtensionOptions;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement, TransactionConclusion, WriteOp};
+use datafusion::logical_expr::{DdlStatement, LogicalPlan, SetVariable, Statement, TransactionConclusion, WriteOp};
 use datafusion::prelude::{DataFrame, SessionContext};
+use dreyer_sky::tiling::SkyOptions;
 use futures::TryStreamExt;
 
 use crate::Result;
@@ -44,19 +46,7 @@ enum Effect {
 
 fn effect(plan: &LogicalPlan) -> Effect {
     match plan {
-        LogicalPlan::Ddl(ddl) => Effect::Session(match ddl {
-            DdlStatement::CreateExternalTable(_) => "CREATE EXTERNAL TABLE",
-            DdlStatement::CreateMemoryTable(_) => "CREATE TABLE",
-            DdlStatement::CreateView(_) => "CREATE VIEW",
-            DdlStatement::CreateCatalogSchema(_) => "CREATE SCHEMA",
-            DdlStatement::CreateCatalog(_) => "CREATE DATABASE",
-            DdlStatement::CreateIndex(_) => "CREATE INDEX",
-            DdlStatement::DropTable(_) => "DROP TABLE",
-            DdlStatement::DropView(_) => "DROP VIEW",
-            DdlStatement::DropCatalogSchema(_) => "DROP SCHEMA",
-            DdlStatement::CreateFunction(_) => "CREATE FUNCTION",
-            DdlStatement::DropFunction(_) => "DROP FUNCTION",
-        }),
+        LogicalPlan::Ddl(ddl) => Effect::Session(ddl_tag(ddl)),
         LogicalPlan::Statement(statement) => match statement {
             Statement::SetVariable(_) => Effect::Session("SET"),
             Statement::ResetVariable(_) => Effect::Session("RESET"),
@@ -70,15 +60,37 @@ fn effect(plan: &LogicalPlan) -> Effect {
             }),
         },
         LogicalPlan::Copy(_) => Effect::Write("COPY"),
-        LogicalPlan::Dml(dml) => Effect::Write(match dml.op {
-            WriteOp::Insert(_) | WriteOp::Ctas => "INSERT 0",
-            WriteOp::Delete => "DELETE",
-            WriteOp::Update => "UPDATE",
-            WriteOp::Truncate => "TRUNCATE",
-            WriteOp::MergeInto(_) => "MERGE",
-            _ => "WRITE",
-        }),
+        LogicalPlan::Dml(dml) => Effect::Write(write_tag(&dml.op)),
         _ => Effect::None,
+    }
+}
+
+/// PostgreSQL's words for a statement that defines something.
+pub(super) fn ddl_tag(ddl: &DdlStatement) -> &'static str {
+    match ddl {
+        DdlStatement::CreateExternalTable(_) => "CREATE EXTERNAL TABLE",
+        DdlStatement::CreateMemoryTable(_) => "CREATE TABLE",
+        DdlStatement::CreateView(_) => "CREATE VIEW",
+        DdlStatement::CreateCatalogSchema(_) => "CREATE SCHEMA",
+        DdlStatement::CreateCatalog(_) => "CREATE DATABASE",
+        DdlStatement::CreateIndex(_) => "CREATE INDEX",
+        DdlStatement::DropTable(_) => "DROP TABLE",
+        DdlStatement::DropView(_) => "DROP VIEW",
+        DdlStatement::DropCatalogSchema(_) => "DROP SCHEMA",
+        DdlStatement::CreateFunction(_) => "CREATE FUNCTION",
+        DdlStatement::DropFunction(_) => "DROP FUNCTION",
+    }
+}
+
+/// PostgreSQL's words for a statement that changes rows.
+pub(super) fn write_tag(operation: &WriteOp) -> &'static str {
+    match operation {
+        WriteOp::Insert(_) | WriteOp::Ctas => "INSERT",
+        WriteOp::Delete => "DELETE",
+        WriteOp::Update => "UPDATE",
+        WriteOp::Truncate => "TRUNCATE",
+        WriteOp::MergeInto(_) => "MERGE",
+        _ => "WRITE",
     }
 }
 
@@ -88,15 +100,29 @@ pub(super) async fn run(context: &SessionContext, plan: LogicalPlan) -> Result<O
     if let Effect::Nothing(tag) = effect {
         return Ok(Outcome::Done { tag: tag.to_owned() });
     }
-    let frame: DataFrame = context.execute_logical_plan(plan).await?;
+    let frame: DataFrame = context.execute_logical_plan(reset_of_ours(plan)).await?;
     match effect {
         Effect::Session(tag) | Effect::Nothing(tag) => Ok(Outcome::Done { tag: tag.to_owned() }),
         Effect::None => Ok(Outcome::Rows(frame.execute_stream().await?)),
         Effect::Write(tag) => {
             let rows = count(frame.execute_stream().await?).await?;
-            Ok(Outcome::Done { tag: format!("{tag} {rows}") })
+            // PostgreSQL puts the object identifier that rows once had before the number.
+            let zero = if tag == "INSERT" { "0 " } else { "" };
+            Ok(Outcome::Done { tag: format!("{tag} {zero}{rows}") })
         }
     }
+}
+
+/// The engine resets its own settings only; one of ours is set to its default instead.
+fn reset_of_ours(plan: LogicalPlan) -> LogicalPlan {
+    if let LogicalPlan::Statement(Statement::ResetVariable(reset)) = &plan {
+        let default = SkyOptions::default().entries().into_iter().find(|entry| entry.key == reset.variable);
+        if let Some(value) = default.and_then(|entry| entry.value) {
+            let variable = reset.variable.clone();
+            return LogicalPlan::Statement(Statement::SetVariable(SetVariable { variable, value }));
+        }
+    }
+    plan
 }
 
 /// The number of rows written, which a writing plan gives as its only column.

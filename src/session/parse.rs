@@ -19,6 +19,11 @@ impl Statement {
     pub fn ast(&self) -> &Ast {
         &self.ast
     }
+
+    /// The same, for a front door whose clients speak constructs that the engine lacks.
+    pub(crate) fn ast_mut(&mut self) -> &mut Ast {
+        &mut self.ast
+    }
 }
 
 /// The statements of a text; comments and empty statements are dropped.

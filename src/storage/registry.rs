@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use datafusion::common::Result;
-use datafusion::error::DataFusionError;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use object_store::ObjectStore;
 use url::{Position, Url};
@@ -26,9 +25,9 @@ impl ObjectStoreRegistry for ClosedRegistry {
         let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
         stores.get(&key(url)).cloned().ok_or_else(|| {
             let message = format!("no storage is open for {}", key(url));
-            let error = Error::new(ErrorKind::ReadOnly, message)
-                .with_hint("Only the roots named when the program was started can be read.");
-            DataFusionError::External(Box::new(error))
+            Error::new(ErrorKind::ReadOnly, message)
+                .with_hint("Only the roots named when the program was started can be read.")
+                .into()
         })
     }
 }

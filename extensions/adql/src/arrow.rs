@@ -1,14 +1,14 @@
 //! `->` has two meanings: a lambda (`array_filter(mag, m -> m < 18)`) and PostgreSQL's JSON member
-//! operator (`meta -> 'filter'`). The parser, once lambdas are allowed, reads every `name ->` as a
-//! lambda; this module hands the JSON readings back, before the parser looks.
+//! operator (`meta -> 'filter'`). The parser's own lambda rule takes every `name ->` for a lambda,
+//! so it is off, and this module parses lambdas where they can stand.
 //!
 //! A lambda is an argument of a function call other than its first, and its body is not a bare
 //! literal unless the function is known to take lambdas. Everything else is the operator.
 
-use sqlparser::ast::{Expr, Ident};
+use sqlparser::ast::{Expr, LambdaFunction, LambdaFunctionParameter, LambdaSyntax, OneOrManyWithParens};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, TokenWithSpan};
+use sqlparser::tokenizer::Token;
 
 /// Functions whose argument may be a lambda with a literal body.
 const HIGHER_ORDER: &[&str] = &[
@@ -26,38 +26,63 @@ const HIGHER_ORDER: &[&str] = &[
 /// How far back the enclosing call is looked for; beyond it, `->` is the operator.
 const LOOK_BACK: usize = 2048;
 
-/// Parses `name` or `(name)` when it is the left operand of the JSON operator; else leaves the
-/// parser alone.
-pub(crate) fn parse_json_operand(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-    let bare = is_name(&parser.peek_nth_token_ref(0).token) && parser.peek_nth_token_ref(1).token == Token::Arrow;
-    let nested = !bare
-        && parser.peek_nth_token_ref(0).token == Token::LParen
-        && is_name(&parser.peek_nth_token_ref(1).token)
-        && parser.peek_nth_token_ref(2).token == Token::RParen
-        && parser.peek_nth_token_ref(3).token == Token::Arrow;
-    if !(bare || nested) || starts_lambda(parser, if bare { 2 } else { 4 }) {
+/// The most parameters of a lambda.
+const PARAMETERS: usize = 8;
+
+/// Parses `name -> body` or `(name, ...) -> body` where a lambda can stand; else `None`, with the
+/// parser untouched.
+pub(crate) fn parse_lambda(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let parameters = parameters_ahead(parser)?;
+    let arrow = match parameters {
+        Parameters::Bare => 1,
+        Parameters::List(count) => 2 * count + 1,
+    };
+    starts_lambda(parser, arrow + 1).then(|| lambda(parser, parameters))
+}
+
+#[derive(Clone, Copy)]
+enum Parameters {
+    Bare,
+    List(usize),
+}
+
+/// What stands before an arrow: a name, or names in parentheses.
+fn parameters_ahead(parser: &Parser) -> Option<Parameters> {
+    let token = |n: usize| &parser.peek_nth_token_ref(n).token;
+    let is_name = |n: usize| matches!(token(n), Token::Word(_));
+    if is_name(0) {
+        return (*token(1) == Token::Arrow).then_some(Parameters::Bare);
+    }
+    if *token(0) != Token::LParen {
         return None;
     }
-    if bare {
-        let token = parser.next_token();
-        return Some(name_of(parser, token).map(Expr::Identifier));
+    for count in 1..=PARAMETERS {
+        if !is_name(2 * count - 1) {
+            return None;
+        }
+        match token(2 * count) {
+            Token::Comma => {}
+            Token::RParen => return (*token(2 * count + 1) == Token::Arrow).then_some(Parameters::List(count)),
+            _ => return None,
+        }
     }
-    parser.advance_token();
-    let token = parser.next_token();
-    let name = name_of(parser, token);
-    parser.advance_token();
-    Some(name.map(|name| Expr::Nested(Box::new(Expr::Identifier(name)))))
+    None
 }
 
-fn is_name(token: &Token) -> bool {
-    matches!(token, Token::Word(word) if word.keyword != Keyword::NULL || word.quote_style.is_some())
-}
-
-fn name_of(parser: &Parser, token: TokenWithSpan) -> Result<Ident, ParserError> {
-    match token.token {
-        Token::Word(word) => Ok(word.into_ident(token.span)),
-        _ => parser.expected("a name", token),
-    }
+fn lambda(parser: &mut Parser, parameters: Parameters) -> Result<Expr, ParserError> {
+    let parameter = |parser: &mut Parser| Ok(LambdaFunctionParameter { name: parser.parse_identifier()?, data_type: None });
+    let params = match parameters {
+        Parameters::Bare => OneOrManyWithParens::One(parameter(parser)?),
+        Parameters::List(_) => {
+            parser.expect_token(&Token::LParen)?;
+            let list = parser.parse_comma_separated(parameter)?;
+            parser.expect_token(&Token::RParen)?;
+            OneOrManyWithParens::Many(list)
+        }
+    };
+    parser.expect_token(&Token::Arrow)?;
+    let body = Box::new(parser.parse_expr()?);
+    Ok(Expr::Lambda(LambdaFunction { params, body, syntax: LambdaSyntax::Arrow }))
 }
 
 /// Does a lambda start at the parser's next token, with its body `body` significant tokens on?

@@ -3,8 +3,8 @@
 //! is therefore measured, token by token, before it is parsed.
 //!
 //! The measure is an upper bound of the depth of the tree: chains of OR, of AND and of tighter
-//! operators add up only as far as they nest, commas and clauses start anew, and what stands in
-//! parentheses counts as one operand of its own depth.
+//! operators add up only as far as they nest, commas start anew, and what stands in parentheses
+//! counts as one operand of its own depth.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Span, Token};
@@ -17,8 +17,14 @@ use crate::Error;
 /// optimisation.
 pub const MAX_OPERATORS: usize = 1_000;
 
+/// The most parentheses open at once; the parser gives up earlier on expressions, not on types.
+const MAX_NESTING: usize = 128;
+
 /// How much deeper than an operator of an expression a set operator is.
 const SET_OPERATOR: usize = 4;
+
+/// How much deeper than an operator a type within a type is.
+const NESTED_TYPE: usize = 8;
 
 /// Measures the tokens of one statement.
 #[derive(Debug, Default)]
@@ -35,15 +41,18 @@ enum Before {
     Operand,
     /// A word in this place is a name, whatever it is.
     Operator,
-    Distinct,
     Closing,
     Pivot,
+    /// `ARRAY`, `STRUCT`: a `<` opens a type within a type.
+    Type,
 }
 
 /// One level of parentheses (or CASE ... END): how deep its tree is so far.
 #[derive(Debug, Default)]
 struct Level {
     is_case: bool,
+    /// What a CASE adds to: the depth around it, in case its END never comes (it was a name).
+    around: usize,
     ors: usize,
     ands: usize,
     tight: usize,
@@ -76,7 +85,13 @@ impl Level {
     }
 
     fn end_expression(&mut self) {
-        *self = Self { is_case: self.is_case, worst: self.depth_without_sets(), sets: self.sets, ..Self::default() };
+        *self = Self {
+            is_case: self.is_case,
+            around: self.around,
+            worst: self.depth_without_sets(),
+            sets: self.sets,
+            ..Self::default()
+        };
     }
 
     fn depth_without_sets(&self) -> usize {
@@ -101,12 +116,23 @@ impl Bounds {
             Token::Word(word) if word.quote_style.is_none() => self.word(word.keyword),
             Token::Period => Before::Operator,
             Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) => Before::Operand,
+            Token::Lt if self.before == Before::Type => {
+                self.here.tight += NESTED_TYPE;
+                Before::Operator
+            }
             _ => self.operator(),
         };
-        if self.here.depth() > MAX_OPERATORS {
+        if self.depth() > MAX_OPERATORS {
             return Err(Error::too_many_operators(MAX_OPERATORS, span));
         }
+        if self.outer.len() > MAX_NESTING {
+            return Err(Error::too_deep().at(span));
+        }
         Ok(())
+    }
+
+    fn depth(&self) -> usize {
+        self.here.around + self.here.depth()
     }
 
     fn operator(&mut self) -> Before {
@@ -163,23 +189,21 @@ impl Bounds {
                 Before::Operand
             }
             Keyword::CASE => {
-                self.outer.push(std::mem::replace(&mut self.here, Level { is_case: true, ..Level::default() }));
+                let around = self.depth() + 1;
+                self.outer.push(std::mem::replace(&mut self.here, Level { is_case: true, around, ..Level::default() }));
                 Before::Operand
             }
             Keyword::END if self.here.is_case && !named => {
                 self.pop();
                 Before::Operand
             }
-            Keyword::FROM if self.before == Before::Distinct => Before::Operator,
-            Keyword::SELECT | Keyword::FROM | Keyword::WHERE | Keyword::HAVING | Keyword::JOIN if !named => {
-                self.here.end_expression();
-                Before::Operand
-            }
             Keyword::WHEN | Keyword::THEN if self.here.is_case && !named => {
                 self.here.end_expression();
                 Before::Operand
             }
-            Keyword::DISTINCT => Before::Distinct,
+            // The last words of operators of several words.
+            Keyword::ZONE | Keyword::TO | Keyword::FROM | Keyword::ESCAPE | Keyword::ALL | Keyword::ANY | Keyword::SOME => Before::Operator,
+            Keyword::ARRAY | Keyword::STRUCT => Before::Type,
             Keyword::PIVOT | Keyword::UNPIVOT | Keyword::MATCH_RECOGNIZE => Before::Pivot,
             Keyword::NOT
             | Keyword::IS
@@ -236,6 +260,7 @@ mod tests {
         "+ join ",
         "+ t.select ",
         "+ CASE WHEN a THEN b END ",
+        "+ case ",
         "+ CASE end WHEN a THEN b END ",
         "= 1 BETWEEN 1 AND 2 ",
     ];
@@ -266,8 +291,21 @@ mod tests {
         assert_eq!(kind(&format!("INSERT INTO t VALUES {rows} (1, 'b')")), None);
         let whens = "WHEN a = 1 AND b = 2 THEN 3 ".repeat(5_000);
         assert_eq!(kind(&format!("SELECT CASE {whens} END FROM t")), None);
-        let joins = "JOIN u ON a = b AND c = d ".repeat(2_000);
+        let joins = "JOIN u ON a = b AND c = d ".repeat(200);
         assert_eq!(kind(&format!("SELECT 1 FROM t {joins} WHERE x = 1")), None);
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        for (open, close) in [("(", ")"), ("CASE WHEN ", " THEN 1 END"), ("NULLABLE(", ")"), ("[", "]")] {
+            let sql = |n: usize| format!("SELECT {}1{}", open.repeat(n), close.repeat(n));
+            assert_eq!(kind(&sql(100)), None, "{open}");
+            assert_eq!(kind(&sql(200)), Some(ErrorKind::TooComplex), "{open}");
+        }
+        let types = format!("SELECT CAST(x AS {}INT{})", "ARRAY<".repeat(100), ">".repeat(100));
+        assert_eq!(kind(&types), None);
+        on_eight_megabytes(move || parse(&types).is_ok());
+        assert_eq!(kind(&format!("SELECT CAST(x AS {}INT)", "ARRAY<".repeat(200))), Some(ErrorKind::TooComplex));
     }
 
     fn on_eight_megabytes<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -312,7 +350,7 @@ mod tests {
         #[test]
         fn no_way_around(words in prop::collection::vec(prop::sample::select(vec![
             "+", "1", "a", "AND", "OR", "NOT", "BETWEEN", "=", "CASE", "WHEN", "THEN", "ELSE", "END", "join", "select", "where",
-            "from", "having", ".", "IS", "DISTINCT", "NULL", ",", "::", "int", "[1]", "IN (1)", "(2)", "LIKE", "'x'", "->", "AT TIME ZONE",
+            "from", "having", ".", "IS", "DISTINCT", "NULL", ",", "::", "int", "[1]", "IN (1)", "(2)", "LIKE", "'x'", "->", "AT TIME ZONE", "SIMILAR TO", "ANY", "COLLATE", "ESCAPE",
         ]), 1..7)) {
             let unit = words.join(" ");
             let measure = |n: usize| {
@@ -322,7 +360,7 @@ mod tests {
                 let seen: Result<Vec<()>, Error> = tokens.iter().filter(|t| !matches!(t, Token::Whitespace(_))).map(|t| bounds.see(t, Span::empty())).collect();
                 seen.ok()?;
                 let parsed = Parser::parse_sql(dialect(), &sql).ok()?;
-                Some((bounds.here.depth(), depth(parsed.first()?)))
+                Some((bounds.depth(), depth(parsed.first()?)))
             };
             if let (Some((few, shallow)), Some((many, deep))) = (measure(4), measure(12)) {
                 prop_assert!(deep <= shallow + 4 || many > few, "{unit}: {shallow} to {deep} at {few} to {many}");

@@ -11,7 +11,7 @@ use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 
-use crate::arrow;
+use crate::prefix;
 
 const POSTGRES: PostgreSqlDialect = PostgreSqlDialect {};
 static ADQL: AdqlDialect = AdqlDialect;
@@ -67,7 +67,7 @@ impl Dialect for AdqlDialect {
     }
 
     fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
-        POSTGRES.is_reserved_for_identifier(keyword)
+        prefix::is_reserved(keyword)
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
@@ -79,7 +79,7 @@ impl Dialect for AdqlDialect {
     }
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        arrow::parse_json_operand(parser)
+        prefix::parse(parser)
     }
 
     answers! {
@@ -103,7 +103,6 @@ impl Dialect for AdqlDialect {
             supports_listen_notify,
             supports_load_extension,
             supports_named_fn_args_with_colon_operator,
-            supports_named_fn_args_with_expr_name,
             supports_nested_comments,
             supports_notnull_operator,
             supports_numeric_literal_underscores,
@@ -115,9 +114,7 @@ impl Dialect for AdqlDialect {
         yes: [
             // ADQL: adjacent literals are one literal, whatever white space lies between.
             supports_string_literal_concatenation,
-            // DataFusion: lambdas over lists (`arrow` keeps the JSON operator alive), struct and
-            // map literals, FROM-first, and the ways of trimming a wildcard.
-            supports_lambda_functions,
+            // DataFusion: struct and map literals, FROM-first, the ways of trimming a wildcard.
             supports_dictionary_syntax,
             support_map_literal_syntax,
             supports_from_first_select,
@@ -135,6 +132,10 @@ impl Dialect for AdqlDialect {
         no: [
             // POINT, CIRCLE, BOX and POLYGON are functions here, never type names before a literal.
             supports_geometric_types,
+            // `arrow` parses lambdas and leaves the JSON operator alone.
+            supports_lambda_functions,
+            // An argument named by an expression would have every argument parsed twice.
+            supports_named_fn_args_with_expr_name,
             // A comment is a comment, even when it starts with a plus.
             supports_comment_optimizer_hint,
             // `SELECT * alias` must not swallow the next word.

@@ -11,12 +11,18 @@ pub(crate) const fn lon(name: &'static str) -> Arg {
 
 /// A latitude in degrees.
 pub(crate) const fn lat(name: &'static str) -> Arg {
-    Arg::new(name, Kind::Number).unit("deg").within(-90.0, 90.0).hint(SWAPPED)
+    Arg::new(name, Kind::Number)
+        .unit("deg")
+        .within(-90.0, 90.0)
+        .hint(SWAPPED)
 }
 
 /// A radius in degrees.
 pub(crate) const fn radius(name: &'static str) -> Arg {
-    Arg::new(name, Kind::Number).unit("deg").within(0.0, 180.0).hint("1 arcsec is 1/3600.")
+    Arg::new(name, Kind::Number)
+        .unit("deg")
+        .within(0.0, 180.0)
+        .hint("1 arcsec is 1/3600.")
 }
 
 /// The side of a box in degrees.
@@ -26,5 +32,7 @@ pub(crate) const fn side(name: &'static str) -> Arg {
 
 /// A HEALPix order.
 pub(crate) const fn order(name: &'static str, most: f64) -> Arg {
-    Arg::new(name, Kind::Integer).within(0.0, most).hint("the order is log2 of nside")
+    Arg::new(name, Kind::Integer)
+        .within(0.0, most)
+        .hint("the order is log2 of nside")
 }

@@ -25,7 +25,11 @@ pub(crate) static TABLE: &[FnSpec] = &[
         ..FnSpec::new(
             "point",
             FAMILY,
-            &[Overload::new(&[lon("lon"), lat("lat")], Returns::new(POINT).unit("deg").ucd("pos").xtype("point"), point)],
+            &[Overload::new(
+                &[lon("lon"), lat("lat")],
+                Returns::new(POINT).unit("deg").ucd("pos").xtype("point"),
+                point,
+            )],
         )
     },
     FnSpec {
@@ -41,8 +45,16 @@ pub(crate) static TABLE: &[FnSpec] = &[
             "circle",
             FAMILY,
             &[
-                Overload::new(&[lon("lon"), lat("lat"), radius("radius")], CIRCLE_OUT, circle_of_numbers),
-                Overload::new(&[Arg::new("center", POINT), radius("radius")], CIRCLE_OUT, circle_of_point),
+                Overload::new(
+                    &[lon("lon"), lat("lat"), radius("radius")],
+                    CIRCLE_OUT,
+                    circle_of_numbers,
+                ),
+                Overload::new(
+                    &[Arg::new("center", POINT), radius("radius")],
+                    CIRCLE_OUT,
+                    circle_of_point,
+                ),
             ],
         )
     },
@@ -60,8 +72,16 @@ pub(crate) static TABLE: &[FnSpec] = &[
             "box",
             FAMILY,
             &[
-                Overload::new(&[lon("lon"), lat("lat"), side("width"), side("height")], BOX_OUT, box_of_numbers),
-                Overload::new(&[Arg::new("center", POINT), side("width"), side("height")], BOX_OUT, box_of_point),
+                Overload::new(
+                    &[lon("lon"), lat("lat"), side("width"), side("height")],
+                    BOX_OUT,
+                    box_of_numbers,
+                ),
+                Overload::new(
+                    &[Arg::new("center", POINT), side("width"), side("height")],
+                    BOX_OUT,
+                    box_of_point,
+                ),
             ],
         )
     },
@@ -82,13 +102,24 @@ pub(crate) static TABLE: &[FnSpec] = &[
             FAMILY,
             &[
                 Overload::new(
-                    &[lon("lon1"), lat("lat1"), lon("lon2"), lat("lat2"), lon("lon3"), lat("lat3")],
+                    &[
+                        lon("lon1"),
+                        lat("lat1"),
+                        lon("lon2"),
+                        lat("lat2"),
+                        lon("lon3"),
+                        lat("lat3"),
+                    ],
                     POLYGON_OUT,
                     polygon_of_numbers,
                 )
                 .followed_by(&[lon("lon"), lat("lat")]),
                 Overload::new(
-                    &[Arg::new("vertex1", POINT), Arg::new("vertex2", POINT), Arg::new("vertex3", POINT)],
+                    &[
+                        Arg::new("vertex1", POINT),
+                        Arg::new("vertex2", POINT),
+                        Arg::new("vertex3", POINT),
+                    ],
                     POLYGON_OUT,
                     polygon_of_points,
                 )
@@ -120,9 +151,7 @@ fn circle_of_numbers(call: &Call<'_>) -> Result<ArrayRef, Fault> {
 
 fn circle_of_point(call: &Call<'_>) -> Result<ArrayRef, Fault> {
     let (centers, radius) = (points(call, 0)?, call.number(1)?);
-    call.fill_tuples(|row| {
-        centers.ask(row, |center| Ok([center.lon_deg(), center.lat_deg(), radius.get(row)]))
-    })
+    call.fill_tuples(|row| centers.ask(row, |center| Ok([center.lon_deg(), center.lat_deg(), radius.get(row)])))
 }
 
 fn box_of_numbers(call: &Call<'_>) -> Result<ArrayRef, Fault> {
@@ -149,7 +178,9 @@ fn sky_box(center: LonLat, width_deg: f64, height_deg: f64, first_side: usize) -
 }
 
 fn polygon_of_numbers(call: &Call<'_>) -> Result<ArrayRef, Fault> {
-    let numbers = (0..call.arguments()).map(|at| call.number(at)).collect::<Result<Vec<_>, _>>()?;
+    let numbers = (0..call.arguments())
+        .map(|at| call.number(at))
+        .collect::<Result<Vec<_>, _>>()?;
     call.fill_series(|row| {
         let vertices = numbers
             .chunks_exact(2)
@@ -160,16 +191,24 @@ fn polygon_of_numbers(call: &Call<'_>) -> Result<ArrayRef, Fault> {
 }
 
 fn polygon_of_points(call: &Call<'_>) -> Result<ArrayRef, Fault> {
-    let points = (0..call.arguments()).map(|at| points(call, at)).collect::<Result<Vec<_>, _>>()?;
+    let points = (0..call.arguments())
+        .map(|at| points(call, at))
+        .collect::<Result<Vec<_>, _>>()?;
     call.fill_series(|row| {
-        let vertices = points.iter().map(|point| point.ask(row, |point| Ok(*point))).collect::<Result<Vec<_>, _>>();
+        let vertices = points
+            .iter()
+            .map(|point| point.ask(row, |point| Ok(*point)))
+            .collect::<Result<Vec<_>, _>>();
         polygon(vertices?)
     })
 }
 
 /// The numbers of a polygon, once the sphere has accepted it.
 fn polygon(vertices: Vec<LonLat>) -> Result<Vec<f64>, Fault> {
-    let numbers = vertices.iter().flat_map(|vertex| [vertex.lon_deg(), vertex.lat_deg()]).collect();
+    let numbers = vertices
+        .iter()
+        .flat_map(|vertex| [vertex.lon_deg(), vertex.lat_deg()])
+        .collect();
     Polygon::new(vertices).map_err(together)?;
     Ok(numbers)
 }

@@ -20,11 +20,20 @@ pub const CIRCLE: Kind = Kind::Tuple { name: "CIRCLE", len: 3 };
 /// A box around a position.
 pub const BOX: Kind = Kind::Tuple { name: "BOX", len: 4 };
 /// A polygon of three vertices or more.
-pub const POLYGON: Kind = Kind::Series { name: "POLYGON" };
+pub const POLYGON: Kind = Kind::Series {
+    name: "POLYGON",
+    least: 6,
+};
 /// Whatever has an inside.
-pub const REGION: Kind = Kind::Either { name: "REGION", of: &[CIRCLE, BOX, POLYGON] };
+pub const REGION: Kind = Kind::Either {
+    name: "REGION",
+    of: &[CIRCLE, BOX, POLYGON],
+};
 /// Any geometry.
-pub const GEOMETRY: Kind = Kind::Either { name: "GEOMETRY", of: &[POINT, CIRCLE, BOX, POLYGON] };
+pub const GEOMETRY: Kind = Kind::Either {
+    name: "GEOMETRY",
+    of: &[POINT, CIRCLE, BOX, POLYGON],
+};
 
 /// A geometry of any kind.
 #[derive(Debug, Clone)]
@@ -60,20 +69,16 @@ impl Shape {
 }
 
 /// The geometries of the argument at `at`; a constant one is built once for the batch.
-pub(crate) fn shapes<'a>(
-    call: &'a Call<'_>,
-    at: usize,
-) -> Result<Prepared<Shape, impl Fn(usize) -> Result<Shape, Fault> + 'a>, Fault> {
+pub(crate) fn shapes<'a>(call: &'a Call<'_>, at: usize) -> Result<Prepared<'a, Shape>, Fault> {
     let numbers = call.list(at)?;
     let kind = call.kind(at)?;
-    call.prepare(at, move |row| shape(kind, numbers.get(row)).map_err(|error| unfit(at, error)))
+    call.prepare(at, move |row| {
+        shape(kind, numbers.get(row)).map_err(|error| unfit(at, error))
+    })
 }
 
 /// The regions of the argument at `at`; a constant one is built once for the batch.
-pub(crate) fn regions<'a>(
-    call: &'a Call<'_>,
-    at: usize,
-) -> Result<Prepared<Region, impl Fn(usize) -> Result<Region, Fault> + 'a>, Fault> {
+pub(crate) fn regions<'a>(call: &'a Call<'_>, at: usize) -> Result<Prepared<'a, Region>, Fault> {
     let numbers = call.list(at)?;
     let kind = call.kind(at)?;
     call.prepare(at, move |row| match shape(kind, numbers.get(row)) {
@@ -84,10 +89,7 @@ pub(crate) fn regions<'a>(
 }
 
 /// The positions of the POINT argument at `at`; a constant one is built once for the batch.
-pub(crate) fn points<'a>(
-    call: &'a Call<'_>,
-    at: usize,
-) -> Result<Prepared<LonLat, impl Fn(usize) -> Result<LonLat, Fault> + 'a>, Fault> {
+pub(crate) fn points<'a>(call: &'a Call<'_>, at: usize) -> Result<Prepared<'a, LonLat>, Fault> {
     let numbers = call.list(at)?;
     call.prepare(at, move |row| point(numbers.get(row)).map_err(|error| unfit(at, error)))
 }

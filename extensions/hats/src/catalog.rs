@@ -45,7 +45,10 @@ impl HatsCatalog {
         let collection = Collection::from_properties(&properties, &file)?;
         let root = join(&path, &collection.primary);
         let Some((file, properties)) = read_properties(&store, &root).await? else {
-            let fault = format!("hats_primary_table_url names '{}', which is not a catalogue", collection.primary);
+            let fault = format!(
+                "hats_primary_table_url names '{}', which is not a catalogue",
+                collection.primary
+            );
             return Err(HatsError::malformed(file, fault));
         };
         let mut catalog = Self::open_catalog(store, url, root, &file, properties).await?;
@@ -75,18 +78,41 @@ impl HatsCatalog {
             }
             None => {
                 let info = info.ok_or_else(|| {
-                    HatsError::malformed(&root, "has no partition_info.csv, and its store cannot list files instead")
+                    HatsError::malformed(
+                        &root,
+                        "has no partition_info.csv, and its store cannot list files instead",
+                    )
                 })?;
-                (listing::tiles_by_name(&store, info, &root, suffix).await?, head_schema_file(&store, &dataset).await?)
+                (
+                    listing::tiles_by_name(&store, info, &root, suffix).await?,
+                    head_schema_file(&store, &dataset).await?,
+                )
             }
         };
-        let file = schema.or_else(|| tiles.first()?.files.first().cloned()).ok_or_else(|| {
-            HatsError::malformed(&root, "has no columns: neither _common_metadata, _metadata nor a leaf file was found")
-        })?;
+        let file = schema
+            .or_else(|| tiles.first()?.files.first().cloned())
+            .ok_or_else(|| {
+                HatsError::malformed(
+                    &root,
+                    "has no columns: neither _common_metadata, _metadata nor a leaf file was found",
+                )
+            })?;
         let schema = schema::read(&store, &file).await?;
-        let name = properties.get("obs_collection").or(root.filename()).unwrap_or("catalog").to_owned();
+        let name = properties
+            .get("obs_collection")
+            .or(root.filename())
+            .unwrap_or("catalog")
+            .to_owned();
         let index_column = schema::index_column(&schema, &properties);
-        Ok(Self { url, root, name, properties, schema, tiles: tiles.into(), index_column })
+        Ok(Self {
+            url,
+            root,
+            name,
+            properties,
+            schema,
+            tiles: tiles.into(),
+            index_column,
+        })
     }
 
     /// The name it gives itself, else that of its folder.
@@ -126,7 +152,11 @@ impl HatsCatalog {
 
     /// Names of the longitude and latitude columns (degrees, ICRS).
     pub fn position_columns(&self) -> Option<(&str, &str)> {
-        let column = |key| self.properties.get(key).filter(|name| self.schema.field_with_name(name).is_ok());
+        let column = |key| {
+            self.properties
+                .get(key)
+                .filter(|name| self.schema.field_with_name(name).is_ok())
+        };
         column("hats_col_ra").zip(column("hats_col_dec"))
     }
 
@@ -158,7 +188,10 @@ impl HatsCatalog {
 }
 
 fn join(root: &Path, relative: &str) -> Path {
-    relative.split('/').filter(|part| !part.is_empty()).fold(root.clone(), |path, part| path.join(part))
+    relative
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .fold(root.clone(), |path, part| path.join(part))
 }
 
 async fn read_properties(store: &Arc<dyn ObjectStore>, root: &Path) -> Result<Option<(String, Properties)>> {
@@ -166,11 +199,7 @@ async fn read_properties(store: &Arc<dyn ObjectStore>, root: &Path) -> Result<Op
 }
 
 /// The first of `names` that exists in `root`, and its path.
-async fn read_first(
-    store: &Arc<dyn ObjectStore>,
-    root: &Path,
-    names: &[&str],
-) -> Result<Option<(String, Properties)>> {
+async fn read_first(store: &Arc<dyn ObjectStore>, root: &Path, names: &[&str]) -> Result<Option<(String, Properties)>> {
     for name in names {
         let file = root.clone().join(*name);
         if let Some(text) = read_text(store, &file).await? {
@@ -182,7 +211,9 @@ async fn read_first(
 
 async fn partition_info(store: &Arc<dyn ObjectStore>, root: &Path) -> Result<Option<Vec<PartitionInfo>>> {
     let file = root.clone().join(layout::PARTITION_INFO_FILE);
-    let Some(text) = read_text(store, &file).await? else { return Ok(None) };
+    let Some(text) = read_text(store, &file).await? else {
+        return Ok(None);
+    };
     layout::parse_partition_info(&text, file.as_ref()).map(Some)
 }
 

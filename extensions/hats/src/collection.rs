@@ -20,13 +20,22 @@ impl Collection {
     /// Reads the entries of a `collection.properties`; `file` names it in errors.
     pub fn from_properties(properties: &Properties, file: &str) -> Result<Self> {
         let primary = properties.get("hats_primary_table_url").ok_or_else(|| {
-            HatsError::malformed(file, "hats_primary_table_url is missing; it names the folder of the primary catalogue")
+            HatsError::malformed(
+                file,
+                "hats_primary_table_url is missing; it names the folder of the primary catalogue",
+            )
         })?;
         let words = properties.list("all_indexes");
-        if words.len() % 2 != 0 {
-            return Err(HatsError::malformed(file, "all_indexes must list pairs of a column and a folder"));
+        if !words.len().is_multiple_of(2) {
+            return Err(HatsError::malformed(
+                file,
+                "all_indexes must list pairs of a column and a folder",
+            ));
         }
-        let indexes = words.chunks_exact(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect();
+        let indexes = words
+            .chunks_exact(2)
+            .map(|pair| (pair[0].to_owned(), pair[1].to_owned()))
+            .collect();
         Ok(Self {
             name: properties.get("obs_collection").map(str::to_owned),
             primary: primary.trim_matches('/').to_owned(),
@@ -53,6 +62,10 @@ mod tests {
     #[test]
     fn a_collection_without_a_primary_is_refused() {
         let read = Collection::from_properties(&Properties::parse("obs_collection=x"), "c/collection.properties");
-        assert!(read.unwrap_err().to_string().starts_with("c/collection.properties: hats_primary_table_url"));
+        assert!(
+            read.unwrap_err()
+                .to_string()
+                .starts_with("c/collection.properties: hats_primary_table_url")
+        );
     }
 }

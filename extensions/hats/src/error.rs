@@ -9,9 +9,7 @@ use datafusion::error::DataFusionError;
 #[non_exhaustive]
 pub enum HatsError {
     /// No properties file where a catalogue was expected.
-    #[error(
-        "{path} is not a HATS catalogue: it holds neither hats.properties, properties nor collection.properties"
-    )]
+    #[error("{path} is not a HATS catalogue: it holds neither hats.properties, properties nor collection.properties")]
     NotACatalog {
         /// The folder that was looked at.
         path: String,
@@ -68,11 +66,17 @@ pub enum HatsError {
 
 impl HatsError {
     pub(crate) fn malformed(file: impl ToString, fault: impl Into<String>) -> Self {
-        Self::Malformed { file: file.to_string(), fault: fault.into() }
+        Self::Malformed {
+            file: file.to_string(),
+            fault: fault.into(),
+        }
     }
 
     pub(crate) fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
-        Self::Io { path: path.into(), source }
+        Self::Io {
+            path: path.into(),
+            source,
+        }
     }
 }
 
@@ -87,4 +91,4 @@ impl From<HatsError> for DataFusionError {
 }
 
 /// The result of this crate's own functions.
-pub type Result<T, E = HatsError> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = HatsError> = std::result::Result<T, E>;

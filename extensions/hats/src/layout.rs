@@ -64,14 +64,24 @@ pub(crate) struct PartitionInfo {
 
 /// Reads `partition_info.csv`. Columns are found by name and unknown ones skipped.
 pub(crate) fn parse_partition_info(text: &str, file: &str) -> Result<Vec<PartitionInfo>> {
-    let mut lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
+    let mut lines = text
+        .lines()
+        .map(str::trim)
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty());
     let Some((_, header)) = lines.next() else {
-        return Err(HatsError::malformed(file, "is empty; its first line must name the columns Norder and Npix"));
+        return Err(HatsError::malformed(
+            file,
+            "is empty; its first line must name the columns Norder and Npix",
+        ));
     };
     let names: Vec<&str> = header.split(',').map(clean).collect();
     let column = |wanted: &[&str]| names.iter().position(|name| wanted.contains(name));
     let (Some(order_at), Some(index_at)) = (column(&["Norder", "order"]), column(&["Npix", "pixel"])) else {
-        return Err(HatsError::malformed(file, format!("lacks a column Norder or Npix, its header is '{header}'")));
+        return Err(HatsError::malformed(
+            file,
+            format!("lacks a column Norder or Npix, its header is '{header}'"),
+        ));
     };
     let rows_at = column(&["num_rows"]);
     lines
@@ -79,10 +89,15 @@ pub(crate) fn parse_partition_info(text: &str, file: &str) -> Result<Vec<Partiti
             let fields: Vec<&str> = line.split(',').map(clean).collect();
             let field = |at: usize| fields.get(at).copied().unwrap_or_default();
             let cell = field(order_at).parse().ok().zip(field(index_at).parse().ok());
-            let cell = cell.and_then(|(order, index)| Cell::new(order, index).ok()).ok_or_else(|| {
-                HatsError::malformed(file, format!("line {} names no HEALPix cell: '{line}'", at + 1))
-            })?;
-            Ok(PartitionInfo { cell, rows: rows_at.and_then(|at| field(at).parse().ok()) })
+            let cell = cell
+                .and_then(|(order, index)| Cell::new(order, index).ok())
+                .ok_or_else(|| {
+                    HatsError::malformed(file, format!("line {} names no HEALPix cell: '{line}'", at + 1))
+                })?;
+            Ok(PartitionInfo {
+                cell,
+                rows: rows_at.and_then(|at| field(at).parse().ok()),
+            })
         })
         .collect()
 }
@@ -113,7 +128,10 @@ mod tests {
 
     #[test]
     fn leaves_lie_in_folders_of_ten_thousand() {
-        assert_eq!(leaf_path(cell(6, 45_678), ".parquet"), "Norder=6/Dir=40000/Npix=45678.parquet");
+        assert_eq!(
+            leaf_path(cell(6, 45_678), ".parquet"),
+            "Norder=6/Dir=40000/Npix=45678.parquet"
+        );
         assert_eq!(leaf_path(cell(0, 11), "/"), "Norder=0/Dir=0/Npix=11/");
     }
 
@@ -121,21 +139,34 @@ mod tests {
     fn only_leaves_of_the_suffix_are_leaves() {
         let found = |path, suffix| cell_of_leaf(path, suffix);
         assert_eq!(found("Norder=1/Dir=0/Npix=44.parquet", ".parquet"), Some(cell(1, 44)));
-        assert_eq!(found("Norder%3D1/Dir%3D0/Npix%3D44.parquet", ".parquet"), Some(cell(1, 44)));
+        assert_eq!(
+            found("Norder%3D1/Dir%3D0/Npix%3D44.parquet", ".parquet"),
+            Some(cell(1, 44))
+        );
         assert_eq!(found("Norder=1/Dir=0/Npix=44.parq", ".parquet"), None);
-        assert_eq!(found("Norder=1/Dir=0/Npix=44.snappy.parquet", ".snappy.parquet"), Some(cell(1, 44)));
+        assert_eq!(
+            found("Norder=1/Dir=0/Npix=44.snappy.parquet", ".snappy.parquet"),
+            Some(cell(1, 44))
+        );
         assert_eq!(found("Norder=1/Dir=0/Npix=44/part0.parquet", "/"), Some(cell(1, 44)));
         assert_eq!(found("Norder=1/Dir=0/Npix=44/_SUCCESS", "/"), None);
         assert_eq!(found("Norder=1/Dir=0/Npix=44/part0.parquet", ".parquet"), None);
         assert_eq!(found("Norder=1/Npix=44.parquet", ".parquet"), Some(cell(1, 44)));
-        assert_eq!(found("Norder=1/Dir=0/Npix=48.parquet", ".parquet"), None, "order 1 has 48 cells");
+        assert_eq!(
+            found("Norder=1/Dir=0/Npix=48.parquet", ".parquet"),
+            None,
+            "order 1 has 48 cells"
+        );
         assert_eq!(found("_metadata", ".parquet"), None);
     }
 
     #[test]
     fn partition_info_tolerates_other_columns_and_old_names() {
         let read = |text| parse_partition_info(text, "p.csv").unwrap();
-        let expected = [PartitionInfo { cell: cell(1, 44), rows: None }];
+        let expected = [PartitionInfo {
+            cell: cell(1, 44),
+            rows: None,
+        }];
         assert_eq!(read("Norder,Npix\n1,44\n"), expected);
         assert_eq!(read("Norder,Dir,Npix,x\r\n1,0,44,7\r\n\n"), expected);
         assert_eq!(read("\"order\",\"pixel\"\n1,44"), expected);
@@ -146,7 +177,10 @@ mod tests {
     #[test]
     fn a_wrong_partition_info_says_where() {
         let fault = |text| parse_partition_info(text, "p.csv").unwrap_err().to_string();
-        assert_eq!(fault("Norder,Npix\n0,11\n0,12\n"), "p.csv: line 3 names no HEALPix cell: '0,12'");
+        assert_eq!(
+            fault("Norder,Npix\n0,11\n0,12\n"),
+            "p.csv: line 3 names no HEALPix cell: '0,12'"
+        );
         assert!(fault("a,b\n").contains("lacks a column Norder or Npix"));
         assert!(fault("").contains("is empty"));
     }

@@ -19,8 +19,11 @@
 //! decided in `dreyer-tiling`.
 
 mod catalog;
+mod codec;
 mod collection;
+mod discover;
 mod error;
+pub mod import;
 mod layout;
 mod listing;
 mod properties;
@@ -32,10 +35,15 @@ mod table;
 mod tiling;
 
 pub use catalog::{HatsCatalog, SORTED_PROPERTY};
+pub use codec::HatsCodec;
 pub use collection::Collection;
+pub use discover::{DiscoveredTable, discover};
 pub use error::HatsError;
 pub use listing::Tile;
 pub use properties::Properties;
 pub use source::HatsSource;
 pub use table::HatsTable;
 pub use tiling::HatsTilingSource;
+
+#[cfg(test)]
+mod tests;

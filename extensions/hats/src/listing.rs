@@ -41,17 +41,24 @@ pub(crate) struct Listing {
 
 /// Lists the dataset folder. `None` where the store cannot list (a plain HTTP server).
 pub(crate) async fn list(store: &dyn ObjectStore, dataset: &Path, suffix: &str) -> Result<Option<Listing>> {
-    let mut found = Listing { files: HashMap::new(), metadata: HashMap::new() };
+    let mut found = Listing {
+        files: HashMap::new(),
+        metadata: HashMap::new(),
+    };
     let mut objects = store.list(Some(dataset));
     loop {
         let object = match objects.try_next().await {
             Ok(Some(object)) => object,
             Ok(None) => break,
-            Err(object_store::Error::NotSupported { .. } | object_store::Error::NotImplemented { .. }) => return Ok(None),
+            Err(object_store::Error::NotSupported { .. } | object_store::Error::NotImplemented { .. }) => {
+                return Ok(None);
+            }
             Err(error) => return Err(error.into()),
         };
         let relative = object.location.as_ref().strip_prefix(dataset.as_ref());
-        let Some(relative) = relative.map(|path| path.trim_start_matches('/')) else { continue };
+        let Some(relative) = relative.map(|path| path.trim_start_matches('/')) else {
+            continue;
+        };
         if let Some(name) = layout::SCHEMA_FILES.into_iter().find(|name| *name == relative) {
             found.metadata.insert(name, object);
         } else if let Some(cell) = layout::cell_of_leaf(relative, suffix) {
@@ -65,7 +72,14 @@ pub(crate) async fn list(store: &dyn ObjectStore, dataset: &Path, suffix: &str) 
 /// Without a list every file counts.
 pub(crate) fn tiles(info: Option<Vec<PartitionInfo>>, mut listing: Listing, root: &Path) -> Result<Vec<Tile>> {
     let info = info.unwrap_or_else(|| {
-        listing.files.keys().map(|cell| PartitionInfo { cell: *cell, rows: None }).collect()
+        listing
+            .files
+            .keys()
+            .map(|cell| PartitionInfo {
+                cell: *cell,
+                rows: None,
+            })
+            .collect()
     });
     let mut tiles = info
         .into_iter()
@@ -87,14 +101,23 @@ pub(crate) async fn tiles_by_name(
     suffix: &str,
 ) -> Result<Vec<Tile>> {
     if suffix == "/" {
-        return Err(HatsError::malformed(root, "keeps tiles as folders, which need a store that can list"));
+        return Err(HatsError::malformed(
+            root,
+            "keeps tiles as folders, which need a store that can list",
+        ));
     }
     let dataset = root.clone().join(layout::DATASET_DIR);
     let mut tiles: Vec<Tile> = stream::iter(info)
         .map(|PartitionInfo { cell, rows }| {
             let location = Path::from(format!("{dataset}/{}", layout::leaf_path(cell, suffix)));
             let store = Arc::clone(store);
-            async move { Ok::<_, HatsError>(Tile { cell, rows, files: vec![store.head(&location).await?] }) }
+            async move {
+                Ok::<_, HatsError>(Tile {
+                    cell,
+                    rows,
+                    files: vec![store.head(&location).await?],
+                })
+            }
         })
         .buffered(CONCURRENT_HEADS)
         .try_collect()

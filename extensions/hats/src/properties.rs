@@ -30,7 +30,10 @@ impl Properties {
 
     /// The value of `key`; `None` if absent or blank.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.entries.get(key).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.entries
+            .get(key)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     /// The value of `key` as an unsigned number. `file` names the file in the error.
@@ -103,7 +106,9 @@ fn split_entry(line: &str) -> (String, String) {
         escaped = c == '\\' && !escaped;
         ends
     });
-    let Some((end, _)) = end else { return (unescape(line), String::new()) };
+    let Some((end, _)) = end else {
+        return (unescape(line), String::new());
+    };
     let rest = line[end..].trim_start();
     let value = rest.strip_prefix(['=', ':']).unwrap_or(rest).trim();
     (unescape(&line[..end]), unescape(value))
@@ -142,7 +147,10 @@ fn escape(text: &str, key: bool) -> String {
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
             '=' | ':' | ' ' | '#' | '!' if key => quoted.extend(['\\', c]),
-            ' ' if at == 0 => quoted.push_str("\\ "),
+            // Blanks at the ends would be trimmed, and in a key end it, were they not written as numbers.
+            c if c.is_whitespace() && (key || at == 0 || at + c.len_utf8() == text.len()) => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+            }
             _ => quoted.push(c),
         }
     }
@@ -180,7 +188,10 @@ mod tests {
     fn a_number_that_is_none_names_its_file_and_key() {
         let read = Properties::parse("hats_nrows=many");
         let fault = read.number("hats_nrows", "a/hats.properties").unwrap_err().to_string();
-        assert_eq!(fault, "a/hats.properties: hats_nrows must be a whole number, got 'many'");
+        assert_eq!(
+            fault,
+            "a/hats.properties: hats_nrows must be a whole number, got 'many'"
+        );
     }
 
     proptest! {

@@ -27,15 +27,19 @@ pub(crate) fn index_ranges(filters: &[Expr], index_column: &str) -> Option<CellR
 
 fn ranges_of(expr: &Expr, index: &str) -> Option<CellRanges> {
     match expr {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-            match (ranges_of(left, index), ranges_of(right, index)) {
-                (Some(a), Some(b)) => Some(a.intersection(&b)),
-                (a, b) => a.or(b),
-            }
-        }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            Some(ranges_of(left, index)?.union(&ranges_of(right, index)?))
-        }
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::And,
+            right,
+        }) => match (ranges_of(left, index), ranges_of(right, index)) {
+            (Some(a), Some(b)) => Some(a.intersection(&b)),
+            (a, b) => a.or(b),
+        },
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Or,
+            right,
+        }) => Some(ranges_of(left, index)?.union(&ranges_of(right, index)?)),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             if is_column(left, index) {
                 compared(*op, integer(right)?)
@@ -45,8 +49,16 @@ fn ranges_of(expr: &Expr, index: &str) -> Option<CellRanges> {
                 None
             }
         }
-        Expr::Between(Between { expr, negated: false, low, high }) if is_column(expr, index) => {
-            let (low, high) = (compared(Operator::GtEq, integer(low)?)?, compared(Operator::LtEq, integer(high)?)?);
+        Expr::Between(Between {
+            expr,
+            negated: false,
+            low,
+            high,
+        }) if is_column(expr, index) => {
+            let (low, high) = (
+                compared(Operator::GtEq, integer(low)?)?,
+                compared(Operator::LtEq, integer(high)?)?,
+            );
             Some(low.intersection(&high))
         }
         _ => None,
@@ -95,7 +107,11 @@ pub(crate) fn predicate(index: &Column, ranges: &CellRanges, max_ranges: usize) 
     let terms = coarse.iter().map(|range| {
         let (first, last) = (signed(range.start), signed(range.end.saturating_sub(1)));
         let compare = |op, value: i64| binary(Arc::new(index.clone()), op, lit(value));
-        binary(compare(Operator::GtEq, first), Operator::And, compare(Operator::LtEq, last))
+        binary(
+            compare(Operator::GtEq, first),
+            Operator::And,
+            compare(Operator::LtEq, last),
+        )
     });
     terms.reduce(|a, b| binary(a, Operator::Or, b))
 }
@@ -124,7 +140,10 @@ pub(crate) fn file_groups(
     for tile in tiles {
         // The group in which the tile's middle byte falls.
         let middle = before + u128::from(tile.bytes()) / 2;
-        let group = (middle * partitions).checked_div(total).unwrap_or(0);
+        let group = (middle * partitions)
+            .checked_div(total)
+            .unwrap_or(0)
+            .min(partitions - 1);
         before += u128::from(tile.bytes());
         match groups.last_mut() {
             Some(files) if group_of_last == Some(group) => files.extend(files_of(tile)),
@@ -149,23 +168,39 @@ mod tests {
         let cell = Cell::new(4, index).unwrap();
         let location = Path::from(format!("t{index}"));
         let last_modified = chrono::DateTime::UNIX_EPOCH;
-        let files = vec![ObjectMeta { location, last_modified, size: bytes, e_tag: None, version: None }];
-        Tile { cell, rows: None, files }
+        let files = vec![ObjectMeta {
+            location,
+            last_modified,
+            size: bytes,
+            e_tag: None,
+            version: None,
+        }];
+        Tile {
+            cell,
+            rows: None,
+            files,
+        }
     }
 
     #[test]
     fn comparisons_become_ranges() {
-        let ranges = |filters: &[Expr]| index_ranges(filters, "i").map(|r| r.iter().collect::<Vec<_>>());
+        let ranges = |filters: &[Expr]| {
+            index_ranges(filters, "i")
+                .map(|ranges| ranges.iter().map(|range| (range.start, range.end)).collect::<Vec<_>>())
+        };
         let i = || col("i");
         let int = |value: i64| literal(value);
-        assert_eq!(ranges(&[i().eq(int(7))]), Some(vec![7..8]));
-        assert_eq!(ranges(&[i().gt(int(7)), int(20).gt_eq(i())]), Some(vec![8..21]));
-        assert_eq!(ranges(&[i().between(int(3), int(5)).or(i().eq(int(9)))]), Some(vec![3..6, 9..10]));
+        assert_eq!(ranges(&[i().eq(int(7))]), Some(vec![(7, 8)]));
+        assert_eq!(ranges(&[i().gt(int(7)), int(20).gt_eq(i())]), Some(vec![(8, 21)]));
+        assert_eq!(
+            ranges(&[i().between(int(3), int(5)).or(i().eq(int(9)))]),
+            Some(vec![(3, 6), (9, 10)])
+        );
         assert_eq!(ranges(&[i().lt(int(0))]), Some(vec![]));
-        assert_eq!(ranges(&[i().gt_eq(int(-4))]), Some(vec![0..END]));
-        assert_eq!(ranges(&[i().lt_eq(int(i64::MAX))]), Some(vec![0..END]));
+        assert_eq!(ranges(&[i().gt_eq(int(-4))]), Some(vec![(0, END)]));
+        assert_eq!(ranges(&[i().lt_eq(int(i64::MAX))]), Some(vec![(0, END)]));
         assert_eq!(ranges(&[i().eq(int(7)).or(col("x").eq(int(1)))]), None);
-        assert_eq!(ranges(&[i().eq(int(7)).and(col("x").eq(int(1)))]), Some(vec![7..8]));
+        assert_eq!(ranges(&[i().eq(int(7)).and(col("x").eq(int(1)))]), Some(vec![(7, 8)]));
         assert_eq!(ranges(&[i().not_eq(int(7))]), None);
         assert_eq!(ranges(&[i().eq(literal(7.5))]), None);
     }

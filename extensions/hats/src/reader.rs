@@ -11,8 +11,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::error::Result;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -39,7 +39,11 @@ impl PinnedReaderFactory {
     pub(crate) fn new(runtime: &RuntimeEnv, url: &ObjectStoreUrl) -> Result<Self> {
         let store = runtime.object_store(url)?;
         let local = url.as_str().starts_with("file:");
-        Ok(Self { store, local, footers: runtime.cache_manager.get_file_metadata_cache() })
+        Ok(Self {
+            store,
+            local,
+            footers: runtime.cache_manager.get_file_metadata_cache(),
+        })
     }
 }
 
@@ -54,7 +58,11 @@ impl ParquetFileReaderFactory for PinnedReaderFactory {
         // A weak ETag never satisfies If-Match.
         let etag = file.object_meta.e_tag.clone().filter(|etag| !etag.starts_with("W/"));
         let store: Arc<dyn ObjectStore> = match etag {
-            Some(etag) => Arc::new(PinnedStore { inner: Arc::clone(&self.store), etag, local: self.local }),
+            Some(etag) => Arc::new(PinnedStore {
+                inner: Arc::clone(&self.store),
+                etag,
+                local: self.local,
+            }),
             None => Arc::clone(&self.store),
         };
         CachedParquetFileReaderFactory::new(store, Arc::clone(&self.footers)).create_reader(
@@ -92,11 +100,17 @@ impl fmt::Display for PinnedStore {
 #[async_trait]
 impl ObjectStore for PinnedStore {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
-        let pinned = GetOptions { if_match: Some(self.etag.clone()), ..options };
-        self.inner.get_opts(location, pinned).await.map_err(|error| match error {
-            object_store::Error::Precondition { .. } => self.rewritten(location),
-            other => other,
-        })
+        let pinned = GetOptions {
+            if_match: Some(self.etag.clone()),
+            ..options
+        };
+        self.inner
+            .get_opts(location, pinned)
+            .await
+            .map_err(|error| match error {
+                object_store::Error::Precondition { .. } => self.rewritten(location),
+                other => other,
+            })
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> object_store::Result<Vec<Bytes>> {

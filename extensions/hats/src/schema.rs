@@ -47,10 +47,16 @@ fn table_schema(file: &Schema) -> SchemaRef {
 /// The name of the column that holds the HEALPix index of order 29. An index of another order, or of another
 /// type than `int64`, is an ordinary column.
 pub(crate) fn index_column(schema: &Schema, properties: &Properties) -> Option<String> {
-    let is_index = |name: &str| matches!(schema.field_with_name(name), Ok(field) if *field.data_type() == DataType::Int64);
-    let order_is_29 = properties.get("hats_col_healpix_order").is_none_or(|order| order == "29");
+    let is_index =
+        |name: &str| matches!(schema.field_with_name(name), Ok(field) if *field.data_type() == DataType::Int64);
+    let order_is_29 = properties
+        .get("hats_col_healpix_order")
+        .is_none_or(|order| order == "29");
     let named = properties.get("hats_col_healpix").filter(|_| order_is_29);
-    let name = named.into_iter().chain([layout::INDEX_COLUMN]).find(|name| is_index(name))?;
+    let name = named
+        .into_iter()
+        .chain([layout::INDEX_COLUMN])
+        .find(|name| is_index(name))?;
     Some(name.to_owned())
 }
 
@@ -59,13 +65,18 @@ mod tests {
     use super::*;
 
     fn schema(fields: &[(&str, DataType)]) -> Schema {
-        Schema::new(fields.iter().map(|(name, kind)| Field::new(*name, kind.clone(), true)).collect::<Vec<_>>())
+        Schema::new(
+            fields
+                .iter()
+                .map(|(name, kind)| Field::new(*name, kind.clone(), true))
+                .collect::<Vec<_>>(),
+        )
     }
 
     #[test]
     fn hive_columns_are_hidden_and_metadata_kept() {
-        let field = Field::new("mag", DataType::Float32, true)
-            .with_metadata([("unit".to_owned(), "mag".to_owned())].into());
+        let field =
+            Field::new("mag", DataType::Float32, true).with_metadata([("unit".to_owned(), "mag".to_owned())].into());
         let file = Schema::new(vec![
             Field::new("Norder", DataType::UInt8, true),
             field.clone(),
@@ -81,12 +92,22 @@ mod tests {
 
     #[test]
     fn the_index_is_found_by_property_then_by_name() {
-        let columns = schema(&[("hp", DataType::Int64), ("id", DataType::Int32), ("_healpix_29", DataType::Int64)]);
+        let columns = schema(&[
+            ("hp", DataType::Int64),
+            ("id", DataType::Int32),
+            ("_healpix_29", DataType::Int64),
+        ]);
         let named = |text| index_column(&columns, &Properties::parse(text));
         assert_eq!(named("").as_deref(), Some("_healpix_29"));
         assert_eq!(named("hats_col_healpix=hp").as_deref(), Some("hp"));
-        assert_eq!(named("hats_col_healpix=hp\nhats_col_healpix_order=29").as_deref(), Some("hp"));
-        assert_eq!(named("hats_col_healpix=hp\nhats_col_healpix_order=13").as_deref(), Some("_healpix_29"));
+        assert_eq!(
+            named("hats_col_healpix=hp\nhats_col_healpix_order=29").as_deref(),
+            Some("hp")
+        );
+        assert_eq!(
+            named("hats_col_healpix=hp\nhats_col_healpix_order=13").as_deref(),
+            Some("_healpix_29")
+        );
         assert_eq!(named("hats_col_healpix=id").as_deref(), Some("_healpix_29"));
         let unsigned = schema(&[("_healpix_29", DataType::UInt64)]);
         assert_eq!(index_column(&unsigned, &Properties::default()), None);

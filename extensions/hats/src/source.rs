@@ -82,23 +82,37 @@ impl HatsSource {
         Column::new_with_schema(name, self.parquet.table_schema().table_schema()).ok()
     }
 
-    /// The same scan of `tiles` only, and within them of what `ranges` touch as far as statistics can tell.
-    /// Metrics are shared with `self`.
-    pub(crate) fn narrowed(&self, tiles: Arc<[Tile]>, ranges: &CellRanges) -> Self {
-        let ranges = match &self.ranges {
-            Some(before) => before.intersection(ranges),
-            None => ranges.clone(),
-        };
-        let mut narrow = self.clone();
-        if !prune::covers(&ranges, &tiles)
-            && let Some(index) = self.index_column()
-            && let Some(term) = prune::predicate(&index, &ranges, self.origin.max_ranges)
-        {
-            narrow.parquet = self.parquet.with_predicate(conjunction(self.parquet.filter().into_iter().chain([term])));
+    /// The same scan of the part of the sky that lies in `ranges`, as far as tiles and statistics can tell. Metrics are
+    /// shared with `self`.
+    pub(crate) fn narrowed(&self, ranges: &CellRanges) -> Self {
+        let tiles = prune::touched(&self.tiles, ranges).cloned().collect();
+        let ranges = self
+            .ranges
+            .as_ref()
+            .map_or_else(|| ranges.clone(), |before| before.intersection(ranges));
+        Self {
+            tiles,
+            ranges: Some(ranges),
+            ..self.clone()
         }
-        narrow.tiles = tiles;
-        narrow.ranges = Some(ranges);
-        narrow
+    }
+
+    /// The Parquet source as it runs: with a predicate on the index, by which statistics drop row groups and pages.
+    /// Plans do without it; it would bury the filters that somebody wrote.
+    fn running(&self) -> ParquetSource {
+        let ranges = self
+            .ranges
+            .as_ref()
+            .filter(|ranges| !prune::covers(ranges, &self.tiles));
+        let term = ranges
+            .zip(self.index_column())
+            .and_then(|(ranges, index)| prune::predicate(&index, ranges, self.origin.max_ranges));
+        match term {
+            Some(term) => self
+                .parquet
+                .with_predicate(conjunction(self.parquet.filter().into_iter().chain([term]))),
+            None => self.parquet.clone(),
+        }
     }
 
     /// The same scan with another projection of the table's schema, and metrics of its own. Projections of a Parquet
@@ -118,16 +132,24 @@ impl HatsSource {
         }
         match parquet.try_pushdown_projection(&ProjectionExprs::new(projection))? {
             Some(inner) => self.around(&inner),
-            None => Err(DataFusionError::Internal("the Parquet source refuses projections".to_owned())),
+            None => Err(DataFusionError::Internal(
+                "the Parquet source refuses projections".to_owned(),
+            )),
         }
     }
 
     /// `self` around another Parquet source, which the engine made of ours.
     fn around(&self, inner: &Arc<dyn FileSource>) -> Result<Self> {
         let parquet = inner.downcast_ref::<ParquetSource>().cloned().ok_or_else(|| {
-            DataFusionError::Internal(format!("a Parquet source turned into one of type {}", inner.file_type()))
+            DataFusionError::Internal(format!(
+                "a Parquet source turned into one of type {}",
+                inner.file_type()
+            ))
         })?;
-        Ok(Self { parquet, ..self.clone() })
+        Ok(Self {
+            parquet,
+            ..self.clone()
+        })
     }
 
     fn wrapped(&self, inner: &Arc<dyn FileSource>) -> Result<Arc<dyn FileSource>> {
@@ -142,7 +164,7 @@ impl FileSource for HatsSource {
         base_config: &FileScanConfig,
         partition: usize,
     ) -> Result<Arc<dyn FileOpener>> {
-        self.parquet.create_file_opener(object_store, base_config, partition)
+        self.running().create_file_opener(object_store, base_config, partition)
     }
 
     fn create_morselizer(
@@ -151,7 +173,7 @@ impl FileSource for HatsSource {
         base_config: &FileScanConfig,
         partition: usize,
     ) -> Result<Box<dyn Morselizer>> {
-        self.parquet.create_morselizer(object_store, base_config, partition)
+        self.running().create_morselizer(object_store, base_config, partition)
     }
 
     fn table_schema(&self) -> &TableSchema {
@@ -205,7 +227,8 @@ impl FileSource for HatsSource {
         output_ordering: Option<LexOrdering>,
         config: &FileScanConfig,
     ) -> Result<Option<FileScanConfig>> {
-        self.parquet.repartitioned(target_partitions, repartition_file_min_size, output_ordering, config)
+        self.parquet
+            .repartitioned(target_partitions, repartition_file_min_size, output_ordering, config)
     }
 
     fn try_pushdown_filters(
@@ -224,12 +247,17 @@ impl FileSource for HatsSource {
         eq_properties: &EquivalenceProperties,
     ) -> Result<SortOrderPushdownResult<Arc<dyn FileSource>>> {
         Ok(match self.parquet.try_pushdown_sort(order, eq_properties)? {
-            SortOrderPushdownResult::Exact { inner } => {
-                SortOrderPushdownResult::Exact { inner: self.wrapped(&inner)? }
-            }
+            SortOrderPushdownResult::Exact { inner } => SortOrderPushdownResult::Exact {
+                inner: self.wrapped(&inner)?,
+            },
             SortOrderPushdownResult::Inexact { inner } => {
-                let source = Self { reordered: true, ..self.around(&inner)? };
-                SortOrderPushdownResult::Inexact { inner: Arc::new(source) }
+                let source = Self {
+                    reordered: true,
+                    ..self.around(&inner)?
+                };
+                SortOrderPushdownResult::Inexact {
+                    inner: Arc::new(source),
+                }
             }
             SortOrderPushdownResult::Unsupported => SortOrderPushdownResult::Unsupported,
         })

@@ -54,7 +54,10 @@ impl HatsTable {
             .catalog
             .position_columns()
             .and_then(|(lon, lat)| sky_cover(filters, lon, lat, options.max_sky_ranges.max(1)));
-        let by_index = self.catalog.index_column().and_then(|index| prune::index_ranges(filters, index));
+        let by_index = self
+            .catalog
+            .index_column()
+            .and_then(|index| prune::index_ranges(filters, index));
         match (by_position, by_index) {
             (Some(a), Some(b)) => Some(a.intersection(&b)),
             (a, b) => a.or(b),
@@ -67,17 +70,20 @@ impl HatsTable {
             name: catalog.name().to_owned(),
             path: catalog.path().to_string(),
             tiles_total: catalog.tiles().len(),
-            position: catalog.position_columns().map(|(lon, lat)| (lon.to_owned(), lat.to_owned())),
+            position: catalog
+                .position_columns()
+                .map(|(lon, lat)| (lon.to_owned(), lat.to_owned())),
             index: catalog.index_column().map(str::to_owned),
             sorted: catalog.is_sorted(),
             max_ranges: options.max_sky_ranges,
         }
     }
 
-    fn source(&self, state: &dyn Session, tiles: Arc<[Tile]>, ranges: Option<CellRanges>) -> Result<HatsSource> {
-        let options = sky_options(state.config());
-        let parquet_options =
-            TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
+    fn source(&self, state: &dyn Session, options: &SkyOptions) -> Result<HatsSource> {
+        let parquet_options = TableParquetOptions {
+            global: state.config_options().execution.parquet.clone(),
+            ..Default::default()
+        };
         let size_hint = parquet_options.global.metadata_size_hint;
         let readers = PinnedReaderFactory::new(state.runtime_env(), self.catalog.store_url())?;
         let mut parquet = ParquetSource::new(Arc::clone(self.catalog.schema()))
@@ -86,29 +92,28 @@ impl HatsTable {
         if let Some(bytes) = size_hint {
             parquet = parquet.with_metadata_size_hint(bytes);
         }
-        let all = HatsSource {
+        Ok(HatsSource {
             parquet,
-            origin: Arc::new(self.origin(&options)),
-            tiles: Arc::clone(&tiles),
+            origin: Arc::new(self.origin(options)),
+            tiles: Arc::clone(self.catalog.tiles()),
             ranges: None,
             reordered: false,
-        };
-        Ok(match ranges {
-            Some(ranges) => all.narrowed(tiles, &ranges),
-            None => all,
         })
     }
 
-    /// Rows and bytes of `tiles`; exact only for the whole table.
-    fn statistics_of(&self, tiles: &[Tile]) -> Statistics {
-        let whole = tiles.len() == self.catalog.tiles().len();
+    /// Rows and bytes of `tiles`; exact only for the `whole` table.
+    fn statistics_of(&self, tiles: &[Tile], whole: bool) -> Statistics {
         let counted: Option<u64> = tiles.iter().map(|tile| tile.rows).sum();
         let bytes: u64 = tiles.iter().map(Tile::bytes).sum();
         let estimated = || {
             let share = bytes as f64 / self.catalog.bytes().max(1) as f64;
             self.catalog.rows().map(|rows| (rows as f64 * share).ceil() as u64)
         };
-        let rows = if whole { self.catalog.rows() } else { counted.or_else(estimated) };
+        let rows = if whole {
+            self.catalog.rows()
+        } else {
+            counted.or_else(estimated)
+        };
         let exact = |n: u64| usize::try_from(n).map_or(Precision::Absent, Precision::Exact);
         let rows = rows.map_or(Precision::Absent, exact);
         Statistics {
@@ -134,7 +139,7 @@ impl TableProvider for HatsTable {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        Some(self.statistics_of(self.catalog.tiles()))
+        Some(self.statistics_of(self.catalog.tiles(), true))
     }
 
     async fn scan(
@@ -144,24 +149,23 @@ impl TableProvider for HatsTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let ranges = self.wanted(filters, &sky_options(state.config()));
-        let tiles: Arc<[Tile]> = match &ranges {
-            Some(ranges) => prune::touched(self.catalog.tiles(), ranges).cloned().collect(),
-            None => Arc::clone(self.catalog.tiles()),
-        };
-        if tiles.is_empty() {
+        let options = sky_options(state.config());
+        let mut source = self.source(state, &options)?;
+        if let Some(ranges) = self.wanted(filters, &options) {
+            source = source.narrowed(&ranges);
+        }
+        if source.tiles.is_empty() {
             let schema = match projection {
                 Some(columns) => Arc::new(self.catalog.schema().project(columns)?),
                 None => self.schema(),
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let source = self.source(state, Arc::clone(&tiles), ranges)?;
         let ordering = ordering(&source);
         let partitions = state.config().target_partitions();
         let config = FileScanConfigBuilder::new(self.catalog.store_url().clone(), Arc::new(source.clone()))
             .with_file_groups(source.file_groups(partitions))
-            .with_statistics(self.statistics_of(&tiles))
+            .with_statistics(self.statistics_of(&source.tiles, source.ranges.is_none()))
             .with_output_ordering(ordering)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
@@ -173,9 +177,18 @@ impl TableProvider for HatsTable {
 /// Sorted leaves, read one after the other along the curve, come in the order of the index.
 fn ordering(source: &HatsSource) -> Vec<LexOrdering> {
     let index = source.index_column().filter(|_| source.origin.sorted);
-    let ascending = SortOptions { descending: false, nulls_first: false };
-    let sort = |index: Column| PhysicalSortExpr { expr: Arc::new(index), options: ascending };
-    index.and_then(|index| LexOrdering::new([sort(index)])).into_iter().collect()
+    let ascending = SortOptions {
+        descending: false,
+        nulls_first: false,
+    };
+    let sort = |index: Column| PhysicalSortExpr {
+        expr: Arc::new(index),
+        options: ascending,
+    };
+    index
+        .and_then(|index| LexOrdering::new([sort(index)]))
+        .into_iter()
+        .collect()
 }
 
 impl HatsSource {
@@ -207,5 +220,9 @@ fn bounds(tile: &Tile, index: &Column) -> Statistics {
         max_value: at(cells.end - 1),
         ..ColumnStatistics::new_unknown()
     });
-    Statistics { num_rows: Precision::Absent, total_byte_size: Precision::Absent, column_statistics }
+    Statistics {
+        num_rows: Precision::Absent,
+        total_byte_size: Precision::Absent,
+        column_statistics,
+    }
 }

@@ -14,7 +14,6 @@ use dreyer_sphere::CellRanges;
 use dreyer_tiling::{TileStats, Tiling, TilingSource};
 
 use crate::listing::Tile;
-use crate::prune;
 use crate::source::HatsSource;
 
 /// Tells how HATS scans are cut. It knows a scan by its file source, before and after optimisation and on both
@@ -35,7 +34,11 @@ impl TilingSource for HatsTilingSource {
         if !names.into_iter().flatten().all(|name| passes_through(config, name)) {
             return None;
         }
-        let stats = |tile: &Tile| TileStats { cell: tile.cell, rows: tile.rows, bytes: tile.bytes() };
+        let stats = |tile: &Tile| TileStats {
+            cell: tile.cell,
+            rows: tile.rows,
+            bytes: tile.bytes(),
+        };
         Some(Tiling {
             tiles: source.tiles.iter().map(stats).collect(),
             lon_column: lon,
@@ -46,8 +49,12 @@ impl TilingSource for HatsTilingSource {
     }
 
     fn with_index(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Option<(Arc<dyn ExecutionPlan>, usize)>> {
-        let Some((config, source)) = tiled(plan) else { return Ok(None) };
-        let Some(index) = source.index_column() else { return Ok(None) };
+        let Some((config, source)) = tiled(plan) else {
+            return Ok(None);
+        };
+        let Some(index) = source.index_column() else {
+            return Ok(None);
+        };
         let schema = source.table_schema().table_schema();
         let mut projection: Vec<ProjectionExpr> = match source.projection() {
             Some(projection) => projection.iter().cloned().collect(),
@@ -63,26 +70,29 @@ impl TilingSource for HatsTilingSource {
         // The projections compose, so a wider one cannot be laid over a narrower: the scan is built anew.
         let position = projection.len();
         let name = free_name(&projection, index.name());
-        projection.push(ProjectionExpr { expr: Arc::new(index), alias: name });
+        projection.push(ProjectionExpr {
+            expr: Arc::new(index),
+            alias: name,
+        });
         let wider = source.projected(projection)?;
-        let config = FileScanConfigBuilder::from(config.clone()).with_source(Arc::new(wider)).build();
+        let config = FileScanConfigBuilder::from(config.clone())
+            .with_source(Arc::new(wider))
+            .build();
         Ok(Some((DataSourceExec::from_data_source(config), position)))
     }
 
-    fn restrict(
-        &self,
-        plan: &Arc<dyn ExecutionPlan>,
-        ranges: &CellRanges,
-    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let Some((config, source)) = tiled(plan) else { return Ok(None) };
-        let tiles: Arc<[Tile]> = prune::touched(&source.tiles, ranges).cloned().collect();
-        if tiles.is_empty() {
+    fn restrict(&self, plan: &Arc<dyn ExecutionPlan>, ranges: &CellRanges) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some((config, source)) = tiled(plan) else {
+            return Ok(None);
+        };
+        let narrow = source.narrowed(ranges);
+        if narrow.tiles.is_empty() {
             return Ok(Some(Arc::new(EmptyExec::new(plan.schema()))));
         }
-        let narrow = source.narrowed(tiles, ranges);
         let config = FileScanConfigBuilder::from(config.clone())
             .with_file_groups(narrow.file_groups(1))
             .with_source(Arc::new(narrow))
+            .with_statistics(config.statistics().to_inexact())
             .with_preserve_order(true)
             .build();
         Ok(Some(DataSourceExec::from_data_source(config)))
@@ -96,12 +106,18 @@ fn tiled(plan: &Arc<dyn ExecutionPlan>) -> Option<(&FileScanConfig, &HatsSource)
 
 /// Whether an output column named `name`, if there is one, is the table's column of that name.
 fn passes_through(config: &FileScanConfig, name: &str) -> bool {
-    let Some(projection) = config.file_source.projection() else { return true };
-    projection.iter().filter(|expr| expr.alias == name).all(|expr| column_named(&expr.expr, name))
+    let Some(projection) = config.file_source.projection() else {
+        return true;
+    };
+    projection
+        .iter()
+        .filter(|expr| expr.alias == name)
+        .all(|expr| column_named(&expr.expr, name))
 }
 
 fn column_named(expr: &Arc<dyn PhysicalExpr>, name: &str) -> bool {
-    expr.downcast_ref::<Column>().is_some_and(|column| column.name() == name)
+    expr.downcast_ref::<Column>()
+        .is_some_and(|column| column.name() == name)
 }
 
 /// `name`, or where an output column is called so already, a longer one.

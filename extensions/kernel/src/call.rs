@@ -3,17 +3,18 @@
 //! The rule about bad input lives here. A [`Fault`] of a row's value makes that row NULL: a scan of a billion rows must
 //! not die of one. A fault of a constant is a mistake in the query, and is an error.
 
+use std::fmt;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, BooleanBuilder, FixedSizeListBuilder, Float64Builder, Int32Builder, Int64Builder,
-    ListBuilder, StringBuilder,
+    ArrayRef, BooleanBuilder, FixedSizeListBuilder, Float64Builder, Int32Builder, Int64Builder, ListBuilder,
+    StringBuilder,
 };
 use datafusion::arrow::buffer::NullBuffer;
 
 use crate::column::{Booleans, Bounds, Column, Integers, Lists, Numbers, Texts, Values};
-use crate::kind::item;
 use crate::error::Reading;
+use crate::kind::item;
 use crate::{Fault, Kind};
 
 /// The arguments of a kernel for one batch.
@@ -59,7 +60,9 @@ impl Call<'_> {
     }
 
     fn column(&self, at: usize) -> Result<&Column, Fault> {
-        self.columns.get(at).ok_or_else(|| Fault::call(format!("has no argument {}", at + 1)))
+        self.columns
+            .get(at)
+            .ok_or_else(|| Fault::call(format!("has no argument {}", at + 1)))
     }
 
     /// The [`Kind::Number`] argument at `at`.
@@ -83,7 +86,11 @@ impl Call<'_> {
     /// # Errors
     /// One of them was declared to be something else.
     pub fn numbers<const N: usize>(&self) -> Result<[Numbers<'_>; N], Fault> {
-        let mut numbers = [Numbers { values: &[], nulls: None, step: 0 }; N];
+        let mut numbers = [Numbers {
+            values: &[],
+            nulls: None,
+            step: 0,
+        }; N];
         for (at, slot) in numbers.iter_mut().enumerate() {
             *slot = self.number(at)?;
         }
@@ -97,9 +104,10 @@ impl Call<'_> {
     pub fn integer(&self, at: usize) -> Result<Integers<'_, i32>, Fault> {
         let column = self.column(at)?;
         match &column.values {
-            Values::Integers(values) => {
-                Ok(Integers { values: values.values(), step: column.step() })
-            }
+            Values::Integers(values) => Ok(Integers {
+                values: values.values(),
+                step: column.step(),
+            }),
             _ => Err(mismatch(at, "32-bit integer")),
         }
     }
@@ -111,9 +119,10 @@ impl Call<'_> {
     pub fn bigint(&self, at: usize) -> Result<Integers<'_, i64>, Fault> {
         let column = self.column(at)?;
         match &column.values {
-            Values::BigInts(values) => {
-                Ok(Integers { values: values.values(), step: column.step() })
-            }
+            Values::BigInts(values) => Ok(Integers {
+                values: values.values(),
+                step: column.step(),
+            }),
             _ => Err(mismatch(at, "64-bit integer")),
         }
     }
@@ -125,7 +134,10 @@ impl Call<'_> {
     pub fn text(&self, at: usize) -> Result<Texts<'_>, Fault> {
         let column = self.column(at)?;
         match &column.values {
-            Values::Text(values) => Ok(Texts { values, step: column.step() }),
+            Values::Text(values) => Ok(Texts {
+                values,
+                step: column.step(),
+            }),
             _ => Err(mismatch(at, "text")),
         }
     }
@@ -137,7 +149,10 @@ impl Call<'_> {
     pub fn boolean(&self, at: usize) -> Result<Booleans<'_>, Fault> {
         let column = self.column(at)?;
         match &column.values {
-            Values::Booleans(values) => Ok(Booleans { values, step: column.step() }),
+            Values::Booleans(values) => Ok(Booleans {
+                values,
+                step: column.step(),
+            }),
             _ => Err(mismatch(at, "truth value")),
         }
     }
@@ -150,12 +165,16 @@ impl Call<'_> {
         let column = self.column(at)?;
         let step = column.step();
         match &column.values {
-            Values::Tuple(len, values) => {
-                Ok(Lists { values: values.values(), bounds: Bounds::Every(*len), step })
-            }
-            Values::Series(offsets, values) => {
-                Ok(Lists { values: values.values(), bounds: Bounds::Offsets(offsets), step })
-            }
+            Values::Tuple(len, values) => Ok(Lists {
+                values: values.values(),
+                bounds: Bounds::Every(*len),
+                step,
+            }),
+            Values::Series(offsets, values) => Ok(Lists {
+                values: values.values(),
+                bounds: Bounds::Offsets(offsets),
+                step,
+            }),
             _ => Err(mismatch(at, "list of numbers")),
         }
     }
@@ -164,12 +183,13 @@ impl Call<'_> {
     ///
     /// # Errors
     /// The argument is constant and `make` finds fault with it.
-    pub fn prepare<T, F>(&self, at: usize, make: F) -> Result<Prepared<T, F>, Fault>
-    where
-        F: Fn(usize) -> Result<T, Fault>,
-    {
+    pub fn prepare<'a, T>(
+        &self,
+        at: usize,
+        make: impl Fn(usize) -> Result<T, Fault> + 'a,
+    ) -> Result<Prepared<'a, T>, Fault> {
         if !self.is_constant(at) {
-            return Ok(Prepared::Each(make));
+            return Ok(Prepared::Each(Box::new(make)));
         }
         // A NULL constant has no value to build from; every row that could ask for it is NULL.
         if self.column(at)?.is_null(0) {
@@ -190,11 +210,7 @@ impl Call<'_> {
             }
     }
 
-    fn fill<T>(
-        &self,
-        value: impl Fn(usize) -> Result<T, Fault>,
-        mut push: impl FnMut(Option<T>),
-    ) -> Result<(), Fault> {
+    fn fill<T>(&self, value: impl Fn(usize) -> Result<T, Fault>, mut push: impl FnMut(Option<T>)) -> Result<(), Fault> {
         for row in 0..self.rows {
             if self.is_null(row) {
                 push(None);
@@ -213,10 +229,7 @@ impl Call<'_> {
     ///
     /// # Errors
     /// `value` finds fault with a constant.
-    pub fn fill_numbers(
-        &self,
-        value: impl Fn(usize) -> Result<f64, Fault>,
-    ) -> Result<ArrayRef, Fault> {
+    pub fn fill_numbers(&self, value: impl Fn(usize) -> Result<f64, Fault>) -> Result<ArrayRef, Fault> {
         let mut builder = Float64Builder::with_capacity(self.rows);
         self.fill(value, |value| builder.append_option(value))?;
         Ok(Arc::new(builder.finish()))
@@ -226,10 +239,7 @@ impl Call<'_> {
     ///
     /// # Errors
     /// `value` finds fault with a constant.
-    pub fn fill_integers(
-        &self,
-        value: impl Fn(usize) -> Result<i32, Fault>,
-    ) -> Result<ArrayRef, Fault> {
+    pub fn fill_integers(&self, value: impl Fn(usize) -> Result<i32, Fault>) -> Result<ArrayRef, Fault> {
         let mut builder = Int32Builder::with_capacity(self.rows);
         self.fill(value, |value| builder.append_option(value))?;
         Ok(Arc::new(builder.finish()))
@@ -239,10 +249,7 @@ impl Call<'_> {
     ///
     /// # Errors
     /// `value` finds fault with a constant.
-    pub fn fill_bigints(
-        &self,
-        value: impl Fn(usize) -> Result<i64, Fault>,
-    ) -> Result<ArrayRef, Fault> {
+    pub fn fill_bigints(&self, value: impl Fn(usize) -> Result<i64, Fault>) -> Result<ArrayRef, Fault> {
         let mut builder = Int64Builder::with_capacity(self.rows);
         self.fill(value, |value| builder.append_option(value))?;
         Ok(Arc::new(builder.finish()))
@@ -252,10 +259,7 @@ impl Call<'_> {
     ///
     /// # Errors
     /// `value` finds fault with a constant.
-    pub fn fill_booleans(
-        &self,
-        value: impl Fn(usize) -> Result<bool, Fault>,
-    ) -> Result<ArrayRef, Fault> {
+    pub fn fill_booleans(&self, value: impl Fn(usize) -> Result<bool, Fault>) -> Result<ArrayRef, Fault> {
         let mut builder = BooleanBuilder::with_capacity(self.rows);
         self.fill(value, |value| builder.append_option(value))?;
         Ok(Arc::new(builder.finish()))
@@ -265,10 +269,7 @@ impl Call<'_> {
     ///
     /// # Errors
     /// `value` finds fault with a constant.
-    pub fn fill_texts<S: AsRef<str>>(
-        &self,
-        value: impl Fn(usize) -> Result<S, Fault>,
-    ) -> Result<ArrayRef, Fault> {
+    pub fn fill_texts<S: AsRef<str>>(&self, value: impl Fn(usize) -> Result<S, Fault>) -> Result<ArrayRef, Fault> {
         let mut builder = StringBuilder::new();
         self.fill(value, |value| builder.append_option(value))?;
         Ok(Arc::new(builder.finish()))
@@ -296,10 +297,7 @@ impl Call<'_> {
     ///
     /// # Errors
     /// `value` finds fault with a constant.
-    pub fn fill_series(
-        &self,
-        value: impl Fn(usize) -> Result<Vec<f64>, Fault>,
-    ) -> Result<ArrayRef, Fault> {
+    pub fn fill_series(&self, value: impl Fn(usize) -> Result<Vec<f64>, Fault>) -> Result<ArrayRef, Fault> {
         let mut builder = ListBuilder::new(Float64Builder::new()).with_field(item());
         self.fill(value, |value| {
             builder.values().append_slice(value.as_deref().unwrap_or(&[]));
@@ -314,28 +312,35 @@ fn mismatch(at: usize, wanted: &str) -> Fault {
 }
 
 /// Something built from an argument by [`Call::prepare`].
-#[derive(Debug)]
-pub enum Prepared<T, F> {
+pub enum Prepared<'a, T> {
     /// Built once, for all rows.
     Once(Result<T, Fault>),
     /// To be built for each row.
-    Each(F),
+    Each(Make<'a, T>),
 }
 
-impl<T, F: Fn(usize) -> Result<T, Fault>> Prepared<T, F> {
+/// What builds a thing for a row.
+pub type Make<'a, T> = Box<dyn Fn(usize) -> Result<T, Fault> + 'a>;
+
+impl<T> Prepared<'_, T> {
     /// What `ask` says of the thing that stands for `row`.
     ///
     /// # Errors
     /// The thing could not be built, or `ask` fails.
-    pub fn ask<R>(
-        &self,
-        row: usize,
-        ask: impl FnOnce(&T) -> Result<R, Fault>,
-    ) -> Result<R, Fault> {
+    pub fn ask<R>(&self, row: usize, ask: impl FnOnce(&T) -> Result<R, Fault>) -> Result<R, Fault> {
         match self {
             Self::Once(Ok(thing)) => ask(thing),
             Self::Once(Err(fault)) => Err(fault.clone()),
             Self::Each(make) => ask(&make(row)?),
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Prepared<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Once(thing) => f.debug_tuple("Once").field(thing).finish(),
+            Self::Each(_) => f.write_str("Each(..)"),
         }
     }
 }

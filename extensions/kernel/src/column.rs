@@ -8,8 +8,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, StringViewArray,
-    new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, StringViewArray, new_null_array,
 };
 use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
 use datafusion::arrow::compute::cast;
@@ -53,7 +52,12 @@ impl Column {
             array
         };
         let (values, nulls) = canonical(&array, kind)?;
-        Ok(Self { kind, values, nulls, constant })
+        Ok(Self {
+            kind,
+            values,
+            nulls,
+            constant,
+        })
     }
 
     /// 0 for a constant, else 1: what a row number is multiplied by.
@@ -62,7 +66,9 @@ impl Column {
     }
 
     pub(crate) fn is_null(&self, row: usize) -> bool {
-        self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row * self.step()))
+        self.nulls
+            .as_ref()
+            .is_some_and(|nulls| nulls.is_null(row * self.step()))
     }
 
     /// The rows whose number `admits` refuses, as NULLs; `None` if there are none.
@@ -98,7 +104,11 @@ impl Column {
 
 fn canonical(array: &ArrayRef, kind: Kind) -> Result<(Values, Option<NullBuffer>)> {
     let plain = |to: DataType| -> Result<ArrayRef> {
-        Ok(if *array.data_type() == to { Arc::clone(array) } else { cast(array, &to)? })
+        Ok(if *array.data_type() == to {
+            Arc::clone(array)
+        } else {
+            cast(array, &to)?
+        })
     };
     Ok(match kind {
         Kind::Number => {
@@ -166,7 +176,11 @@ fn items(values: &ArrayRef) -> Result<Float64Array> {
     Ok(if values.null_count() == 0 {
         values.clone()
     } else {
-        values.iter().map(|value| value.unwrap_or(f64::NAN)).collect::<Vec<_>>().into()
+        values
+            .iter()
+            .map(|value| value.unwrap_or(f64::NAN))
+            .collect::<Vec<_>>()
+            .into()
     })
 }
 

@@ -30,31 +30,54 @@ impl Fault {
     /// The argument at `argument` (from 0) is unfit; `message` reads on from "FUNCTION argument ".
     #[must_use]
     pub fn argument(argument: usize, message: impl Into<String>) -> Self {
-        Self { argument: Some(argument), message: message.into(), hint: None, reading: Reading::Predicate }
+        Self {
+            argument: Some(argument),
+            message: message.into(),
+            hint: None,
+            reading: Reading::Predicate,
+        }
     }
 
     /// The arguments are unfit together; `message` reads on from "FUNCTION ".
     #[must_use]
     pub fn call(message: impl Into<String>) -> Self {
-        Self { argument: None, message: message.into(), hint: None, reading: Reading::Predicate }
+        Self {
+            argument: None,
+            message: message.into(),
+            hint: None,
+            reading: Reading::Predicate,
+        }
     }
 
     /// Something is wrong that `message` says by itself, in the argument at `argument` or in several together.
     #[must_use]
     pub fn sentence(argument: Option<usize>, message: impl Into<String>) -> Self {
-        Self { argument, message: message.into(), hint: None, reading: Reading::Sentence }
+        Self {
+            argument,
+            message: message.into(),
+            hint: None,
+            reading: Reading::Sentence,
+        }
     }
 
     /// There is no value, which is no mistake: NULL, for constants too.
     #[must_use]
     pub fn silent() -> Self {
-        Self { argument: None, message: String::new(), hint: None, reading: Reading::Silent }
+        Self {
+            argument: None,
+            message: String::new(),
+            hint: None,
+            reading: Reading::Silent,
+        }
     }
 
     /// Says what to do instead.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 }
 
@@ -101,9 +124,9 @@ impl FunctionError {
     #[must_use]
     pub fn function(&self) -> &str {
         match self {
-            Self::Argument { function, .. }
-            | Self::Signature { function, .. }
-            | Self::Broken { function, .. } => function,
+            Self::Argument { function, .. } | Self::Signature { function, .. } | Self::Broken { function, .. } => {
+                function
+            }
         }
     }
 

@@ -20,8 +20,8 @@ use datafusion::error::Result;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    TypeSignature, Volatility,
 };
 
 use crate::column::Column;
@@ -50,13 +50,19 @@ impl FnSpec {
 /// The functions of several tables, to be registered.
 #[must_use]
 pub fn functions(tables: &[&'static [FnSpec]]) -> Vec<Arc<ScalarUDF>> {
-    tables.iter().flat_map(|table| table.iter()).map(|spec| Arc::new(spec.udf())).collect()
+    tables
+        .iter()
+        .flat_map(|table| table.iter())
+        .map(|spec| Arc::new(spec.udf()))
+        .collect()
 }
 
 /// The row behind a function, if it comes from a table: how planners recognise what a call means.
 #[must_use]
 pub fn spec_of(udf: &ScalarUDF) -> Option<&'static FnSpec> {
-    udf.inner().downcast_ref::<TableFunction>().map(|function| function.spec)
+    udf.inner()
+        .downcast_ref::<TableFunction>()
+        .map(|function| function.spec)
 }
 
 impl TableFunction {
@@ -79,8 +85,7 @@ impl TableFunction {
             .zip(kinds)
             .map(|(arg, kind)| Column::new(arg, kind))
             .collect::<Result<Vec<_>>>()?;
-        let scalar = self.spec.volatility != Volatility::Volatile
-            && columns.iter().all(|column| column.constant);
+        let scalar = self.spec.volatility != Volatility::Volatile && columns.iter().all(|column| column.constant);
         let rows = if scalar { 1 } else { rows };
 
         let mut nulls = None;
@@ -98,7 +103,12 @@ impl TableFunction {
             }
         }
 
-        let call = Call { columns: &columns, rows, nulls, strict };
+        let call = Call {
+            columns: &columns,
+            rows,
+            nulls,
+            strict,
+        };
         let array = (overload.kernel)(&call).map_err(|fault| self.fault(overload, &fault))?;
         if array.len() != rows || *array.data_type() != overload.returns.kind.data_type() {
             return Err(FunctionError::Broken {
@@ -162,20 +172,21 @@ impl ScalarUDFImpl for TableFunction {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let types: Vec<DataType> =
-            args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
         let returns = resolve(self.spec, &types)?.0.returns;
-        let metadata =
-            [("unit", returns.unit), ("ucd", returns.ucd), ("xtype", returns.xtype)]
-                .into_iter()
-                .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())))
-                .collect();
+        let metadata = [("unit", returns.unit), ("ucd", returns.ucd), ("xtype", returns.xtype)]
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())))
+            .collect();
         let field = Field::new(self.spec.name, returns.kind.data_type(), true);
         Ok(Arc::new(field.with_metadata(metadata)))
     }
 
     fn is_strict(&self) -> bool {
-        self.spec.overloads.iter().all(|o| o.args.iter().all(|arg| arg.null.is_none()))
+        self.spec
+            .overloads
+            .iter()
+            .all(|o| o.args.iter().all(|arg| arg.null.is_none()))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -200,7 +211,9 @@ impl ScalarUDFImpl for TableFunction {
             return Ok(ExprSimplifyResult::Original(args));
         }
         let twin = Arc::new(ScalarUDF::new_from_impl(Self::new(self.spec, true)));
-        Ok(ExprSimplifyResult::Simplified(Expr::ScalarFunction(ScalarFunction::new_udf(twin, args))))
+        Ok(ExprSimplifyResult::Simplified(Expr::ScalarFunction(
+            ScalarFunction::new_udf(twin, args),
+        )))
     }
 
     fn documentation(&self) -> Option<&Documentation> {
@@ -264,9 +277,17 @@ fn row_nulls(column: &Column, arg: &Arg) -> RowNulls {
         return RowNulls::Some(NullBuffer::union(own.as_ref(), refused.as_ref()));
     }
     if column.is_null(0) {
-        return if arg.null.is_some() { RowNulls::Some(None) } else { RowNulls::AllNull };
+        return if arg.null.is_some() {
+            RowNulls::Some(None)
+        } else {
+            RowNulls::AllNull
+        };
     }
-    if refused.is_some() { RowNulls::Unfit } else { RowNulls::Some(None) }
+    if refused.is_some() {
+        RowNulls::Unfit
+    } else {
+        RowNulls::Some(None)
+    }
 }
 
 /// The fault of a number outside the domain of its argument.

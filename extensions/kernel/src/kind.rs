@@ -32,6 +32,8 @@ pub enum Kind {
     Series {
         /// The SQL name of the type, in capitals.
         name: &'static str,
+        /// The least number of them; a fixed-size column of fewer is something else.
+        least: usize,
     },
     /// One of several kinds; only arguments can be this.
     Either {
@@ -52,7 +54,7 @@ impl Kind {
             Self::BigInt => "BIGINT",
             Self::Text => "TEXT",
             Self::Boolean => "BOOLEAN",
-            Self::Tuple { name, .. } | Self::Series { name } | Self::Either { name, .. } => name,
+            Self::Tuple { name, .. } | Self::Series { name, .. } | Self::Either { name, .. } => name,
         }
     }
 
@@ -65,13 +67,9 @@ impl Kind {
             Self::BigInt => DataType::Int64,
             Self::Text => DataType::Utf8,
             Self::Boolean => DataType::Boolean,
-            Self::Tuple { len, .. } => {
-                DataType::FixedSizeList(item(), i32::try_from(len).unwrap_or(i32::MAX))
-            }
+            Self::Tuple { len, .. } => DataType::FixedSizeList(item(), i32::try_from(len).unwrap_or(i32::MAX)),
             Self::Series { .. } => DataType::List(item()),
-            Self::Either { of, .. } => of
-                .first()
-                .map_or(DataType::Null, |kind| kind.data_type()),
+            Self::Either { of, .. } => of.first().map_or(DataType::Null, |kind| kind.data_type()),
         }
     }
 
@@ -115,11 +113,9 @@ impl Kind {
                 }
                 _ => None,
             },
-            Self::Series { .. } => match given {
-                DataType::List(field) | DataType::LargeList(field) => {
-                    number_cost(field.data_type())
-                }
-                DataType::FixedSizeList(field, _) => {
+            Self::Series { least, .. } => match given {
+                DataType::List(field) | DataType::LargeList(field) => number_cost(field.data_type()),
+                DataType::FixedSizeList(field, size) if usize::try_from(*size).is_ok_and(|size| size >= least) => {
                     number_cost(field.data_type()).map(|cost| cost + 4)
                 }
                 _ => None,

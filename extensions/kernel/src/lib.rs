@@ -46,8 +46,10 @@ pub mod proof;
 pub mod reference;
 mod resolve;
 mod spec;
+#[cfg(test)]
+mod tests;
 
-pub use call::{Call, Prepared};
+pub use call::{Call, Make, Prepared};
 pub use column::{Booleans, Integers, Lists, Numbers, Texts};
 pub use error::{Fault, FunctionError};
 pub use function::{TableFunction, functions, spec_of};

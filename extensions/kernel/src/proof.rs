@@ -54,7 +54,10 @@ pub async fn failures(tables: &[&'static [FnSpec]]) -> Vec<String> {
 /// # Errors
 /// The expression cannot be planned or computed.
 pub async fn evaluate(context: &SessionContext, expression: &str) -> Result<String> {
-    let plan = context.state().create_logical_plan(&format!("SELECT {expression}")).await?;
+    let plan = context
+        .state()
+        .create_logical_plan(&format!("SELECT {expression}"))
+        .await?;
     let batches = context.execute_logical_plan(plan).await?.collect().await?;
     let options = FormatOptions::new().with_null("NULL");
     let mut rows = Vec::new();
@@ -88,7 +91,9 @@ fn same(given: &str, wanted: &str) -> bool {
 
 /// `text` cut into numbers and what stands between them, without blanks.
 fn pieces(text: &str) -> Vec<&str> {
-    text.split(|c: char| c.is_whitespace() || "[],;()".contains(c)).filter(|p| !p.is_empty()).collect()
+    text.split(|c: char| c.is_whitespace() || "[],;()".contains(c))
+        .filter(|p| !p.is_empty())
+        .collect()
 }
 
 #[cfg(test)]

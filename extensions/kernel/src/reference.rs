@@ -9,7 +9,11 @@ use crate::{Arg, Domain, FnSpec, Kind, Overload};
 
 /// What `SHOW FUNCTIONS` and `information_schema` say of a function.
 pub(crate) fn documentation(spec: &FnSpec) -> Documentation {
-    let section = DocSection { include: true, label: spec.family, description: None };
+    let section = DocSection {
+        include: true,
+        label: spec.family,
+        description: None,
+    };
     let forms: Vec<String> = spec.overloads.iter().map(|o| form(spec, o)).collect();
     let description = match spec.notes {
         "" => spec.summary.to_owned(),
@@ -60,7 +64,11 @@ fn entry(page: &mut String, spec: &FnSpec) -> fmt::Result {
     }
     page.push_str("\n\n| argument | | |\n|---|---|---|\n");
     let mut seen: Vec<(&str, Kind)> = Vec::new();
-    for arg in spec.overloads.iter().flat_map(|overload| overload.args.iter().chain(overload.rest)) {
+    for arg in spec
+        .overloads
+        .iter()
+        .flat_map(|overload| overload.args.iter().chain(overload.rest))
+    {
         if !seen.contains(&(arg.name, arg.kind)) {
             seen.push((arg.name, arg.kind));
             writeln!(page, "| `{}` | {} | {} |", arg.name, arg.kind, argument_line(arg))?;

@@ -11,7 +11,9 @@ pub(crate) fn resolve(
 ) -> Result<(&'static Overload, Vec<Kind>), FunctionError> {
     let mut best: Option<(u32, &'static Overload, Vec<Kind>)> = None;
     for overload in spec.overloads {
-        let Some((cost, kinds)) = fit(overload, given) else { continue };
+        let Some((cost, kinds)) = fit(overload, given) else {
+            continue;
+        };
         if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
             best = Some((cost, overload, kinds));
         }
@@ -37,12 +39,19 @@ fn fit(overload: &Overload, given: &[DataType]) -> Option<(u32, Vec<Kind>)> {
 fn no_overload(spec: &FnSpec, given: &[DataType]) -> FunctionError {
     // The form that goes along furthest shows which argument to point at.
     let goes_along = |overload: &Overload| {
-        let fits = |(at, given): &(usize, &DataType)| {
-            overload.arg(*at).is_some_and(|arg| arg.kind.fit(given).is_some())
-        };
+        let fits =
+            |(at, given): &(usize, &DataType)| overload.arg(*at).is_some_and(|arg| arg.kind.fit(given).is_some());
         given.iter().enumerate().take_while(fits).count()
     };
-    let furthest = spec.overloads.iter().filter(|o| o.takes(given.len())).map(goes_along).max();
+    let furthest = spec
+        .overloads
+        .iter()
+        .filter(|o| o.takes(given.len()))
+        .map(goes_along)
+        .max();
+    // Types that begin another form mean that arguments are missing or too many.
+    let begins = |form: &Overload| !form.takes(given.len()) && goes_along(form) == given.len();
+    let furthest = furthest.filter(|_| !spec.overloads.iter().any(begins));
     let title = spec.title();
     let names: Vec<String> = given.iter().map(type_name).collect();
     let message = match furthest.and_then(|at| names.get(at).map(|name| (at, name))) {
@@ -72,8 +81,7 @@ pub(crate) fn form(spec: &FnSpec, overload: &Overload) -> String {
 }
 
 fn type_name(given: &DataType) -> String {
-    const PLAIN: [Kind; 5] =
-        [Kind::Number, Kind::BigInt, Kind::Integer, Kind::Text, Kind::Boolean];
+    const PLAIN: [Kind; 5] = [Kind::Number, Kind::BigInt, Kind::Integer, Kind::Text, Kind::Boolean];
     match given {
         DataType::FixedSizeList(item, size) => format!("{size} x {}", type_name(item.data_type())),
         DataType::List(item) | DataType::LargeList(item) => {

@@ -39,11 +39,7 @@ pub struct FnSpec {
 impl FnSpec {
     /// An immutable function without aliases, role, notes or examples, to be filled in with `..FnSpec::new(..)`.
     #[must_use]
-    pub const fn new(
-        name: &'static str,
-        family: &'static str,
-        overloads: &'static [Overload],
-    ) -> Self {
+    pub const fn new(name: &'static str, family: &'static str, overloads: &'static [Overload]) -> Self {
         Self {
             name,
             aliases: &[],
@@ -86,7 +82,12 @@ impl Overload {
     /// The form with exactly these arguments.
     #[must_use]
     pub const fn new(args: &'static [Arg], returns: Returns, kernel: Kernel) -> Self {
-        Self { args, rest: &[], returns, kernel }
+        Self {
+            args,
+            rest: &[],
+            returns,
+            kernel,
+        }
     }
 
     /// Lets a group of further arguments follow, any number of times.
@@ -136,37 +137,59 @@ impl Arg {
     /// An argument of `kind` without unit, limits or meaning of NULL.
     #[must_use]
     pub const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, unit: None, domain: Domain::Any, null: None, hint: None }
+        Self {
+            name,
+            kind,
+            unit: None,
+            domain: Domain::Any,
+            null: None,
+            hint: None,
+        }
     }
 
     /// States the unit (VOUnits).
     #[must_use]
     pub const fn unit(self, unit: &'static str) -> Self {
-        Self { unit: Some(unit), ..self }
+        Self {
+            unit: Some(unit),
+            ..self
+        }
     }
 
     /// Refuses NaN and the infinities.
     #[must_use]
     pub const fn finite(self) -> Self {
-        Self { domain: Domain::Finite, ..self }
+        Self {
+            domain: Domain::Finite,
+            ..self
+        }
     }
 
     /// Refuses numbers outside `[low, high]`, and NaN.
     #[must_use]
     pub const fn within(self, low: f64, high: f64) -> Self {
-        Self { domain: Domain::Within { low, high }, ..self }
+        Self {
+            domain: Domain::Within { low, high },
+            ..self
+        }
     }
 
     /// Hands NULL to the kernel; `meaning` completes "NULL: ...".
     #[must_use]
     pub const fn nullable(self, meaning: &'static str) -> Self {
-        Self { null: Some(meaning), ..self }
+        Self {
+            null: Some(meaning),
+            ..self
+        }
     }
 
     /// Adds a hint to the error about a number outside the domain.
     #[must_use]
     pub const fn hint(self, hint: &'static str) -> Self {
-        Self { hint: Some(hint), ..self }
+        Self {
+            hint: Some(hint),
+            ..self
+        }
     }
 
     /// The unit as a sentence says it.
@@ -224,13 +247,21 @@ impl Returns {
     /// A result of `kind` that says nothing more of itself.
     #[must_use]
     pub const fn new(kind: Kind) -> Self {
-        Self { kind, unit: None, ucd: None, xtype: None }
+        Self {
+            kind,
+            unit: None,
+            ucd: None,
+            xtype: None,
+        }
     }
 
     /// States the unit (VOUnits).
     #[must_use]
     pub const fn unit(self, unit: &'static str) -> Self {
-        Self { unit: Some(unit), ..self }
+        Self {
+            unit: Some(unit),
+            ..self
+        }
     }
 
     /// States the Unified Content Descriptor.
@@ -242,7 +273,10 @@ impl Returns {
     /// States the DALI extended type.
     #[must_use]
     pub const fn xtype(self, xtype: &'static str) -> Self {
-        Self { xtype: Some(xtype), ..self }
+        Self {
+            xtype: Some(xtype),
+            ..self
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Arithmetic on angles in degrees that stays exact where degrees are exact: at quadrants and across the wrap.
 
 /// Square degrees in one steradian.
-pub(crate) const SQDEG_PER_SR: f64 = 3282.806_350_011_744;
+pub(crate) const SQDEG_PER_SR: f64 = 3_282.806_350_011_744;
 
 /// Sine and cosine of an angle in degrees.
 ///
@@ -58,7 +58,11 @@ mod tests {
         let expected = [(0.0, 1.0), (1.0, 0.0), (0.0, -1.0), (-1.0, 0.0)];
         for turn in -8_i32..=8 {
             let quadrant = usize::try_from(turn.rem_euclid(4)).unwrap();
-            assert_eq!(sin_cos_deg(f64::from(turn) * 90.0), expected[quadrant], "{turn} quarter turns");
+            assert_eq!(
+                sin_cos_deg(f64::from(turn) * 90.0),
+                expected[quadrant],
+                "{turn} quarter turns"
+            );
         }
     }
 

@@ -1,12 +1,14 @@
 //! Where a star stands at another epoch.
 
+use std::f64::consts::PI;
+
 use crate::{LonLat, Vector};
 
 /// Kilometres per second in one astronomical unit per Julian year (IAU 2012 B2: 149 597 870.7 km in 365.25 days).
 const KM_S_PER_AU_YR: f64 = 149_597_870.7 / (365.25 * 86_400.0);
 
 /// Milliarcseconds in one radian.
-const MAS_PER_RAD: f64 = 180.0 * 3_600_000.0 / std::f64::consts::PI;
+const MAS_PER_RAD: f64 = 180.0 * 3_600_000.0 / PI;
 
 /// The five astrometric parameters and the radial velocity of a source at one epoch.
 ///
@@ -48,7 +50,10 @@ impl Astrometry {
     #[must_use]
     pub fn position_at(&self, ref_epoch_yr: f64, out_epoch_yr: f64) -> LonLat {
         let years = finite_or_zero(out_epoch_yr - ref_epoch_yr);
-        let parallax_mas = self.parallax_mas.filter(|parallax| parallax.is_finite() && *parallax > 0.0).unwrap_or(0.0);
+        let parallax_mas = self
+            .parallax_mas
+            .filter(|parallax| parallax.is_finite() && *parallax > 0.0)
+            .unwrap_or(0.0);
         let [pmra, pmdec, radial] = [
             self.pmra_mas_yr,
             self.pmdec_mas_yr,
@@ -93,8 +98,13 @@ mod tests {
     /// A century of Barnard's star, from the regression test of pgSphere's `epoch_prop`.
     #[test]
     fn a_century_of_barnards_star() {
-        let barnard =
-            star(LonLat::new(269.452_076_95, 4.693_364_966).unwrap(), Some(546.9759), -801.551, 10_362.0, -110.0);
+        let barnard = star(
+            LonLat::new(269.452_076_95, 4.693_364_966).unwrap(),
+            Some(546.9759),
+            -801.551,
+            10_362.0,
+            -110.0,
+        );
         let before = barnard.position_at(2000.0, 1900.0);
         assert!((before.lon_deg() - 269.474_271_439_1).abs() < 2e-10, "{before:?}");
         assert!((before.lat_deg() - 4.407_293_998_7).abs() < 2e-10, "{before:?}");
@@ -105,12 +115,21 @@ mod tests {
         let here = LonLat::new(100.0, -30.0).unwrap();
         let plain = star(here, None, 500.0, -300.0, 0.0).position_at(2016.0, 2000.0);
         for parallax in [None, Some(0.0), Some(-3.0), Some(f64::NAN), Some(f64::INFINITY)] {
-            assert_eq!(star(here, parallax, 500.0, -300.0, 80.0).position_at(2016.0, 2000.0), plain);
+            assert_eq!(
+                star(here, parallax, 500.0, -300.0, 80.0).position_at(2016.0, 2000.0),
+                plain
+            );
         }
-        assert_eq!(star(here, Some(10.0), 500.0, -300.0, f64::NAN).position_at(2016.0, 2000.0), plain);
+        assert_eq!(
+            star(here, Some(10.0), 500.0, -300.0, f64::NAN).position_at(2016.0, 2000.0),
+            plain
+        );
         assert_eq!(star(here, None, f64::NAN, 0.0, 0.0).position_at(2016.0, 2000.0), here);
         assert_eq!(star(here, None, 500.0, -300.0, 0.0).position_at(2016.0, f64::NAN), here);
-        assert_eq!(star(here, None, f64::MAX, f64::MAX, 0.0).position_at(0.0, f64::MAX), here);
+        assert_eq!(
+            star(here, None, f64::MAX, f64::MAX, 0.0).position_at(0.0, f64::MAX),
+            here
+        );
     }
 
     proptest! {

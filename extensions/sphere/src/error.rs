@@ -91,13 +91,13 @@ impl SphereError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Longitude { .. } => Some("Leave out rows without a position: WHERE ra IS NOT NULL."),
+            Self::Longitude { .. } => Some("Leave out rows without a position."),
             Self::Latitude { .. } => Some("Longitude comes first: POINT(ra, dec)."),
             Self::Radius { .. } => Some("1 arcsec is 1/3600."),
             Self::BoxSide { .. } => {
                 Some("The sides of a BOX are great circles: for a band of coordinates, compare the columns themselves.")
             }
-            Self::TooFewVertices { .. } => Some("A pair of points with a width around it is not a POLYGON: use a BOX."),
+            Self::TooFewVertices { .. } => Some("Repeated vertices count once."),
             Self::AntipodalVertices { .. } => Some("Add a vertex between them."),
             Self::SelfIntersecting { .. } => Some("List the vertices in order along the border."),
             Self::NoArea => Some("Check the order of longitude and latitude in the vertices."),

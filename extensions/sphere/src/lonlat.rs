@@ -34,13 +34,19 @@ impl LonLat {
         if !(-90.0..=90.0).contains(&lat_deg) {
             return Err(SphereError::Latitude { got: lat_deg });
         }
-        Ok(Self { lon_deg: wrap_lon_deg(lon_deg), lat_deg })
+        Ok(Self {
+            lon_deg: wrap_lon_deg(lon_deg),
+            lat_deg,
+        })
     }
 
     /// A position from numbers known to be finite, with rounding at the poles forgiven.
     #[inline]
     pub(crate) fn from_finite(lon_deg: f64, lat_deg: f64) -> Self {
-        Self { lon_deg: wrap_lon_deg(lon_deg), lat_deg: lat_deg.clamp(-90.0, 90.0) }
+        Self {
+            lon_deg: wrap_lon_deg(lon_deg),
+            lat_deg: lat_deg.clamp(-90.0, 90.0),
+        }
     }
 
     /// Longitude in degrees, in `[0, 360)`.
@@ -70,15 +76,27 @@ impl LonLat {
     pub fn to_vector(self) -> Vector {
         let (sin_lon, cos_lon) = sin_cos_deg(self.lon_deg);
         let (sin_lat, cos_lat) = sin_cos_deg(self.lat_deg);
-        Vector { x: cos_lat * cos_lon, y: cos_lat * sin_lon, z: sin_lat }
+        Vector {
+            x: cos_lat * cos_lon,
+            y: cos_lat * sin_lon,
+            z: sin_lat,
+        }
     }
 
     /// The unit vectors that point east and north from here; at a pole, those of the limit along this longitude.
     pub(crate) fn east_north(self) -> (Vector, Vector) {
         let (sin_lon, cos_lon) = sin_cos_deg(self.lon_deg);
         let (sin_lat, cos_lat) = sin_cos_deg(self.lat_deg);
-        let east = Vector { x: -sin_lon, y: cos_lon, z: 0.0 };
-        let north = Vector { x: -sin_lat * cos_lon, y: -sin_lat * sin_lon, z: cos_lat };
+        let east = Vector {
+            x: -sin_lon,
+            y: cos_lon,
+            z: 0.0,
+        };
+        let north = Vector {
+            x: -sin_lat * cos_lon,
+            y: -sin_lat * sin_lon,
+            z: cos_lat,
+        };
         (east, north)
     }
 }

@@ -14,7 +14,15 @@ pub(crate) fn even() -> impl Strategy<Value = LonLat> {
 
 /// The sphere with its poles, its wrap and the seams of its base cells over-represented.
 pub(crate) fn position() -> impl Strategy<Value = LonLat> {
-    let seam = prop_oneof![Just(0.0), Just(45.0), Just(90.0), Just(135.0), Just(180.0), Just(270.0), Just(315.0)];
+    let seam = prop_oneof![
+        Just(0.0),
+        Just(45.0),
+        Just(90.0),
+        Just(135.0),
+        Just(180.0),
+        Just(270.0),
+        Just(315.0)
+    ];
     let lat = prop_oneof![
         Just(90.0),
         Just(-90.0),
@@ -31,11 +39,6 @@ pub(crate) fn position() -> impl Strategy<Value = LonLat> {
 /// 0.01 milliarcseconds to 180 degrees, evenly in the logarithm.
 pub(crate) fn radius_deg() -> impl Strategy<Value = f64> {
     (-8.5..180_f64.log10()).prop_map(|exponent| 10_f64.powf(exponent))
-}
-
-/// A point at a distance and a bearing from another.
-pub(crate) fn at(from: LonLat, bearing_deg: f64, distance_deg: f64) -> LonLat {
-    destination(from, bearing_deg, distance_deg)
 }
 
 /// The angle between two vectors the schoolbook way, in radians: an oracle for all but the smallest and largest.

@@ -89,7 +89,11 @@ impl Vector {
     /// Replacing one factor by a sum or difference adds only a multiple of the other, which the product ignores.
     #[inline]
     pub(crate) fn stable_cross(self, other: Self) -> Self {
-        if self.dot(other) < 0.0 { (self + other).cross(other) } else { (self - other).cross(other) }
+        if self.dot(other) < 0.0 {
+            (self + other).cross(other)
+        } else {
+            (self - other).cross(other)
+        }
     }
 }
 
@@ -97,7 +101,11 @@ impl Add for Vector {
     type Output = Self;
     #[inline]
     fn add(self, other: Self) -> Self {
-        Self { x: self.x + other.x, y: self.y + other.y, z: self.z + other.z }
+        Self {
+            x: self.x + other.x,
+            y: self.y + other.y,
+            z: self.z + other.z,
+        }
     }
 }
 
@@ -105,7 +113,11 @@ impl Sub for Vector {
     type Output = Self;
     #[inline]
     fn sub(self, other: Self) -> Self {
-        Self { x: self.x - other.x, y: self.y - other.y, z: self.z - other.z }
+        Self {
+            x: self.x - other.x,
+            y: self.y - other.y,
+            z: self.z - other.z,
+        }
     }
 }
 
@@ -113,7 +125,11 @@ impl Neg for Vector {
     type Output = Self;
     #[inline]
     fn neg(self) -> Self {
-        Self { x: -self.x, y: -self.y, z: -self.z }
+        Self {
+            x: -self.x,
+            y: -self.y,
+            z: -self.z,
+        }
     }
 }
 
@@ -121,6 +137,10 @@ impl Mul<f64> for Vector {
     type Output = Self;
     #[inline]
     fn mul(self, factor: f64) -> Self {
-        Self { x: self.x * factor, y: self.y * factor, z: self.z * factor }
+        Self {
+            x: self.x * factor,
+            y: self.y * factor,
+            z: self.z * factor,
+        }
     }
 }

@@ -1,13 +1,14 @@
 //! Session options of the astronomical extensions: `SET dreyer.NAME = VALUE`.
 
+use std::any::Any;
 use std::fmt;
 use std::str::FromStr;
 
-use datafusion::common::config::{ConfigExtension, ConfigField, Visit};
-use datafusion::common::extensions_options;
+use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigField, ExtensionOptions, Visit};
+use datafusion::common::config_namespace;
 use datafusion::error::{DataFusionError, Result};
 
-extensions_options! {
+config_namespace! {
     /// Options read by the astronomical extensions of a session.
     pub struct SkyOptions {
         /// Whose meaning a word has where the two languages differ (`LOG`, say): `postgres` or `adql`.
@@ -29,6 +30,43 @@ extensions_options! {
 
 impl ConfigExtension for SkyOptions {
     const PREFIX: &'static str = "dreyer";
+}
+
+impl ExtensionOptions for SkyOptions {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn cloned(&self) -> Box<dyn ExtensionOptions> {
+        Box::new(self.clone())
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        ConfigField::set(self, key, value)
+    }
+
+    /// By their full names, under which `SHOW` looks for them.
+    fn entries(&self) -> Vec<ConfigEntry> {
+        let mut entries = Entries(Vec::new());
+        self.visit(&mut entries, Self::PREFIX, "");
+        entries.0
+    }
+}
+
+struct Entries(Vec<ConfigEntry>);
+
+impl Visit for Entries {
+    fn some<V: fmt::Display>(&mut self, key: &str, value: V, description: &'static str) {
+        self.0.push(ConfigEntry { key: key.to_owned(), value: Some(value.to_string()), description });
+    }
+
+    fn none(&mut self, key: &str, description: &'static str) {
+        self.0.push(ConfigEntry { key: key.to_owned(), value: None, description });
+    }
 }
 
 /// Which language gives a word its meaning where PostgreSQL and ADQL differ. Both share one grammar.

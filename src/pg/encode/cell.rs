@@ -137,7 +137,7 @@ fn timestamp(array: &ArrayRef, zoned: bool, binary: bool, style: &Style) -> Writ
     let put_binary = |v: i64, out: &mut BytesMut| out.put_i64(v.saturating_sub(datetime::POSTGRES_EPOCH_MICROS));
     if zoned {
         let zone = style.time_zone;
-        let put_text = move |v, out: &mut BytesMut| datetime::put_timestamp_tz(v, &zone, out);
+        let put_text = move |v, out: &mut BytesMut| datetime::put_timestamp_tz(v, zone.as_ref(), out);
         return pair::<TimestampMicrosecondType>(array, binary, put_binary, put_text);
     }
     pair::<TimestampMicrosecondType>(array, binary, put_binary, datetime::put_timestamp)

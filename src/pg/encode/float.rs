@@ -28,7 +28,7 @@ pub(super) fn put<F: Float>(value: F, extra_digits: i32, out: &mut BytesMut) {
     if wide.is_infinite() {
         return out.put_slice(if wide > 0.0 { b"Infinity" } else { b"-Infinity" });
     }
-    let mut scientific = Stack::default();
+    let mut scientific = Stack { bytes: [0; 40], used: 0 };
     let (precision, written) = if extra_digits > 0 {
         (F::DIGITS, write!(scientific, "{value:e}"))
     } else {
@@ -80,7 +80,6 @@ fn put_scientific(text: &str, precision: i32, out: &mut BytesMut) {
 }
 
 /// Forty bytes to format into without touching the heap.
-#[derive(Default)]
 struct Stack {
     bytes: [u8; 40],
     used: usize,

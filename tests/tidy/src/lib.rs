@@ -12,7 +12,8 @@
 //! | [`names`] | modules are named after their idea and open by saying what they are |
 //! | [`words`] | no leftovers: debugging macros, stray whitespace, paths of one machine, registry hosts |
 //! | [`documents`] | Markdown with one title, example queries with their front matter |
-//! | [`lockfile`] | one version of the engine, crates of one registry, permissive licences |
+//! | [`lockfile`] | one version of the engine, crates of one registry |
+//! | [`licences`] | permissive ones |
 
 pub mod documents;
 pub mod layers;
@@ -88,6 +89,7 @@ mod tests {
         markdown_has_one_title: documents::titles;
         examples_have_front_matter: documents::front_matter;
         one_version_of_the_engine: lockfile::one_version;
+        the_fuzzer_runs_the_parser_that_ships: lockfile::same_parser;
         crates_of_one_registry: lockfile::sources;
         licences_are_permissive: licences::permissive;
     }

@@ -17,9 +17,10 @@ pub const SINGLE: &[&str] = &[
 ];
 
 const LOCK: &str = "Cargo.lock";
+const FUZZ_LOCK: &str = "tests/fuzz/Cargo.lock";
 
-fn packages(tree: &Tree) -> Vec<BTreeMap<String, String>> {
-    let text = tree.text(LOCK).unwrap_or_default();
+fn packages(tree: &Tree, lock: &str) -> Vec<BTreeMap<String, String>> {
+    let text = tree.text(lock).unwrap_or_default();
     let blocks = text.split("[[package]]").skip(1);
     let read = |block| {
         manifest::entries(block)
@@ -32,7 +33,7 @@ fn packages(tree: &Tree) -> Vec<BTreeMap<String, String>> {
 /// No crate of a single family is locked twice, and members of a family share their version.
 pub fn one_version(tree: &Tree) -> Vec<Fault> {
     let mut versions: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for package in packages(tree) {
+    for package in packages(tree, LOCK) {
         if let (Some(name), Some(version)) = (package.get("name"), package.get("version")) {
             versions.entry(name.clone()).or_default().push(version.clone());
         }
@@ -54,9 +55,26 @@ pub fn one_version(tree: &Tree) -> Vec<Fault> {
     faults
 }
 
+/// The fuzz targets, which have a lock file of their own, run the parser that ships.
+pub fn same_parser(tree: &Tree) -> Vec<Fault> {
+    let parser = |lock| {
+        let packages = packages(tree, lock);
+        packages
+            .into_iter()
+            .find(|p| p.get("name").is_some_and(|name| name == "sqlparser"))?
+            .remove("version")
+    };
+    let (ours, fuzzed) = (parser(LOCK), parser(FUZZ_LOCK));
+    let message = format!("sqlparser is {fuzzed:?} here and {ours:?} in the workspace: cargo update --precise");
+    (ours.is_none() || ours != fuzzed)
+        .then(|| Fault::new(FUZZ_LOCK, 0, message))
+        .into_iter()
+        .collect()
+}
+
 /// Every crate is ours or comes from the public registry: no git branch that can vanish.
 pub fn sources(tree: &Tree) -> Vec<Fault> {
-    let packages = packages(tree);
+    let packages = packages(tree, LOCK);
     let foreign = packages
         .iter()
         .filter(|package| package.get("source").is_some_and(|source| !is_public(source)));
@@ -73,10 +91,14 @@ mod tests {
     use super::*;
 
     fn lock(packages: &[(&str, &str, &str)]) -> Tree {
+        Tree::made_up(&[(LOCK, &text(packages))])
+    }
+
+    fn text(packages: &[(&str, &str, &str)]) -> String {
         let block = |(name, version, source): &(&str, &str, &str)| {
             format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = \"{source}\"\n\n")
         };
-        Tree::made_up(&[(LOCK, &packages.iter().map(block).collect::<String>())])
+        packages.iter().map(block).collect()
     }
 
     const REGISTRY: &str = "registry+https://example.org/crates.io-index";
@@ -97,6 +119,14 @@ mod tests {
             )]
         );
         assert_eq!(one_version(&lock(&packages[1..])).len(), 2);
+    }
+
+    #[test]
+    fn another_parser_under_the_fuzzer_is_a_fault() {
+        let [old, new] = ["0.61.0", "0.62.0"].map(|version| text(&[("sqlparser", version, REGISTRY)]));
+        assert_eq!(same_parser(&Tree::made_up(&[(LOCK, &new), (FUZZ_LOCK, &new)])), []);
+        assert_eq!(same_parser(&Tree::made_up(&[(LOCK, &new), (FUZZ_LOCK, &old)])).len(), 1);
+        assert_eq!(same_parser(&Tree::made_up(&[(LOCK, &new)])).len(), 1);
     }
 
     #[test]

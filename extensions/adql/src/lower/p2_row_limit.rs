@@ -155,42 +155,102 @@ mod tests {
         insta::assert_snapshot!(adql("SELECT DISTINCT TOP 5 a FROM t ORDER BY a"), @"SELECT DISTINCT a FROM t ORDER BY a LIMIT 5");
         insta::assert_snapshot!(adql("SELECT ALL TOP 5 a FROM t"), @"SELECT ALL a FROM t LIMIT 5");
         insta::assert_snapshot!(adql("SELECT TOP 5 a FROM t ORDER BY a OFFSET 10"), @"SELECT a FROM t ORDER BY a LIMIT 5 OFFSET 10");
-        insta::assert_snapshot!(adql("SELECT top FROM t"), @"");
+        insta::assert_snapshot!(adql("SELECT top FROM t"), @r"
+        Expected: literal int, found: FROM
+        LINE 1: SELECT top FROM t
+                           ^
+        HINT:
+        ");
     }
 
     #[test]
     fn each_select_has_its_own() {
-        insta::assert_snapshot!(adql("SELECT TOP 3 a FROM (SELECT TOP 9 a FROM t) AS s WHERE a IN (SELECT TOP 1 b FROM u)"), @"");
-        insta::assert_snapshot!(adql("SELECT TOP 3 a FROM t UNION ALL SELECT TOP 4 a FROM u ORDER BY a"), @"");
-        insta::assert_snapshot!(adql("(SELECT TOP 3 a FROM t ORDER BY a) EXCEPT SELECT a FROM u INTERSECT SELECT TOP 2 a FROM v"), @"");
-        insta::assert_snapshot!(adql("WITH x AS (SELECT TOP 3 a FROM t) SELECT TOP 2 a FROM x"), @"");
-        insta::assert_snapshot!(adql("CREATE VIEW v AS SELECT TOP 3 a FROM t"), @"");
-        insta::assert_snapshot!(adql("CREATE TABLE v AS SELECT TOP 3 a FROM t"), @"");
-        insta::assert_snapshot!(adql("INSERT INTO v SELECT TOP 3 a FROM t"), @"");
-        insta::assert_snapshot!(adql("EXPLAIN SELECT TOP 3 a FROM t"), @"");
-        insta::assert_snapshot!(adql("PREPARE p AS SELECT TOP 3 a FROM t"), @"");
-        insta::assert_snapshot!(adql("DECLARE c CURSOR FOR SELECT TOP 3 a FROM t"), @"");
-        insta::assert_snapshot!(adql("COPY (SELECT TOP 3 a FROM t) TO STDOUT"), @"");
+        insta::assert_snapshot!(adql("SELECT TOP 3 a FROM (SELECT TOP 9 a FROM t) AS s WHERE a IN (SELECT TOP 1 b FROM u)"), @"SELECT a FROM (SELECT a FROM t LIMIT 9) AS s WHERE a IN (SELECT b FROM u LIMIT 1) LIMIT 3");
+        insta::assert_snapshot!(adql("SELECT TOP 3 a FROM t UNION ALL SELECT TOP 4 a FROM u ORDER BY a"), @"(SELECT a FROM t LIMIT 3) UNION ALL (SELECT a FROM u LIMIT 4) ORDER BY a");
+        insta::assert_snapshot!(adql("(SELECT TOP 3 a FROM t ORDER BY a) EXCEPT SELECT a FROM u INTERSECT SELECT TOP 2 a FROM v"), @"(SELECT a FROM t ORDER BY a LIMIT 3) EXCEPT SELECT a FROM u INTERSECT (SELECT a FROM v LIMIT 2)");
+        insta::assert_snapshot!(adql("WITH x AS (SELECT TOP 3 a FROM t) SELECT TOP 2 a FROM x"), @"WITH x AS (SELECT a FROM t LIMIT 3) SELECT a FROM x LIMIT 2");
+        insta::assert_snapshot!(adql("CREATE VIEW v AS SELECT TOP 3 a FROM t"), @"CREATE VIEW v AS SELECT a FROM t LIMIT 3");
+        insta::assert_snapshot!(adql("CREATE TABLE v AS SELECT TOP 3 a FROM t"), @"CREATE TABLE v AS SELECT a FROM t LIMIT 3");
+        insta::assert_snapshot!(adql("INSERT INTO v SELECT TOP 3 a FROM t"), @"INSERT INTO v SELECT a FROM t LIMIT 3");
+        insta::assert_snapshot!(adql("EXPLAIN SELECT TOP 3 a FROM t"), @"EXPLAIN SELECT a FROM t LIMIT 3");
+        insta::assert_snapshot!(adql("PREPARE p AS SELECT TOP 3 a FROM t"), @"PREPARE p AS SELECT a FROM t LIMIT 3");
+        insta::assert_snapshot!(adql("DECLARE c CURSOR FOR SELECT TOP 3 a FROM t"), @"DECLARE c CURSOR FOR SELECT a FROM t LIMIT 3");
+        insta::assert_snapshot!(adql("COPY (SELECT TOP 3 a FROM t) TO STDOUT"), @"COPY (SELECT a FROM t LIMIT 3) TO STDOUT");
     }
 
     #[test]
     fn fetch_is_limit() {
-        insta::assert_snapshot!(adql("SELECT a FROM t OFFSET 2 FETCH FIRST 5 ROWS ONLY"), @"");
-        insta::assert_snapshot!(adql("SELECT a FROM t FETCH FIRST ROW ONLY"), @"");
-        insta::assert_snapshot!(adql("SELECT a FROM t LIMIT 5 FETCH FIRST 5 ROWS ONLY"), @"");
-        insta::assert_snapshot!(adql("SELECT a FROM t FETCH FIRST 5 ROWS WITH TIES"), @"");
+        insta::assert_snapshot!(adql("SELECT a FROM t OFFSET 2 FETCH FIRST 5 ROWS ONLY"), @"SELECT a FROM t LIMIT 5 OFFSET 2");
+        insta::assert_snapshot!(adql("SELECT a FROM t FETCH FIRST ROW ONLY"), @"SELECT a FROM t LIMIT 1");
+        insta::assert_snapshot!(adql("SELECT a FROM t LIMIT 5 FETCH FIRST 5 ROWS ONLY"), @r"
+        FETCH and LIMIT both limit the rows of one SELECT
+        LINE 1: SELECT a FROM t LIMIT 5 FETCH FIRST 5 ROWS ONLY
+                                                    ^
+        HINT: keep either FETCH or LIMIT
+        ");
+        insta::assert_snapshot!(adql("SELECT a FROM t FETCH FIRST 5 ROWS WITH TIES"), @r"
+        FETCH ... WITH TIES is not offered
+        LINE 1: SELECT a FROM t FETCH FIRST 5 ROWS WITH TIES
+                                            ^
+        HINT: use ORDER BY with LIMIT n
+        ");
     }
 
     #[test]
     fn what_has_no_meaning() {
-        insta::assert_snapshot!(adql("SELECT TOP 5 a FROM t LIMIT 3"), @"");
-        insta::assert_snapshot!(adql("SELECT TOP 5 a FROM t FETCH FIRST 3 ROWS ONLY"), @"");
-        insta::assert_snapshot!(adql("SELECT TOP 3 DISTINCT m FROM t"), @"");
-        insta::assert_snapshot!(adql("SELECT TOP 3 DISTINCT(m) FROM t"), @"");
-        insta::assert_snapshot!(adql("SELECT a, (SELECT TOP 3 ALL m FROM t) FROM t"), @"");
-        insta::assert_snapshot!(adql("SELECT TOP (5 + 1) a FROM t"), @"");
-        insta::assert_snapshot!(adql("SELECT TOP -5 a FROM t"), @"");
-        insta::assert_snapshot!(adql("SELECT TOP 5 PERCENT a FROM t"), @"");
-        insta::assert_snapshot!(adql("SELECT TOP 5 WITH TIES a FROM t"), @"");
+        insta::assert_snapshot!(adql("SELECT TOP 5 a FROM t LIMIT 3"), @r"
+        TOP and LIMIT both limit the rows of one SELECT
+        LINE 1: SELECT TOP 5 a FROM t LIMIT 3
+                ^~~~~~
+        HINT: keep either TOP or LIMIT
+        ");
+        insta::assert_snapshot!(adql("SELECT TOP 5 a FROM t FETCH FIRST 3 ROWS ONLY"), @r"
+        TOP and FETCH both limit the rows of one SELECT
+        LINE 1: SELECT TOP 5 a FROM t FETCH FIRST 3 ROWS ONLY
+                ^~~~~~
+        HINT: keep either TOP or FETCH
+        ");
+        insta::assert_snapshot!(adql("SELECT TOP 3 DISTINCT m FROM t"), @r"
+        DISTINCT must stand before TOP
+        LINE 1: SELECT TOP 3 DISTINCT m FROM t
+                             ^~~~~~~~
+        HINT: write SELECT DISTINCT TOP n ...
+        ");
+        insta::assert_snapshot!(adql("SELECT TOP 3 DISTINCT(m) FROM t"), @r"
+        DISTINCT must stand before TOP
+        LINE 1: SELECT TOP 3 DISTINCT(m) FROM t
+                             ^~~~~~~~
+        HINT: write SELECT DISTINCT TOP n ...
+        ");
+        insta::assert_snapshot!(adql("SELECT a, (SELECT TOP 3 ALL m FROM t) FROM t"), @r"
+        ALL must stand before TOP
+        LINE 1: SELECT a, (SELECT TOP 3 ALL m FROM t) FROM t
+                                        ^~~
+        HINT: write SELECT ALL TOP n ...
+        ");
+        insta::assert_snapshot!(adql("SELECT TOP (5 + 1) a FROM t"), @r"
+        TOP takes an unsigned integer, not an expression
+        LINE 1: SELECT TOP (5 + 1) a FROM t
+                            ^~~~~
+        HINT: write the number of rows without parentheses, as in TOP 100, or use LIMIT
+        ");
+        insta::assert_snapshot!(adql("SELECT TOP -5 a FROM t"), @r"
+        Expected: literal int, found: -
+        LINE 1: SELECT TOP -5 a FROM t
+                           ^
+        HINT:
+        ");
+        insta::assert_snapshot!(adql("SELECT TOP 5 PERCENT a FROM t"), @r"
+        TOP ... PERCENT is not offered
+        LINE 1: SELECT TOP 5 PERCENT a FROM t
+                ^~~~~~
+        HINT: use ORDER BY with TOP n
+        ");
+        insta::assert_snapshot!(adql("SELECT TOP 5 WITH TIES a FROM t"), @r"
+        TOP ... WITH TIES is not offered
+        LINE 1: SELECT TOP 5 WITH TIES a FROM t
+                ^~~~~~
+        HINT: use ORDER BY with TOP n
+        ");
     }
 }

@@ -100,13 +100,10 @@ pub(crate) struct Search {
 impl Search {
     /// A search of `held` with a radius in degrees; nothing lies within a negative or undefined one.
     pub(crate) fn new(held: &SkyIndex, radius_deg: f64) -> Self {
+        let nothing = radius_deg.is_nan() || radius_deg < 0.0;
         let radius_deg = (radius_deg + INDEX_ERROR_DEG).min(180.0);
         let half_chord = (radius_deg / 2.0).to_radians().sin();
-        let chord2 = if radius_deg < INDEX_ERROR_DEG || radius_deg.is_nan() {
-            -1.0
-        } else {
-            4.0 * half_chord * half_chord * (1.0 + CHORD_SLACK) + f64::EPSILON * CHORD_SLACK
-        };
+        let chord2 = if nothing { -1.0 } else { 4.0 * half_chord * half_chord * (1.0 + CHORD_SLACK) };
         let cells = finest_order_wider_than(radius_deg)
             .map(|finest| search_order(held, finest))
             .map(|order| (order, InnerTest::new(order, radius_deg)));
@@ -157,4 +154,116 @@ fn search_order(held: &SkyIndex, finest: u8) -> u8 {
         order += 1;
     }
     order
+}
+
+#[cfg(test)]
+mod tests {
+    use dreyer_sphere::{LonLat, index29, separation_deg};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn places(sky: &[(f64, f64)]) -> Places {
+        let mut places = Places::default();
+        for (row, &(lon, lat)) in sky.iter().enumerate() {
+            let vector = LonLat::new(lon, lat).unwrap().to_vector();
+            places.index.push(index29(lon, lat).unwrap());
+            places.vector.push([vector.x, vector.y, vector.z]);
+            places.row.push(u32::try_from(row).unwrap());
+        }
+        places
+    }
+
+    fn empty_batch() -> RecordBatch {
+        RecordBatch::new_empty(std::sync::Arc::new(datafusion::arrow::datatypes::Schema::empty()))
+    }
+
+    fn held(sky: &[(f64, f64)]) -> SkyIndex {
+        let mut held = SkyIndex::default();
+        held.push(empty_batch(), places(sky));
+        held.sort();
+        held
+    }
+
+    /// Places that are hard: poles, the wrap of right ascension, corners of base cells, clusters.
+    fn anywhere(spread_deg: f64) -> impl Strategy<Value = (f64, f64)> {
+        let near = move |lon: f64, lat: f64| {
+            (-spread_deg..spread_deg, -spread_deg..spread_deg)
+                .prop_map(move |(x, y)| ((lon + x).rem_euclid(360.0), (lat + y).clamp(-90.0, 90.0)))
+        };
+        let pole = move |sign: f64| {
+            (0.0..360.0, 0.0..spread_deg).prop_map(move |(lon, away)| (lon, sign * (90.0 - away)))
+        };
+        prop_oneof![
+            (0.0..360.0, -90.0..=90.0),
+            near(0.0, 0.0),
+            near(45.0, 41.810_314_895_778_6),
+            near(90.0, 0.0),
+            near(123.4, -41.8),
+            pole(1.0),
+            pole(-1.0),
+            Just((0.0, 90.0)),
+            Just((77.0, -90.0)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn no_pair_is_missed(
+            (radius_deg, left, right) in prop_oneof![
+                Just(0.01 / 3600.0), Just(1.0 / 3600.0), Just(0.1), Just(3.0), Just(30.0), Just(120.0), Just(180.0),
+            ].prop_flat_map(|radius| {
+                let place = anywhere((radius * 2.0_f64).min(60.0));
+                let place2 = anywhere((radius * 2.0_f64).min(60.0));
+                (Just(radius), prop::collection::vec(place, 1..60), prop::collection::vec(place2, 0..60))
+            })
+        ) {
+            let held = held(&right);
+            let mut search = Search::new(&held, radius_deg);
+            for &(lon, lat) in &left {
+                let vector = LonLat::new(lon, lat).unwrap().to_vector();
+                let index = index29(lon, lat).unwrap();
+                let mut found: Vec<usize> = Vec::new();
+                search.candidates(&held, index, [vector.x, vector.y, vector.z], |entry| found.push(held.place(entry).1));
+                found.sort_unstable();
+                let unique = found.len();
+                found.dedup();
+                prop_assert_eq!(unique, found.len(), "a candidate came twice");
+                for (row, &(lon2, lat2)) in right.iter().enumerate() {
+                    let apart = separation_deg(lon, lat, lon2, lat2);
+                    if apart <= radius_deg {
+                        prop_assert!(found.contains(&row), "missed {apart} deg <= {radius_deg}");
+                    }
+                    if found.contains(&row) {
+                        prop_assert!(apart <= radius_deg + 2e-6, "{apart} deg is no candidate for {radius_deg}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_lies_within_a_negative_radius() {
+        let held = held(&[(10.0, 10.0)]);
+        for radius in [-1.0, f64::NAN] {
+            let vector = LonLat::new(10.0, 10.0).unwrap().to_vector();
+            let mut hits = 0;
+            Search::new(&held, radius).candidates(
+                &held,
+                index29(10.0, 10.0).unwrap(),
+                [vector.x, vector.y, vector.z],
+                |_| hits += 1,
+            );
+            assert_eq!(hits, 0, "radius {radius}");
+        }
+    }
+
+    #[test]
+    fn crowded_cells_are_cut_finer() {
+        let crowd: Vec<(f64, f64)> = (0..1000).map(|i| (10.0 + f64::from(i) * 1e-5, 10.0)).collect();
+        let finest = finest_order_wider_than(1.0 / 3600.0).unwrap();
+        assert!(search_order(&held(&crowd), finest) > search_order(&held(&[(10.0, 10.0)]), finest));
+    }
 }

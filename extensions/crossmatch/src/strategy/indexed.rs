@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::common::stats::Precision;
 use datafusion::common::{JoinSide, Result};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 
 use crate::exec::{CrossMatchExec, Mode, Side};
 use crate::planner::MatchPlan;
@@ -31,7 +32,8 @@ pub(crate) fn indexed(plan: &MatchPlan) -> Result<Arc<dyn ExecutionPlan>> {
 }
 
 fn rows(input: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>> {
-    Ok(match input.partition_statistics(None)?.num_rows {
+    let statistics = StatisticsContext::new().compute(input.as_ref(), &StatisticsArgs::new())?;
+    Ok(match statistics.num_rows {
         Precision::Exact(rows) | Precision::Inexact(rows) => Some(rows),
         Precision::Absent => None,
     })

@@ -28,6 +28,11 @@ pub(crate) const fn cells_of_order(order: u8) -> u64 {
     12 << (2 * order)
 }
 
+/// How many cells of an order stand along the edge of a base cell, as a divisor of lengths.
+pub(crate) fn side(order: u8) -> f64 {
+    f64::from(1_u32 << order)
+}
+
 /// By how many bits an index of this order is shorter than one of order 29.
 pub(crate) const fn shift_to_29(order: u8) -> u8 {
     2 * (MAX_ORDER - order)

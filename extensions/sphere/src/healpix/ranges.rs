@@ -1,5 +1,6 @@
 //! Sets of cells as ranges of order-29 indexes.
 
+use std::iter::once;
 use std::ops::Range;
 
 use super::{Cell, MAX_ORDER, cells_of_order, shift_to_29};
@@ -30,16 +31,25 @@ impl CellRanges {
     /// The whole sphere.
     #[must_use]
     pub fn everything() -> Self {
-        Self { ranges: vec![0..END] }
+        Self::of_range(0..END)
     }
 
     /// The union of ranges in any order, overlapping or empty ones included. What lies past the last index is cut off.
     #[must_use]
     pub fn from_ranges(ranges: impl IntoIterator<Item = Range<u64>>) -> Self {
-        let mut ranges: Vec<_> =
-            ranges.into_iter().map(|range| range.start..range.end.min(END)).filter(|range| !range.is_empty()).collect();
+        let mut ranges: Vec<_> = ranges
+            .into_iter()
+            .map(|range| range.start..range.end.min(END))
+            .filter(|range| !range.is_empty())
+            .collect();
         ranges.sort_unstable_by_key(|range| range.start);
         Self::from_sorted(ranges)
+    }
+
+    /// One range; nothing if it is empty. What lies past the last index is cut off.
+    #[must_use]
+    pub fn of_range(range: Range<u64>) -> Self {
+        Self::from_ranges(once(range))
     }
 
     /// Merges ranges sorted by their start.
@@ -57,7 +67,7 @@ impl CellRanges {
     /// The order-29 cells within one cell.
     #[must_use]
     pub fn of_cell(cell: Cell) -> Self {
-        Self { ranges: vec![cell.range()] }
+        Self::of_range(cell.range())
     }
 
     /// The ranges, ascending.
@@ -103,7 +113,11 @@ impl CellRanges {
     #[must_use]
     pub fn covers(&self, range: &Range<u64>) -> bool {
         let after = self.ranges.partition_point(|own| own.end <= range.start);
-        range.is_empty() || self.ranges.get(after).is_some_and(|own| own.start <= range.start && range.end <= own.end)
+        range.is_empty()
+            || self
+                .ranges
+                .get(after)
+                .is_some_and(|own| own.start <= range.start && range.end <= own.end)
     }
 
     /// What is in either set.
@@ -126,7 +140,11 @@ impl CellRanges {
             if !common.is_empty() {
                 ranges.push(common);
             }
-            if left_ends_first { left.next() } else { right.next() };
+            if left_ends_first {
+                left.next()
+            } else {
+                right.next()
+            };
         }
         Self { ranges }
     }
@@ -140,9 +158,15 @@ impl CellRanges {
     /// What is not in this set.
     #[must_use]
     pub fn complement(&self) -> Self {
-        let starts = std::iter::once(0).chain(self.ranges.iter().map(|range| range.end));
+        let starts = once(0).chain(self.ranges.iter().map(|range| range.end));
         let ends = self.ranges.iter().map(|range| range.start).chain([END]);
-        Self { ranges: starts.zip(ends).map(|(start, end)| start..end).filter(|gap| !gap.is_empty()).collect() }
+        Self {
+            ranges: starts
+                .zip(ends)
+                .map(|(start, end)| start..end)
+                .filter(|gap| !gap.is_empty())
+                .collect(),
+        }
     }
 
     /// A superset of at most `max_ranges` ranges (at least one, if any is left), made by closing the smallest gaps.
@@ -187,7 +211,7 @@ impl CellRanges {
     #[must_use]
     pub fn at_order(&self, order: u8) -> Self {
         let shift = shift_to_29(order.min(MAX_ORDER));
-        let outward = |range: &Range<u64>| range.start >> shift << shift..((range.end - 1) >> shift) + 1 << shift;
+        let outward = |range: &Range<u64>| (range.start >> shift) << shift..(((range.end - 1) >> shift) + 1) << shift;
         Self::from_sorted(self.ranges.iter().map(outward).collect())
     }
 
@@ -196,11 +220,14 @@ impl CellRanges {
     /// ```
     /// use dreyer_sphere::{Cell, CellRanges};
     ///
-    /// let cells: Vec<_> = CellRanges::from_ranges([3..12]).cells().map(|cell| (cell.order(), cell.index())).collect();
+    /// let cells: Vec<_> = CellRanges::of_range(3..12).cells().map(|cell| (cell.order(), cell.index())).collect();
     /// assert_eq!(cells, [(29, 3), (28, 1), (28, 2)]);
     /// ```
     pub fn cells(&self) -> impl Iterator<Item = Cell> + '_ {
-        self.ranges.iter().flat_map(|range| Cells { next: range.start, end: range.end })
+        self.ranges.iter().flat_map(|range| Cells {
+            next: range.start,
+            end: range.end,
+        })
     }
 
     /// The superset of all points within a radius of the set.
@@ -216,7 +243,10 @@ impl CellRanges {
     /// The number of order-29 cells in the set.
     #[must_use]
     pub fn cell_count(&self) -> u128 {
-        self.ranges.iter().map(|range| u128::from(range.end - range.start)).sum()
+        self.ranges
+            .iter()
+            .map(|range| u128::from(range.end - range.start))
+            .sum()
     }
 }
 
@@ -246,5 +276,118 @@ impl Iterator for Cells {
         let cell = Cell::unchecked(MAX_ORDER - coarser, self.next >> (2 * coarser));
         self.next = cell.range().end;
         Some(cell)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Small sets near the start of the curve, as ranges and as the plain set of their indexes.
+    fn small_set() -> impl Strategy<Value = (CellRanges, BTreeSet<u64>)> {
+        prop::collection::vec((0..200_u64, 0..20_u64), 0..12).prop_map(|pieces| {
+            let ranges = || pieces.iter().map(|(start, length)| *start..start + length);
+            (CellRanges::from_ranges(ranges()), ranges().flatten().collect())
+        })
+    }
+
+    fn indexes(ranges: &CellRanges) -> BTreeSet<u64> {
+        ranges.iter().flatten().collect()
+    }
+
+    fn assert_canonical(ranges: &CellRanges) {
+        assert!(ranges.iter().all(|range| range.start < range.end && range.end <= END));
+        assert!(
+            ranges.ranges.windows(2).all(|pair| pair[0].end < pair[1].start),
+            "{ranges:?}"
+        );
+    }
+
+    #[test]
+    fn the_whole_and_nothing() {
+        let (all, none) = (CellRanges::everything(), CellRanges::default());
+        assert_eq!(all.complement(), none);
+        assert_eq!(none.complement(), all);
+        assert_eq!(all.cell_count(), 12 << 58);
+        assert_eq!(all.cells().map(Cell::order).collect::<Vec<_>>(), [0; 12]);
+        assert!(all.is_everything() && all.contains(0) && all.contains(END - 1) && !all.contains(END));
+        assert!(none.is_empty() && !none.overlaps(&(0..END)) && none.covers(&(5..5)) && none.cells().next().is_none());
+        assert_eq!(none.coarsen(0), none);
+        assert_eq!(none.at_order(3), none);
+        assert_eq!(none.grow(10.0), none);
+        assert_eq!(
+            CellRanges::of_range(5..u64::MAX).complement(),
+            CellRanges::of_range(0..5)
+        );
+        #[expect(clippy::reversed_empty_ranges, reason = "that is what is tested")]
+        let backwards = CellRanges::from_ranges([9..3, END..END + 5]);
+        assert_eq!(backwards, none);
+    }
+
+    #[test]
+    fn coarsening_closes_the_smallest_gaps_first() {
+        let ranges = CellRanges::from_ranges([0..1, 3..4, 5..6, 20..21, 24..25]);
+        assert_eq!(ranges.coarsen(4), CellRanges::from_ranges([0..1, 3..6, 20..21, 24..25]));
+        assert_eq!(ranges.coarsen(2), CellRanges::from_ranges([0..6, 20..25]));
+        assert_eq!(ranges.coarsen(1), CellRanges::of_range(0..25));
+        assert_eq!(ranges.coarsen(0), ranges.coarsen(1));
+        assert_eq!(ranges.coarsen(5), ranges);
+    }
+
+    proptest! {
+        #[test]
+        fn algebra_is_that_of_sets((one, one_set) in small_set(), (other, other_set) in small_set()) {
+            for (ranges, expected) in [
+                (one.clone(), one_set.clone()),
+                (one.union(&other), one_set.union(&other_set).copied().collect()),
+                (one.intersection(&other), one_set.intersection(&other_set).copied().collect()),
+                (one.difference(&other), one_set.difference(&other_set).copied().collect()),
+            ] {
+                assert_canonical(&ranges);
+                prop_assert_eq!(ranges.cell_count(), expected.len() as u128);
+                prop_assert_eq!(indexes(&ranges), expected);
+            }
+            prop_assert_eq!(one.complement().complement(), one);
+        }
+
+        #[test]
+        fn questions_are_those_of_sets((ranges, set) in small_set(), start in 0..230_u64, length in 0..12_u64) {
+            let asked = start..start + length;
+            prop_assert_eq!(ranges.contains(start), set.contains(&start));
+            prop_assert_eq!(ranges.overlaps(&asked), asked.clone().any(|index| set.contains(&index)));
+            prop_assert_eq!(ranges.covers(&asked), asked.clone().all(|index| set.contains(&index)));
+        }
+
+        #[test]
+        fn coarser_is_larger((ranges, set) in small_set(), most in 0..8_usize, order in 26..=29_u8) {
+            let coarse = ranges.coarsen(most);
+            assert_canonical(&coarse);
+            prop_assert!(coarse.len() <= most.max(1));
+            prop_assert!(indexes(&coarse).is_superset(&set));
+            let whole = ranges.at_order(order);
+            assert_canonical(&whole);
+            let shift = shift_to_29(order);
+            let expected: BTreeSet<_> = set.iter().map(|index| index >> shift).collect();
+            prop_assert_eq!(indexes(&whole).iter().map(|index| index >> shift).collect::<BTreeSet<_>>(), expected.clone());
+            prop_assert_eq!(whole.cell_count(), (expected.len() as u128) << shift);
+        }
+
+        #[test]
+        fn cells_make_up_the_set(start in 0..END, length in 0..END) {
+            let ranges = CellRanges::of_range(start..start.saturating_add(length));
+            let cells: Vec<_> = ranges.cells().collect();
+            prop_assert!(cells.is_sorted());
+            prop_assert_eq!(cells.iter().copied().collect::<CellRanges>(), ranges);
+            // The fewest: no four siblings side by side.
+            let siblings = |four: &[Cell]| {
+                let parent = four[0].parent(four[0].order().saturating_sub(1));
+                four[0].order() > 0 && parent.children(four[0].order()).eq(four.iter().copied())
+            };
+            prop_assert!(!cells.windows(4).any(siblings));
+        }
     }
 }

@@ -20,7 +20,13 @@ pub(super) struct Arc {
 impl Arc {
     pub(super) fn new(start: Vector, end: Vector) -> Self {
         let normal = start.stable_cross(end).normalized().unwrap_or(Vector::ZERO);
-        Self { start, end, normal, forward: normal.cross(start), backward: end.cross(normal) }
+        Self {
+            start,
+            end,
+            normal,
+            forward: normal.cross(start),
+            backward: end.cross(normal),
+        }
     }
 
     pub(super) fn length(&self) -> f64 {
@@ -77,7 +83,13 @@ pub(super) struct Border {
 impl Border {
     pub(super) fn through(corners: &[Vector]) -> Self {
         let next = corners.iter().skip(1).chain(corners.first());
-        Self { arcs: corners.iter().zip(next).map(|(start, end)| Arc::new(*start, *end)).collect() }
+        Self {
+            arcs: corners
+                .iter()
+                .zip(next)
+                .map(|(start, end)| Arc::new(*start, *end))
+                .collect(),
+        }
     }
 
     pub(super) fn arcs(&self) -> &[Arc] {
@@ -99,7 +111,9 @@ impl Border {
     }
 
     pub(super) fn crosses(&self, other: &Self) -> bool {
-        self.arcs.iter().any(|own| other.arcs.iter().any(|arc| own.crosses(arc)))
+        self.arcs
+            .iter()
+            .any(|own| other.arcs.iter().any(|arc| own.crosses(arc)))
     }
 
     /// Whether an odd number of arcs cross the shorter arc from a point to a reference point off the border.

@@ -37,7 +37,10 @@ impl Circle {
 
     /// The circle with a radius that is a number, brought into range.
     pub(crate) fn clamped(center: LonLat, radius_deg: f64) -> Self {
-        Self { center, radius_deg: radius_deg.clamp(0.0, 180.0) }
+        Self {
+            center,
+            radius_deg: radius_deg.clamp(0.0, 180.0),
+        }
     }
 
     /// The centre.
@@ -68,5 +71,48 @@ impl Circle {
 
     pub(super) fn area_sr(self) -> f64 {
         4.0 * PI * (self.radius_deg * 0.5).to_radians().sin().powi(2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Region;
+    use crate::sample::{position, radius_deg};
+
+    #[test]
+    fn radii_out_of_range_are_refused() {
+        let center = LonLat::new(0.0, 0.0).unwrap();
+        for radius in [-1e-300, 180.000_001, f64::NAN, f64::INFINITY] {
+            assert!(Circle::new(center, radius).is_err(), "{radius}");
+        }
+        assert!(Circle::new(center, 0.0).unwrap().contains(center));
+        assert!(
+            Circle::new(center, 180.0)
+                .unwrap()
+                .contains(LonLat::new(180.0, 0.0).unwrap())
+        );
+    }
+
+    #[test]
+    fn areas() {
+        let area = |radius| Region::from(Circle::new(LonLat::new(7.0, -7.0).unwrap(), radius).unwrap()).area_sqdeg();
+        assert!((area(90.0) - 20_626.480_624_709_6).abs() < 1e-8);
+        assert!((area(180.0) - 41_252.961_249_419_3).abs() < 1e-8);
+        // A small circle is flat.
+        let arcsec = 1.0 / 3600.0;
+        assert!((area(arcsec) / (PI * arcsec * arcsec) - 1.0).abs() < 1e-11);
+        assert_eq!(area(0.0), 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn contains_is_a_comparison_of_the_separation(center in position(), at in position(), radius in radius_deg()) {
+            let apart = separation_deg(center.lon_deg(), center.lat_deg(), at.lon_deg(), at.lat_deg());
+            prop_assert_eq!(Circle::new(center, radius).unwrap().contains(at), apart <= radius);
+            prop_assert!(Circle::new(center, apart).unwrap().contains(at), "the border is inside");
+        }
     }
 }

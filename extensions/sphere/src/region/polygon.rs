@@ -13,7 +13,7 @@ const MAX_VERTICES_SEARCHED: usize = 512;
 const FLAT_RAD: f64 = 1e-4;
 
 /// A polygon no higher than this, in radians, is a line: such heights are roundings of its corners.
-const FLAT_HEIGHT_RAD: f64 = 2e-15;
+const FLAT_HEIGHT_RAD: f64 = 4e-15;
 
 /// Corners within this of a centre lie in its hemisphere, and so does the smaller side of the polygon through them.
 const FITS_HEMISPHERE_RAD: f64 = 1.56;
@@ -67,22 +67,35 @@ impl Polygon {
         let mut border = Border::through(&corners);
         check_edges(border.arcs())?;
         let (center, radius) = center_of(&corners);
-        let mut area_sr = area_to_the_left(&border, center);
-        if area_sr.abs() < FLAT_HEIGHT_RAD * radius {
+        let fits_hemisphere = radius < FITS_HEMISPHERE_RAD;
+        let (area_sr, inside_is_left) = smaller_side(&border, center, fits_hemisphere);
+        if area_sr < FLAT_HEIGHT_RAD * radius {
             return Err(SphereError::NoArea);
         }
-        if area_sr < 0.0 || area_sr > TAU {
-            area_sr = if area_sr < 0.0 { -area_sr } else { 2.0 * TAU - area_sr };
+        if !inside_is_left {
             vertices.reverse();
             corners.reverse();
             border = Border::through(&corners);
         }
-        let fits_hemisphere = radius < FITS_HEMISPHERE_RAD;
-        let outside = if fits_hemisphere { -center } else { beside_longest(&border) };
-        let mut polygon = Self { vertices, border, outside, area_sr, bounds: Bounds::new(center, radius) };
+        let outside = if fits_hemisphere {
+            -center
+        } else {
+            beside_longest(&border)
+        };
+        let mut polygon = Self {
+            vertices,
+            border,
+            outside,
+            area_sr,
+            bounds: Bounds::new(center, radius),
+        };
         if !fits_hemisphere {
             polygon.bounds = Bounds::new(center, PI);
-            let around = if polygon.contains_vector(-center) { PI } else { PI - polygon.border.distance(-center) };
+            let around = if polygon.contains_vector(-center) {
+                PI
+            } else {
+                PI - polygon.border.distance(-center)
+            };
             polygon.bounds = Bounds::new(center, around);
         }
         Ok(polygon)
@@ -130,7 +143,9 @@ impl Polygon {
             center + arcs.iter().map(weighted).fold(Vector::ZERO, |sum, term| sum + term) * (1.0 / self.area_sr)
         } else {
             // Stokes: the integral of the position over a surface is half the sum of edge lengths times normals.
-            arcs.iter().map(|arc| arc.normal * arc.length()).fold(Vector::ZERO, |sum, term| sum + term)
+            arcs.iter()
+                .map(|arc| arc.normal * arc.length())
+                .fold(Vector::ZERO, |sum, term| sum + term)
         };
         mean.normalized().unwrap_or(center).to_lonlat()
     }
@@ -139,7 +154,11 @@ impl Polygon {
 impl Bounds {
     fn new(center: Vector, radius: f64) -> Self {
         let radius = (radius + 2.0 * ON_BORDER_RAD).min(PI);
-        Self { center, radius, cos_radius: radius.cos() - 1e-15 }
+        Self {
+            center,
+            radius,
+            cos_radius: radius.cos() - 1e-15,
+        }
     }
 
     #[inline]
@@ -162,7 +181,10 @@ fn check_edges(arcs: &[Arc]) -> Result<(), SphereError> {
     let count = arcs.len();
     for (position, arc) in arcs.iter().enumerate() {
         if (arc.start + arc.end).norm() < 1e-14 {
-            return Err(SphereError::AntipodalVertices { first: position + 1, second: (position + 1) % count + 1 });
+            return Err(SphereError::AntipodalVertices {
+                first: position + 1,
+                second: (position + 1) % count + 1,
+            });
         }
     }
     if count > MAX_VERTICES_SEARCHED {
@@ -171,7 +193,10 @@ fn check_edges(arcs: &[Arc]) -> Result<(), SphereError> {
     for (first, arc) in arcs.iter().enumerate() {
         for (second, other) in arcs.iter().enumerate().skip(first + 1) {
             if arc.crosses(other) {
-                return Err(SphereError::SelfIntersecting { first: first + 1, second: second + 1 });
+                return Err(SphereError::SelfIntersecting {
+                    first: first + 1,
+                    second: second + 1,
+                });
             }
         }
     }
@@ -184,31 +209,39 @@ fn check_edges(arcs: &[Arc]) -> Result<(), SphereError> {
 /// core-sets for balls*), keeping the best.
 fn center_of(corners: &[Vector]) -> (Vector, f64) {
     let farthest = |center: Vector| {
-        corners.iter().copied().map(|corner| (center.separation_rad(corner), corner)).fold(
-            (0.0, center),
-            |best, next| if next.0 > best.0 { next } else { best },
-        )
+        let chords = corners.iter().map(|corner| ((*corner - center).norm(), *corner));
+        chords.fold((0.0, center), |best, next| if next.0 > best.0 { next } else { best })
     };
     let sum = corners.iter().fold(Vector::ZERO, |sum, corner| sum + *corner);
-    let mut center = sum.normalized().or_else(|| corners.first().copied()).unwrap_or(Vector { x: 0.0, y: 0.0, z: 1.0 });
-    let (mut radius, mut corner) = farthest(center);
-    let mut best = (center, radius);
+    let mut center = sum
+        .normalized()
+        .or_else(|| corners.first().copied())
+        .unwrap_or(Vector { x: 0.0, y: 0.0, z: 1.0 });
+    let (mut chord, mut corner) = farthest(center);
+    let mut best = (center, chord);
     for step in 1..=16 {
-        center = (center + (corner - center) * (1.0 / f64::from(step + 1))).normalized().unwrap_or(center);
-        (radius, corner) = farthest(center);
-        if radius < best.1 {
-            best = (center, radius);
+        center = (center + (corner - center) * (1.0 / f64::from(step + 1)))
+            .normalized()
+            .unwrap_or(center);
+        (chord, corner) = farthest(center);
+        if chord < best.1 {
+            best = (center, chord);
         }
     }
-    best
+    (best.0, 2.0 * (best.1 * 0.5).min(1.0).asin())
 }
 
-/// The area on the left of a border in steradians: in (-2π, 2π) if all lies in the centre's hemisphere, where a negative
-/// one is the right side's; in [0, 4π) otherwise.
-fn area_to_the_left(border: &Border, center: Vector) -> f64 {
-    let area: f64 = border.arcs().iter().map(|arc| signed_excess(center, arc)).sum();
-    let fits_hemisphere = border.corners().all(|corner| center.separation_rad(corner) < FITS_HEMISPHERE_RAD);
-    if fits_hemisphere { area } else { area.rem_euclid(2.0 * TAU) }
+/// The area of the smaller side of a border in steradians, and whether that side is the left one.
+///
+/// The sum of the signed triangles from a point to the edges is the left side's area but for multiples of the sphere's.
+/// Within the point's hemisphere it is the area itself, negative if the border runs the other way.
+fn smaller_side(border: &Border, center: Vector, fits_hemisphere: bool) -> (f64, bool) {
+    let sum: f64 = border.arcs().iter().map(|arc| signed_excess(center, arc)).sum();
+    if fits_hemisphere {
+        return (sum.abs(), sum > 0.0);
+    }
+    let left = sum.rem_euclid(2.0 * TAU);
+    (left.min(2.0 * TAU - left), left <= TAU)
 }
 
 /// The area of the triangle from a point to an arc, positive if the point is on the arc's left.
@@ -222,10 +255,19 @@ fn signed_excess(apex: Vector, arc: &Arc) -> f64 {
 
 /// A point just to the right of the longest edge's middle, nearer to it than to any other edge.
 fn beside_longest(border: &Border) -> Vector {
-    let longest = border.arcs().iter().max_by(|one, other| one.length().total_cmp(&other.length()));
+    let longest = border
+        .arcs()
+        .iter()
+        .max_by(|one, other| one.length().total_cmp(&other.length()));
     let Some(edge) = longest else { return Vector::ZERO };
     let middle = edge.middle();
     let others = border.arcs().iter().filter(|arc| *arc != edge);
     let clearance = others.map(|arc| arc.chord_squared(middle)).fold(1.0, f64::min).sqrt();
-    (middle - edge.normal * (clearance * 0.25)).normalized().unwrap_or(middle)
+    (middle - edge.normal * (clearance * 0.25))
+        .normalized()
+        .unwrap_or(middle)
 }
+
+#[cfg(test)]
+#[path = "polygon_tests.rs"]
+mod tests;

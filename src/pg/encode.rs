@@ -36,8 +36,8 @@ use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::error::ArrowError;
 use pgwire::api::Type;
 
-pub(crate) use datetime::{MICROS_PER_DAY, POSTGRES_EPOCH_DAYS, POSTGRES_EPOCH_MICROS};
-pub(crate) use pgtype::{PG_TYPE, arrow_type, pg_type, type_length, type_modifier};
+pub(crate) use datetime::{POSTGRES_EPOCH_DAYS, POSTGRES_EPOCH_MICROS};
+pub(crate) use pgtype::{PG_TYPE, arrow_type, element_of, pg_type, type_length, type_modifier};
 
 /// How a column goes over the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +60,8 @@ impl WireFormat {
 /// What a session may choose about the look of values.
 #[derive(Debug, Clone)]
 pub(crate) struct Style {
-    /// `TimeZone`: of every timestamptz printed.
-    pub(crate) time_zone: Tz,
+    /// `TimeZone`: of every timestamptz printed; UTC if there is none.
+    pub(crate) time_zone: Option<Tz>,
     /// `extra_float_digits`: above 0 the shortest text that reads back alike, else 15 (or 6) significant digits.
     pub(crate) extra_float_digits: i32,
 }

@@ -1,0 +1,10 @@
+//! The crate from outside: catalogues written, foreign layouts read, rows and bytes counted against brute force.
+
+mod codec;
+mod discover;
+mod formats;
+mod import;
+mod pinned;
+mod scan;
+mod sky;
+mod tiling;

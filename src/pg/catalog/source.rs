@@ -1,0 +1,358 @@
+//! The few relations that Rust makes, for the views to select from. They lie in a schema that only the views see.
+//!
+//! Each is a row of [`SOURCES`]: its columns, and what fills them from the session's door.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::{ArrayRef, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
+use datafusion::datasource::TableType;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
+use pgwire::api::Type;
+
+use super::super::door::Door;
+use super::super::encode::{PG_TYPE, arrow_type, element_of, type_length};
+use super::typenames::{ARRAYS, TYPES, alignment, array_type, by_value, format_type, type_name};
+
+/// One source.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) name: &'static str,
+    columns: &'static [(&'static str, Type)],
+    rows: fn(&Door) -> Vec<Vec<Value>>,
+}
+
+/// A value on its way into a column.
+#[derive(Debug, Clone)]
+enum Value {
+    Null,
+    Oid(u32),
+    Int(i64),
+    Bool(bool),
+    Text(String),
+    Oids(Vec<u32>),
+    Texts(Vec<String>),
+    Micros(i64),
+}
+
+fn text(value: impl Into<String>) -> Value {
+    Value::Text(value.into())
+}
+
+fn maybe<T>(value: Option<T>, of: impl Fn(T) -> Value) -> Value {
+    value.map_or(Value::Null, of)
+}
+
+/// All sources.
+pub(super) const SOURCES: &[Source] = &[
+    Source {
+        name: "schemas",
+        columns: &[("oid", Type::OID), ("name", Type::NAME), ("comment", Type::TEXT)],
+        rows: |door| {
+            let snapshot = door.snapshot();
+            let row = |schema: &super::snapshot::Namespace| {
+                vec![Value::Oid(schema.oid), text(&schema.name), maybe(schema.comment, text)]
+            };
+            snapshot.schemas.iter().map(row).collect()
+        },
+    },
+    Source {
+        name: "relations",
+        columns: &[
+            ("oid", Type::OID),
+            ("schema_oid", Type::OID),
+            ("schema", Type::NAME),
+            ("name", Type::NAME),
+            ("kind", Type::CHAR),
+            ("columns", Type::INT2),
+            ("rows", Type::INT8),
+            ("bytes", Type::INT8),
+            ("comment", Type::TEXT),
+            ("definition", Type::TEXT),
+        ],
+        rows: relations,
+    },
+    Source {
+        name: "columns",
+        columns: &[
+            ("relation_oid", Type::OID),
+            ("schema", Type::NAME),
+            ("relation", Type::NAME),
+            ("number", Type::INT2),
+            ("name", Type::NAME),
+            ("type_oid", Type::OID),
+            ("type_name", Type::TEXT),
+            ("formatted", Type::TEXT),
+            ("udt", Type::NAME),
+            ("length", Type::INT2),
+            ("modifier", Type::INT4),
+            ("by_value", Type::BOOL),
+            ("alignment", Type::CHAR),
+            ("dimensions", Type::INT4),
+            ("not_null", Type::BOOL),
+            ("comment", Type::TEXT),
+        ],
+        rows: columns,
+    },
+    Source {
+        name: "types",
+        columns: &[
+            ("oid", Type::OID),
+            ("name", Type::NAME),
+            ("sql_name", Type::TEXT),
+            ("length", Type::INT2),
+            ("by_value", Type::BOOL),
+            ("alignment", Type::CHAR),
+            ("kind", Type::CHAR),
+            ("category", Type::CHAR),
+            ("element_oid", Type::OID),
+            ("array_oid", Type::OID),
+        ],
+        rows: |_| types(),
+    },
+    Source {
+        name: "routines",
+        columns: &[
+            ("oid", Type::OID),
+            ("schema_oid", Type::OID),
+            ("schema", Type::NAME),
+            ("name", Type::NAME),
+            ("kind", Type::CHAR),
+            ("volatility", Type::CHAR),
+            ("variadic", Type::BOOL),
+            ("arguments", Type::INT2),
+            ("argument_types", Type::OID_VECTOR),
+            ("argument_names", Type::TEXT_ARRAY),
+            ("result_type", Type::OID),
+            ("result_name", Type::TEXT),
+            ("comment", Type::TEXT),
+        ],
+        rows: routines,
+    },
+    Source {
+        name: "settings",
+        columns: &[("name", Type::TEXT), ("setting", Type::TEXT), ("description", Type::TEXT)],
+        rows: |door| {
+            let settings = door.settings();
+            settings.all().map(|(name, value, about)| vec![text(name), text(value), text(about)]).collect()
+        },
+    },
+    Source {
+        name: "users",
+        columns: &[("oid", Type::OID), ("name", Type::NAME)],
+        rows: |door| vec![vec![Value::Oid(USER_OID), text(&door.user)]],
+    },
+    Source {
+        name: "activity",
+        columns: &[
+            ("pid", Type::INT4),
+            ("user_name", Type::NAME),
+            ("application", Type::TEXT),
+            ("address", Type::TEXT),
+            ("port", Type::INT4),
+            ("since", Type::TIMESTAMPTZ),
+            ("query_since", Type::TIMESTAMPTZ),
+            ("state", Type::TEXT),
+            ("query", Type::TEXT),
+        ],
+        rows: activity,
+    },
+];
+
+/// The number of the one user, which is that of PostgreSQL's first.
+pub(super) const USER_OID: u32 = 10;
+
+fn relations(door: &Door) -> Vec<Vec<Value>> {
+    let snapshot = door.snapshot();
+    let row = |relation: &super::snapshot::Relation| {
+        vec![
+            Value::Oid(relation.oid),
+            Value::Oid(relation.schema_oid),
+            text(&relation.schema),
+            text(&relation.name),
+            text(relation.kind),
+            Value::Int(relation.columns.len() as i64),
+            maybe(relation.rows, Value::Int),
+            maybe(relation.bytes, Value::Int),
+            maybe(relation.comment.as_deref(), text),
+            maybe(relation.definition.as_deref(), text),
+        ]
+    };
+    snapshot.relations.iter().map(row).collect()
+}
+
+fn columns(door: &Door) -> Vec<Vec<Value>> {
+    let snapshot = door.snapshot();
+    let mut rows = Vec::new();
+    for relation in &snapshot.relations {
+        for (number, column) in relation.columns.iter().enumerate() {
+            let oid = column.kind.oid();
+            rows.push(vec![
+                Value::Oid(relation.oid),
+                text(&relation.schema),
+                text(&relation.name),
+                Value::Int(number as i64 + 1),
+                text(&column.name),
+                Value::Oid(oid),
+                text(type_name(oid)),
+                text(format_type(oid, column.modifier.into())),
+                text(column.kind.name()),
+                Value::Int(type_length(&column.kind).into()),
+                Value::Int(column.modifier.into()),
+                Value::Bool(by_value(&column.kind)),
+                text(alignment(&column.kind)),
+                Value::Int(i64::from(element_of(&column.kind).is_some())),
+                Value::Bool(!column.nullable),
+                maybe(column.comment.as_deref(), text),
+            ]);
+        }
+    }
+    rows
+}
+
+fn types() -> Vec<Vec<Value>> {
+    let row = |kind: &Type, category: char| {
+        vec![
+            Value::Oid(kind.oid()),
+            text(kind.name()),
+            text(type_name(kind.oid())),
+            Value::Int(type_length(kind).into()),
+            Value::Bool(by_value(kind)),
+            text(alignment(kind)),
+            text(if category == 'P' { "p" } else { "b" }),
+            text(category),
+            Value::Oid(element_of(kind).map_or(0, |element| element.oid())),
+            Value::Oid(array_type(kind).map_or(0, Type::oid)),
+        ]
+    };
+    let scalars = TYPES.iter().map(|scalar| row(&scalar.kind, scalar.category));
+    scalars.chain(ARRAYS.iter().map(|array| row(array, 'A'))).collect()
+}
+
+fn routines(door: &Door) -> Vec<Vec<Value>> {
+    let snapshot = door.snapshot();
+    let row = |routine: &super::snapshot::Routine| {
+        vec![
+            Value::Oid(routine.oid),
+            Value::Oid(routine.schema_oid),
+            text(routine.schema),
+            text(&routine.name),
+            text(routine.kind),
+            text(routine.volatility),
+            Value::Bool(routine.variadic),
+            Value::Int(routine.arguments.len() as i64),
+            Value::Oids(routine.arguments.iter().map(|argument| argument.kind.oid()).collect()),
+            Value::Texts(routine.arguments.iter().map(|argument| argument.name.clone()).collect()),
+            Value::Oid(routine.returns.oid()),
+            text(type_name(routine.returns.oid())),
+            maybe(routine.comment.as_deref(), text),
+        ]
+    };
+    snapshot.routines.iter().map(row).collect()
+}
+
+fn activity(door: &Door) -> Vec<Vec<Value>> {
+    let micros = |time: std::time::SystemTime| {
+        let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Value::Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    };
+    let row = |activity: super::super::registry::Activity| {
+        vec![
+            Value::Int(activity.pid.into()),
+            text(activity.user),
+            text(activity.application),
+            text(activity.peer.ip().to_string()),
+            Value::Int(activity.peer.port().into()),
+            micros(activity.since),
+            maybe(activity.query_since, micros),
+            text(activity.state),
+            text(activity.query),
+        ]
+    };
+    door.registry.activity().into_iter().map(row).collect()
+}
+
+/// A source as the engine sees it.
+#[derive(Debug)]
+pub(super) struct SourceTable {
+    source: &'static Source,
+    schema: SchemaRef,
+}
+
+impl SourceTable {
+    pub(super) fn new(source: &'static Source) -> Self {
+        let fields: Vec<Field> = source
+            .columns
+            .iter()
+            .map(|(name, kind)| {
+                Field::new(*name, arrow_type(kind), true)
+                    .with_metadata([(PG_TYPE.to_owned(), kind.name().to_owned())].into())
+            })
+            .collect();
+        Self { source, schema: Arc::new(Schema::new(fields)) }
+    }
+
+    fn batch(&self, door: &Door) -> Result<RecordBatch> {
+        let rows = (self.source.rows)(door);
+        let columns = self.schema.fields().iter().enumerate();
+        let arrays = columns.map(|(at, field)| array(rows.iter().map(|row| &row[at]), field.data_type()));
+        let options = datafusion::arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays.collect::<Result<_>>()?, &options)?)
+    }
+}
+
+fn array<'a>(values: impl Iterator<Item = &'a Value>, data_type: &DataType) -> Result<ArrayRef> {
+    let scalars = values.map(|value| scalar(value, data_type)).collect::<Result<Vec<_>>>()?;
+    if scalars.is_empty() {
+        return Ok(datafusion::arrow::array::new_empty_array(data_type));
+    }
+    ScalarValue::iter_to_array(scalars)
+}
+
+fn scalar(value: &Value, data_type: &DataType) -> Result<ScalarValue> {
+    let list = |items: Vec<ScalarValue>, item: &DataType| ScalarValue::List(ScalarValue::new_list_nullable(&items, item));
+    match value {
+        Value::Null => ScalarValue::try_from(data_type),
+        Value::Oid(oid) => Ok(ScalarValue::UInt32(Some(*oid))),
+        Value::Bool(value) => Ok(ScalarValue::Boolean(Some(*value))),
+        Value::Text(text) => Ok(ScalarValue::Utf8(Some(text.clone()))),
+        Value::Int(value) => ScalarValue::Int64(Some(*value)).cast_to(data_type),
+        Value::Micros(micros) => ScalarValue::TimestampMicrosecond(Some(*micros), None).cast_to(data_type),
+        Value::Oids(oids) => {
+            Ok(list(oids.iter().map(|oid| ScalarValue::UInt32(Some(*oid))).collect(), &DataType::UInt32))
+        }
+        Value::Texts(texts) => {
+            Ok(list(texts.iter().map(|text| ScalarValue::Utf8(Some(text.clone()))).collect(), &DataType::Utf8))
+        }
+    }
+}
+
+#[async_trait]
+impl TableProvider for SourceTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let door = state.config().get_extension::<Door>().ok_or_else(|| {
+            exec_datafusion_err!("the catalogue relation {} can only be read through the PostgreSQL door", self.source.name)
+        })?;
+        let batch = self.batch(&door)?;
+        Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], Arc::clone(&self.schema), projection.cloned())?)
+    }
+}

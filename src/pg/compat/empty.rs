@@ -1,0 +1,136 @@
+//! Relations that never have rows. A query over one has none either, so whatever it would compute for each row need
+//! not be planned: subqueries in it, which can be of shapes that the engine cannot plan, become NULL.
+
+use std::collections::HashSet;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArguments, GroupByExpr, JoinOperator, Query, Select, SelectItem, SetExpr, SetOperator, TableFactor,
+    TableWithJoins, Value, VisitMut, VisitorMut,
+};
+
+use super::super::catalog::is_always_empty;
+use super::{last_part, schema_part};
+
+/// Aggregates without GROUP BY give a row where there is none.
+const AGGREGATES: &[&str] = &[
+    "count", "sum", "avg", "min", "max", "array_agg", "string_agg", "bool_and", "bool_or", "every", "json_agg",
+    "jsonb_agg", "json_object_agg", "first_value", "last_value", "stddev", "variance", "corr", "median",
+];
+
+/// Replaces the subqueries in the select list of a query that has no rows.
+pub(super) fn fold(select: &mut Select, common: &HashSet<String>) {
+    if !rowless(select, common) {
+        return;
+    }
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            let _ = expr.visit(&mut Nullify);
+        }
+    }
+}
+
+/// Replaces a subquery without rows by what it gives: NULL, an empty array, or false.
+pub(super) fn fold_subquery(expr: &mut Expr, common: &HashSet<String>) {
+    let replacement = match expr {
+        Expr::Subquery(query) if empty(query, common) => Expr::value(Value::Null),
+        Expr::Exists { subquery, negated } if empty(subquery, common) => Expr::value(Value::Boolean(*negated)),
+        Expr::Function(function) if last_part(&function.name).is_some_and(|name| name == "array") => {
+            match &function.args {
+                FunctionArguments::Subquery(query) if empty(query, common) => no_texts(),
+                _ => return,
+            }
+        }
+        _ => return,
+    };
+    *expr = replacement;
+}
+
+fn no_texts() -> Expr {
+    super::expression("no_texts()").unwrap_or_else(|_| Expr::value(Value::Null))
+}
+
+struct Nullify;
+
+impl VisitorMut for Nullify {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> std::ops::ControlFlow<()> {
+        match expr {
+            Expr::Subquery(_) => *expr = Expr::value(Value::Null),
+            Expr::Function(function) if matches!(function.args, FunctionArguments::Subquery(_)) => *expr = no_texts(),
+            _ => {}
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+}
+
+/// Whether the query gives no row, whatever the data.
+fn empty(query: &Query, common: &HashSet<String>) -> bool {
+    query.with.is_none() && empty_body(&query.body, common)
+}
+
+fn empty_body(body: &SetExpr, common: &HashSet<String>) -> bool {
+    match body {
+        SetExpr::Select(select) => rowless(select, common) && !aggregates(select),
+        SetExpr::Query(query) => empty(query, common),
+        SetExpr::SetOperation { left, op, right, .. } => match op {
+            SetOperator::Union => empty_body(left, common) && empty_body(right, common),
+            SetOperator::Intersect => empty_body(left, common) || empty_body(right, common),
+            _ => empty_body(left, common),
+        },
+        _ => false,
+    }
+}
+
+/// Whether FROM gives no row.
+fn rowless(select: &Select, common: &HashSet<String>) -> bool {
+    select.from.iter().any(|table| rowless_table(table, common))
+}
+
+fn rowless_table(table: &TableWithJoins, common: &HashSet<String>) -> bool {
+    let mut none = rowless_factor(&table.relation, common);
+    for join in &table.joins {
+        let right = rowless_factor(&join.relation, common);
+        none = match &join.join_operator {
+            JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_) => none || right,
+            JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => none,
+            JoinOperator::Right(_) | JoinOperator::RightOuter(_) => right,
+            _ => none && right,
+        };
+    }
+    none
+}
+
+fn rowless_factor(factor: &TableFactor, common: &HashSet<String>) -> bool {
+    match factor {
+        TableFactor::Table { name, args: None, .. } => last_part(name).is_some_and(|last| match schema_part(name) {
+            Some(schema) => schema == "pg_catalog" && is_always_empty(&last),
+            None => is_always_empty(&last) && !common.contains(&last),
+        }),
+        TableFactor::Derived { subquery, lateral: false, .. } => empty(subquery, common),
+        TableFactor::NestedJoin { table_with_joins, alias: None } => rowless_table(table_with_joins, common),
+        _ => false,
+    }
+}
+
+/// Whether the select list aggregates without GROUP BY.
+fn aggregates(select: &Select) -> bool {
+    struct Find(bool);
+    impl datafusion::sql::sqlparser::ast::Visitor for Find {
+        type Break = ();
+        fn pre_visit_expr(&mut self, expr: &Expr) -> std::ops::ControlFlow<()> {
+            if let Expr::Function(function) = expr {
+                self.0 |= last_part(&function.name).is_some_and(|name| AGGREGATES.contains(&name.as_str()));
+            }
+            std::ops::ControlFlow::Continue(())
+        }
+    }
+    if !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty()) {
+        return false;
+    }
+    let mut find = Find(select.having.is_some());
+    for item in &select.projection {
+        let _ = datafusion::sql::sqlparser::ast::Visit::visit(item, &mut find);
+    }
+    find.0
+}

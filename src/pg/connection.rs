@@ -1,0 +1,145 @@
+//! One client's conversation, from the end of start-up to the end of the line.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::response::{CommandComplete, ReadyForQuery};
+use pgwire::messages::startup::ParameterStatus;
+
+use super::control::{Control, shutting_down};
+use super::door::Door;
+use super::portal::{Portal, Prepared};
+use super::registry::Seat;
+use super::report::{self, Failure};
+use super::server::Shared;
+use super::transaction::Transaction;
+use super::wire::Wire;
+use crate::Session;
+
+/// The state of one connection.
+pub(super) struct Connection {
+    pub(super) wire: Wire,
+    pub(super) shared: Arc<Shared>,
+    pub(super) session: Session,
+    pub(super) door: Arc<Door>,
+    pub(super) seat: Seat,
+    pub(super) transaction: Transaction,
+    /// Prepared statements by name; the empty name is the unnamed one.
+    pub(super) statements: HashMap<String, Arc<Prepared>>,
+    /// Portals by name, likewise.
+    pub(super) portals: HashMap<String, Portal>,
+    /// After an error in the extended protocol: everything up to the next Sync is skipped.
+    pub(super) skipping: bool,
+    /// What ParameterStatus has said so far.
+    told: Vec<(&'static str, String)>,
+}
+
+/// Whether the conversation goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    Go,
+    Leave,
+}
+
+impl Connection {
+    pub(super) fn new(wire: Wire, shared: Arc<Shared>, session: Session, door: Arc<Door>, seat: Seat) -> Self {
+        let told = door.settings().reported();
+        Self {
+            wire,
+            shared,
+            session,
+            door,
+            seat,
+            transaction: Transaction::default(),
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            skipping: false,
+            told,
+        }
+    }
+
+    /// Answers messages until the client leaves, the line breaks, or the server shuts down.
+    pub(super) async fn run(mut self) {
+        let failure = loop {
+            let shutdown = self.shared.shutdown.clone();
+            let message = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break Failure::Fatal(shutting_down()),
+                message = self.wire.read() => message,
+            };
+            match message {
+                Ok(Some(message)) => match self.answer(message).await {
+                    Ok(Next::Go) => {}
+                    Ok(Next::Leave) => break Failure::Gone,
+                    Err(failure) => break failure,
+                },
+                Ok(None) => break Failure::Gone,
+                Err(failure) => break failure,
+            }
+        };
+        if let Failure::Error(error) | Failure::Fatal(error) = failure {
+            self.wire.queue(&report::error(&error, "FATAL"));
+            // A client that does not read must not hold up the farewell of the others.
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), self.wire.close()).await;
+        }
+    }
+
+    /// The strings on the statement that begins now. `query` is its text, where this is news.
+    pub(super) fn control(&self, query: Option<&str>) -> Control {
+        let settings = self.door.settings();
+        Control::new(self.seat.begin(query), self.shared.over.clone(), settings.statement_timeout())
+    }
+
+    /// The statement that began with [`Connection::control`] is over. An error is told to the client, and the
+    /// transaction block, if there is one, has failed; what ends the conversation is given back.
+    pub(super) fn conclude<T>(&mut self, result: Result<T, Failure>) -> Result<Option<T>, Failure> {
+        let concluded = match result {
+            Ok(value) => Ok(Some(value)),
+            Err(Failure::Error(error)) => {
+                self.transaction.fail();
+                self.wire.queue(&report::error(&error, "ERROR"));
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        };
+        let state = match self.transaction.status() {
+            pgwire::messages::response::TransactionStatus::Idle => "idle",
+            pgwire::messages::response::TransactionStatus::Transaction => "idle in transaction",
+            pgwire::messages::response::TransactionStatus::Error => "idle in transaction (aborted)",
+        };
+        self.seat.end(state, self.door.settings().get("application_name").unwrap_or_default());
+        concluded
+    }
+
+    /// `CommandComplete`.
+    pub(super) fn complete(&mut self, tag: impl Into<String>) {
+        self.wire.queue(&PgWireBackendMessage::CommandComplete(CommandComplete::new(tag.into())));
+    }
+
+    /// Tells the client of settings that have changed.
+    pub(super) fn report_settings(&mut self) {
+        let now = self.door.settings().reported();
+        for ((name, value), (_, before)) in now.iter().zip(&self.told) {
+            if value != before {
+                let status = ParameterStatus::new((*name).to_owned(), value.clone());
+                self.wire.queue(&PgWireBackendMessage::ParameterStatus(status));
+            }
+        }
+        self.told = now;
+    }
+
+    /// `ReadyForQuery`, and everything is sent. Outside a transaction block this is where portals end.
+    pub(super) async fn ready(&mut self) -> Result<(), Failure> {
+        if !self.transaction.is_open() {
+            self.portals.clear();
+        }
+        self.wire.queue(&PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(self.transaction.status())));
+        let over = self.shared.over.clone();
+        tokio::select! {
+            biased;
+            () = over.cancelled() => Err(Failure::Gone),
+            sent = self.wire.flush() => sent,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What functions and catalogue relations may know of the session that asks: its user, its settings, and a snapshot
+//! of what exists.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::SystemTime;
+
+use datafusion::prelude::SessionContext;
+
+use super::catalog::{Snapshot, System};
+use super::functions;
+use super::registry::Registry;
+use super::server::Shared;
+use super::settings::Settings;
+use crate::{Result, Session};
+
+/// One session, as seen through SQL.
+pub(super) struct Door {
+    pub(super) user: String,
+    pub(super) pid: i32,
+    pub(super) opened: SystemTime,
+    pub(super) registry: Arc<Registry>,
+    pub(super) system: Arc<System>,
+    settings: RwLock<Settings>,
+    snapshot: RwLock<Arc<Snapshot>>,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+impl Door {
+    /// Gives a session the catalogue schemas and functions of PostgreSQL, which look through this door.
+    pub(super) fn open(
+        session: &Session,
+        shared: &Shared,
+        user: &str,
+        pid: i32,
+        settings: Settings,
+    ) -> Result<Arc<Self>> {
+        let door = Arc::new(Self {
+            user: user.to_owned(),
+            pid,
+            opened: SystemTime::now(),
+            registry: Arc::clone(&shared.registry),
+            system: Arc::clone(&shared.system),
+            settings: RwLock::new(settings),
+            snapshot: RwLock::default(),
+        });
+        let context = session.context();
+        {
+            let state = context.state_ref();
+            let mut state = state.write();
+            let config = state.config_mut();
+            config.set_extension(Arc::clone(&door));
+            // The engine's own information_schema would take the place of ours.
+            config.options_mut().catalog.information_schema = false;
+        }
+        door.system.register(&context)?;
+        for function in functions::scalar(&door) {
+            context.register_udf(function);
+        }
+        door.apply(&context);
+        Ok(door)
+    }
+
+    pub(super) fn settings(&self) -> RwLockReadGuard<'_, Settings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn settings_mut(&self) -> RwLockWriteGuard<'_, Settings> {
+        self.settings.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What exists, as of the last [`Door::refresh`].
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks again at what exists.
+    pub(super) async fn refresh(&self, context: &SessionContext) -> Result<()> {
+        let snapshot = Arc::new(Snapshot::take(context, &self.system, self.settings().search_path()).await?);
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        Ok(())
+    }
+
+    /// Brings the engine's settings in line with the session's.
+    pub(super) fn apply(&self, context: &SessionContext) {
+        let settings = self.settings();
+        let state = context.state_ref();
+        let mut state = state.write();
+        let catalog = state.catalog_list().catalog(crate::DEFAULT_CATALOG);
+        let exists = |name: &String| catalog.as_ref().is_some_and(|catalog| catalog.schema(name).is_some());
+        let schema = settings.search_path().into_iter().find(exists);
+        let options = state.config_mut().options_mut();
+        options.catalog.default_schema = schema.unwrap_or_else(|| crate::DEFAULT_SCHEMA.to_owned());
+        options.execution.time_zone = settings.get("TimeZone").map(str::to_owned);
+    }
+}

@@ -1,0 +1,150 @@
+//! Names and numbers: regclass and its kin, visibility, the spelling of types and identifiers.
+
+use datafusion::common::{DataFusionError, Result, ScalarValue};
+use pgwire::api::Type;
+
+use super::super::catalog::{Relation, format_type, named_type, type_name};
+use super::super::door::Door;
+use super::argument::{integer, name_parts, oid, quoted, some_text, text, truth};
+use super::{Row, looking, pure};
+use crate::{Error, ErrorKind};
+
+pub(super) const ROWS: &[Row] = &[
+    // The cast to regclass takes a name and gives a number; the cast back, and a column that is shown, the name.
+    looking("regclass", Type::OID, |door, arguments| number_of(arguments, |name| found(door, name), "relation", ErrorKind::UndefinedTable)),
+    looking("to_regclass", Type::OID, |door, arguments| {
+        Ok(ScalarValue::UInt32(text(arguments, 0).and_then(|name| found(door, &name))))
+    }),
+    looking("regclassout", Type::TEXT, |door, arguments| {
+        let snapshot = door.snapshot();
+        let shown = |relation: &Relation| {
+            let name = quoted(&relation.name);
+            if snapshot.is_visible(relation) { name } else { format!("{}.{name}", quoted(&relation.schema)) }
+        };
+        Ok(name_of(arguments, |oid| snapshot.relation(oid).map(shown)))
+    }),
+    pure("regtype", Type::OID, |arguments| number_of(arguments, typed, "type", ErrorKind::UndefinedObject)),
+    pure("to_regtype", Type::OID, |arguments| Ok(ScalarValue::UInt32(text(arguments, 0).and_then(|name| typed(&name))))),
+    pure("regtypeout", Type::TEXT, |arguments| Ok(name_of(arguments, |oid| Some(type_name(oid)).filter(|name| name != "???")))),
+    looking("regnamespace", Type::OID, |door, arguments| {
+        number_of(arguments, |name| schema(door, name), "schema", ErrorKind::UndefinedSchema)
+    }),
+    looking("to_regnamespace", Type::OID, |door, arguments| {
+        Ok(ScalarValue::UInt32(text(arguments, 0).and_then(|name| schema(door, &name))))
+    }),
+    looking("regnamespaceout", Type::TEXT, |door, arguments| {
+        let snapshot = door.snapshot();
+        Ok(name_of(arguments, |oid| snapshot.schema(oid).map(|schema| quoted(&schema.name))))
+    }),
+    looking("regrole", Type::OID, |door, arguments| {
+        number_of(arguments, |name| (name == door.user).then_some(10), "role", ErrorKind::UndefinedObject)
+    }),
+    looking("regroleout", Type::TEXT, |door, arguments| Ok(name_of(arguments, |oid| (oid == 10).then(|| door.user.clone())))),
+    looking("regprocout", Type::TEXT, |door, arguments| {
+        let snapshot = door.snapshot();
+        Ok(name_of(arguments, |oid| snapshot.routine(oid).map(|routine| routine.name.clone())))
+    }),
+    looking("pg_table_is_visible", Type::BOOL, |door, arguments| {
+        let snapshot = door.snapshot();
+        let relation = oid(arguments, 0).and_then(|oid| snapshot.relation(oid));
+        Ok(ScalarValue::Boolean(relation.map(|relation| snapshot.is_visible(relation))))
+    }),
+    looking("pg_function_is_visible", Type::BOOL, |door, arguments| {
+        let snapshot = door.snapshot();
+        let routine = oid(arguments, 0).and_then(|oid| snapshot.routine(oid));
+        let visible = |schema: &str| schema == "pg_catalog" || snapshot.path.iter().any(|name| name == schema);
+        Ok(ScalarValue::Boolean(routine.map(|routine| visible(routine.schema))))
+    }),
+    pure("pg_type_is_visible", Type::BOOL, yes),
+    pure("pg_operator_is_visible", Type::BOOL, yes),
+    pure("pg_opclass_is_visible", Type::BOOL, yes),
+    pure("pg_opfamily_is_visible", Type::BOOL, yes),
+    pure("pg_collation_is_visible", Type::BOOL, yes),
+    pure("pg_conversion_is_visible", Type::BOOL, yes),
+    pure("pg_statistics_obj_is_visible", Type::BOOL, yes),
+    pure("pg_ts_config_is_visible", Type::BOOL, yes),
+    pure("pg_ts_dict_is_visible", Type::BOOL, yes),
+    pure("pg_ts_parser_is_visible", Type::BOOL, yes),
+    pure("pg_ts_template_is_visible", Type::BOOL, yes),
+    pure("format_type", Type::TEXT, |arguments| {
+        Ok(some_text(oid(arguments, 0).map(|oid| format_type(oid, integer(arguments, 1).unwrap_or(-1)))))
+    }),
+    pure("quote_ident", Type::TEXT, |arguments| Ok(some_text(text(arguments, 0).map(|name| quoted(&name))))),
+    pure("quote_literal", Type::TEXT, |arguments| Ok(some_text(text(arguments, 0).map(|text| literal(&text))))),
+    pure("quote_nullable", Type::TEXT, |arguments| {
+        Ok(some_text(Some(text(arguments, 0).map_or_else(|| "NULL".to_owned(), |text| literal(&text)))))
+    }),
+    pure("parse_ident", Type::TEXT_ARRAY, |arguments| {
+        let parts = text(arguments, 0).map(|name| name_parts(&name)).unwrap_or_default();
+        Ok(super::arrays::texts(parts))
+    }),
+    looking("pg_get_userbyid", Type::NAME, |door, arguments| {
+        let name = |oid: u32| if oid == 10 { door.user.clone() } else { format!("unknown (OID={oid})") };
+        Ok(some_text(oid(arguments, 0).map(name)))
+    }),
+    pure("pg_encoding_to_char", Type::NAME, |arguments| {
+        Ok(some_text(integer(arguments, 0).map(|number| if number == 6 { "UTF8" } else { "" })))
+    }),
+    pure("pg_char_to_encoding", Type::INT4, |arguments| {
+        let name = text(arguments, 0).unwrap_or_default();
+        Ok(ScalarValue::Int32(Some(if name.eq_ignore_ascii_case("utf8") { 6 } else { -1 })))
+    }),
+];
+
+fn yes(_: &[ScalarValue]) -> Result<ScalarValue> {
+    Ok(truth(true))
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn found(door: &Door, name: &str) -> Option<u32> {
+    let snapshot = door.snapshot();
+    let relation = match name_parts(name).as_slice() {
+        [name] => snapshot.find_relation(None, name),
+        [schema, name] => snapshot.find_relation(Some(schema), name),
+        [catalog, schema, name] if catalog == crate::DEFAULT_CATALOG => snapshot.find_relation(Some(schema), name),
+        _ => None,
+    };
+    relation.map(|relation| relation.oid)
+}
+
+fn schema(door: &Door, name: &str) -> Option<u32> {
+    let name = name_parts(name).pop()?;
+    door.snapshot().schemas.iter().find(|schema| schema.name == name).map(|schema| schema.oid)
+}
+
+fn typed(name: &str) -> Option<u32> {
+    named_type(name).map(Type::oid)
+}
+
+/// The number of what is named; a number stays what it is.
+fn number_of(
+    arguments: &[ScalarValue],
+    find: impl Fn(&str) -> Option<u32>,
+    what: &str,
+    kind: ErrorKind,
+) -> Result<ScalarValue> {
+    if let Some(oid) = oid(arguments, 0) {
+        return Ok(ScalarValue::UInt32(Some(oid)));
+    }
+    let Some(name) = text(arguments, 0) else { return Ok(ScalarValue::UInt32(None)) };
+    match find(&name) {
+        Some(oid) => Ok(ScalarValue::UInt32(Some(oid))),
+        None if name == "-" => Ok(ScalarValue::UInt32(Some(0))),
+        None => {
+            let error = Error::new(kind, format!("{what} \"{name}\" does not exist"));
+            Err(DataFusionError::External(Box::new(error)))
+        }
+    }
+}
+
+/// The name of a number: `-` for 0, the number itself where it means nothing. Text stays what it is.
+fn name_of(arguments: &[ScalarValue], find: impl Fn(u32) -> Option<String>) -> ScalarValue {
+    match oid(arguments, 0) {
+        Some(0) => some_text(Some("-")),
+        Some(oid) => some_text(Some(find(oid).unwrap_or_else(|| oid.to_string()))),
+        None => some_text(text(arguments, 0)),
+    }
+}

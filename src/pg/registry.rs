@@ -1,0 +1,183 @@
+//! Who is connected: for cancel requests, which come on a line of their own, and for `pg_stat_activity`.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use pgwire::messages::startup::SecretKey;
+use tokio_util::sync::CancellationToken;
+
+/// Every open connection, by process id as clients know it.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    seats: Mutex<HashMap<i32, Arc<Entry>>>,
+}
+
+/// One connection, as seen from others.
+#[derive(Debug)]
+struct Entry {
+    secret: SecretKey,
+    user: String,
+    peer: SocketAddr,
+    since: SystemTime,
+    now: Mutex<Now>,
+}
+
+/// What a connection is at.
+#[derive(Debug, Default, Clone)]
+struct Now {
+    cancel: Option<CancellationToken>,
+    query: String,
+    query_since: Option<SystemTime>,
+    application: String,
+    transaction: &'static str,
+}
+
+/// What is told of a connection.
+#[derive(Debug, Clone)]
+pub(super) struct Activity {
+    pub(super) pid: i32,
+    pub(super) user: String,
+    pub(super) application: String,
+    pub(super) peer: SocketAddr,
+    pub(super) since: SystemTime,
+    pub(super) query_since: Option<SystemTime>,
+    pub(super) state: &'static str,
+    pub(super) query: String,
+}
+
+impl Registry {
+    /// Enters a connection; it leaves when the seat is dropped.
+    pub(super) fn enter(self: &Arc<Self>, pid: i32, secret: SecretKey, user: &str, peer: SocketAddr) -> Seat {
+        let entry = Arc::new(Entry {
+            secret,
+            user: user.to_owned(),
+            peer,
+            since: SystemTime::now(),
+            now: Mutex::new(Now { transaction: "idle", ..Now::default() }),
+        });
+        lock(&self.seats).insert(pid, Arc::clone(&entry));
+        Seat { registry: Arc::clone(self), pid, entry }
+    }
+
+    /// Stops what the connection runs, if the secret is right; nobody is told whether it was.
+    pub(super) fn cancel(&self, pid: i32, secret: &SecretKey) {
+        let entry = lock(&self.seats).get(&pid).cloned();
+        if let Some(entry) = entry.filter(|entry| same_secret(&entry.secret, secret)) {
+            entry.cancel();
+        }
+    }
+
+    /// Stops what a connection runs, for one who may; false if there is no such connection.
+    pub(super) fn cancel_unchecked(&self, pid: i32) -> bool {
+        let entry = lock(&self.seats).get(&pid).cloned();
+        entry.map(|entry| entry.cancel()).is_some()
+    }
+
+    /// All connections.
+    pub(super) fn activity(&self) -> Vec<Activity> {
+        let mut all: Vec<_> = lock(&self.seats).iter().map(|(pid, entry)| entry.activity(*pid)).collect();
+        all.sort_by_key(|activity| activity.pid);
+        all
+    }
+}
+
+impl Entry {
+    fn cancel(&self) {
+        if let Some(token) = &lock(&self.now).cancel {
+            token.cancel();
+        }
+    }
+
+    fn activity(&self, pid: i32) -> Activity {
+        let now = lock(&self.now).clone();
+        Activity {
+            pid,
+            user: self.user.clone(),
+            application: now.application,
+            peer: self.peer,
+            since: self.since,
+            query_since: now.query_since,
+            state: if now.cancel.is_some() { "active" } else { now.transaction },
+            query: now.query,
+        }
+    }
+}
+
+/// A connection's own place in the registry.
+#[derive(Debug)]
+pub(super) struct Seat {
+    registry: Arc<Registry>,
+    pid: i32,
+    entry: Arc<Entry>,
+}
+
+impl Seat {
+    /// A statement begins: from now on a cancel hits it.
+    pub(super) fn begin(&self, query: Option<&str>) -> CancellationToken {
+        let token = CancellationToken::new();
+        let mut now = lock(&self.entry.now);
+        now.cancel = Some(token.clone());
+        if let Some(query) = query {
+            now.query = query.chars().take(1024).collect();
+            now.query_since = Some(SystemTime::now());
+        }
+        token
+    }
+
+    /// The statement is over: a cancel that comes late hits nothing.
+    pub(super) fn end(&self, transaction: &'static str, application: &str) {
+        let mut now = lock(&self.entry.now);
+        now.cancel = None;
+        now.transaction = transaction;
+        if now.application != application {
+            application.clone_into(&mut now.application);
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        lock(&self.registry.seats).remove(&self.pid);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Compares in a time that does not depend on where the first difference lies.
+fn same_secret(a: &SecretKey, b: &SecretKey) -> bool {
+    let bytes = |key: &SecretKey| match key {
+        SecretKey::I32(number) => number.to_be_bytes().to_vec(),
+        SecretKey::Bytes(bytes) => bytes.to_vec(),
+    };
+    let (a, b) = (bytes(a), bytes(b));
+    a.len() == b.len() && a.iter().zip(&b).fold(0, |differ, (x, y)| differ | (x ^ y)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancel_hits_the_running_statement_of_the_right_connection() {
+        let registry = Arc::new(Registry::default());
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let seat = registry.enter(7, SecretKey::I32(42), "dreyer", peer);
+        registry.cancel(7, &SecretKey::I32(42));
+        let token = seat.begin(Some("SELECT 1"));
+        registry.cancel(7, &SecretKey::I32(43));
+        registry.cancel(8, &SecretKey::I32(42));
+        assert!(!token.is_cancelled());
+        assert_eq!(registry.activity()[0].state, "active");
+        registry.cancel(7, &SecretKey::I32(42));
+        assert!(token.is_cancelled());
+        seat.end("idle", "psql");
+        let after = seat.begin(None);
+        assert!(!after.is_cancelled(), "a late cancel must not hit the next statement");
+        drop(seat);
+        assert!(registry.activity().is_empty());
+    }
+}

@@ -1,0 +1,120 @@
+//! A client's socket with a buffer each way. Reading and writing can be given up at any `await` without losing bytes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::BytesMut;
+use pgwire::messages::{DecodeContext, PgWireBackendMessage, PgWireFrontendMessage, ProtocolVersion};
+use pgwire::tokio::server::MaybeTls;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::report::Failure;
+use crate::{Error, ErrorKind};
+
+/// Bytes that are gathered before a write.
+const FLUSH_AT: usize = 64 << 10;
+
+/// Bytes that a client may send ahead while a statement of its runs.
+const READ_AHEAD: usize = 1 << 20;
+
+/// Longest message a client may send, in bytes: room for a large array as a parameter.
+const MESSAGE_LIMIT: usize = 256 << 20;
+
+/// One client's end of the line.
+pub(super) struct Wire {
+    io: MaybeTls,
+    inbox: BytesMut,
+    outbox: BytesMut,
+    context: DecodeContext,
+}
+
+impl Wire {
+    /// `inbox` is what was read during start-up and not used there.
+    pub(super) fn new(io: MaybeTls, inbox: BytesMut, version: ProtocolVersion) -> Self {
+        let mut context = DecodeContext::new(version);
+        context.awaiting_frontend_ssl = false;
+        context.awaiting_frontend_startup = false;
+        Self { io, inbox, outbox: BytesMut::with_capacity(FLUSH_AT + 4096), context }
+    }
+
+    /// The next message, or `None` once the client has closed its end.
+    pub(super) async fn read(&mut self) -> Result<Option<PgWireFrontendMessage>, Failure> {
+        loop {
+            if let Some(frame) = self.frame()? {
+                return decode(frame, &self.context).map(Some);
+            }
+            if self.io.read_buf(&mut self.inbox).await.map_err(|_| Failure::Gone)? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Cuts one whole message off the inbox.
+    fn frame(&mut self) -> Result<Option<BytesMut>, Failure> {
+        let Some(&[_, a, b, c, d]) = self.inbox.first_chunk::<5>() else { return Ok(None) };
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if !(4..=MESSAGE_LIMIT).contains(&length) {
+            return Err(violation(format!("invalid message length {length}")));
+        }
+        Ok((self.inbox.len() > length).then(|| self.inbox.split_to(length + 1)))
+    }
+
+    /// Puts a message into the outbox.
+    pub(super) fn queue(&mut self, message: &PgWireBackendMessage) {
+        // Encoding fails for messages longer than a client would take; those are cut short before they get here.
+        if let Err(error) = message.encode(&mut self.outbox) {
+            tracing::error!(%error, "a message could not be sent");
+        }
+    }
+
+    /// What will be sent with the next flush; for messages that are written in place.
+    pub(super) fn outbox(&mut self) -> &mut BytesMut {
+        &mut self.outbox
+    }
+
+    /// Whether so much has gathered that it is time to send it.
+    pub(super) fn is_full(&self) -> bool {
+        self.outbox.len() >= FLUSH_AT
+    }
+
+    /// Sends everything queued. Given up halfway, the rest stays queued.
+    pub(super) async fn flush(&mut self) -> Result<(), Failure> {
+        while !self.outbox.is_empty() {
+            self.io.write_buf(&mut self.outbox).await.map_err(|_| Failure::Gone)?;
+        }
+        self.io.flush().await.map_err(|_| Failure::Gone)
+    }
+
+    /// Completes when the client has hung up. Meanwhile reads ahead what it sends, up to a bound.
+    pub(super) async fn hung_up(&mut self) {
+        while self.inbox.len() < READ_AHEAD {
+            match self.io.read_buf(&mut self.inbox).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Closes our end, after what is queued.
+    pub(super) async fn close(&mut self) {
+        if self.flush().await.is_ok() {
+            let _ = self.io.shutdown().await;
+        }
+    }
+}
+
+/// Reads one message. The decoders of the protocol crate trust the counts that a message gives of itself in places;
+/// what lies makes this message an error, not the process.
+fn decode(mut frame: BytesMut, context: &DecodeContext) -> Result<PgWireFrontendMessage, Failure> {
+    let kind = frame.first().copied().unwrap_or_default();
+    let decoded = catch_unwind(AssertUnwindSafe(|| PgWireFrontendMessage::decode(&mut frame, context)));
+    match decoded {
+        Ok(Ok(Some(message))) => Ok(message),
+        Ok(Err(error)) => Err(violation(error.to_string())),
+        Ok(Ok(None)) | Err(_) => Err(violation(format!("invalid message of type {}", kind.escape_ascii()))),
+    }
+}
+
+fn violation(message: String) -> Failure {
+    Failure::Fatal(Error::new(ErrorKind::ProtocolViolation, message))
+}

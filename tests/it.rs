@@ -1,0 +1,87 @@
+//! The integration tests, in one binary: each binary that links the engine costs a minute.
+
+#[path = "it/cli.rs"]
+mod cli;
+#[path = "it/codec.rs"]
+mod codec;
+#[path = "it/crossmatch.rs"]
+mod crossmatch;
+#[path = "it/errors.rs"]
+mod errors;
+#[path = "it/examples.rs"]
+mod examples;
+#[path = "it/session.rs"]
+mod session;
+#[path = "it/skies.rs"]
+mod skies;
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use dreyer::{Access, Config, Database, Outcome, Session};
+use futures::TryStreamExt;
+
+/// The sample sky, open for reading only.
+async fn server() -> Arc<Database> {
+    Database::open(Config::default()).await.unwrap()
+}
+
+/// A session as the shell has it.
+async fn local() -> Session {
+    let config = Config { access: Access::Full, ..Config::default() };
+    Database::open(config).await.unwrap().session()
+}
+
+async fn batches(session: &Session, sql: &str) -> Vec<RecordBatch> {
+    let rows = session.query(sql).await.unwrap_or_else(|error| panic!("{}", error.render(sql)));
+    rows.try_collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+}
+
+/// The rows of a query, drawn.
+async fn table(session: &Session, sql: &str) -> String {
+    pretty_format_batches(&batches(session, sql).await).unwrap().to_string()
+}
+
+/// The only value of a query, as text.
+async fn value(session: &Session, sql: &str) -> String {
+    let batches = batches(session, sql).await;
+    let batch = batches.iter().find(|batch| batch.num_rows() > 0).unwrap_or_else(|| panic!("no row: {sql}"));
+    assert_eq!((batch.num_rows(), batch.num_columns()), (1, 1), "{sql}");
+    datafusion::arrow::util::display::array_value_to_string(batch.column(0), 0).unwrap()
+}
+
+/// Runs one statement that gives no rows, and its tag.
+async fn done(session: &Session, sql: &str) -> String {
+    match outcome(session, sql).await.unwrap_or_else(|error| panic!("{}", error.render(sql))) {
+        Outcome::Done { tag } => tag,
+        Outcome::Rows(_) => panic!("{sql} gives rows"),
+    }
+}
+
+async fn outcome(session: &Session, sql: &str) -> dreyer::Result<Outcome> {
+    let statement = session.parse(sql)?.remove(0);
+    let plan = session.plan(&statement).await?;
+    session.execute(plan).await.map_err(|error| session.explain(error, &statement))
+}
+
+/// The error of a text, wherever it comes up, with its place.
+async fn error(session: &Session, sql: &str) -> dreyer::Error {
+    let statements = match session.parse(sql) {
+        Ok(statements) => statements,
+        Err(error) => return error,
+    };
+    for statement in &statements {
+        let run = async {
+            let plan = session.plan(statement).await?;
+            match session.execute(plan).await? {
+                Outcome::Rows(rows) => Ok::<(), dreyer::Error>(drop(rows.try_collect::<Vec<_>>().await?)),
+                Outcome::Done { .. } => Ok(()),
+            }
+        };
+        if let Err(error) = run.await {
+            return session.explain(error, statement);
+        }
+    }
+    panic!("no error: {sql}")
+}

@@ -1,0 +1,68 @@
+//! Plans on the wire: every node of ours comes back as it went, and gives the same rows.
+
+use std::sync::Arc;
+
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
+use datafusion_proto::bytes::{
+    physical_plan_from_bytes_with_extension_codec, physical_plan_to_bytes_with_extension_codec,
+};
+use datafusion_proto::physical_plan::ComposedPhysicalExtensionCodec;
+
+use crate::local;
+
+async fn sent(sql: &str, shows: &str) {
+    let session = local().await;
+    for setting in ["SET datafusion.execution.target_partitions = 2"] {
+        crate::done(&session, setting).await;
+    }
+    let statement = session.parse(sql).unwrap().remove(0);
+    let plan = session.plan(&statement).await.unwrap();
+    let state = session.context().state();
+    let plan = state.create_physical_plan(&plan).await.unwrap();
+    let drawn = |plan: &Arc<dyn ExecutionPlan>| displayable(plan.as_ref()).indent(true).to_string();
+    assert!(drawn(&plan).contains(shows), "{}", drawn(&plan));
+
+    let codec = ComposedPhysicalExtensionCodec::new(dreyer_sky::codecs());
+    let bytes = physical_plan_to_bytes_with_extension_codec(Arc::clone(&plan), &codec).unwrap();
+    let context = state.task_ctx();
+    let back = physical_plan_from_bytes_with_extension_codec(&bytes, &context, &codec).unwrap();
+    assert_eq!(drawn(&plan), drawn(&back));
+
+    let rows = |plan| collect(plan, Arc::clone(&context));
+    let (here, there) = (rows(plan).await.unwrap(), rows(back).await.unwrap());
+    assert!(here.iter().map(|batch| batch.num_rows()).sum::<usize>() > 0, "{sql} must give rows");
+    assert_eq!(
+        pretty_format_batches(&here).unwrap().to_string(),
+        pretty_format_batches(&there).unwrap().to_string()
+    );
+}
+
+#[tokio::test]
+async fn a_cone_search_travels() {
+    sent(
+        "SELECT hip, hpmag FROM hipparcos WHERE DISTANCE(ra, dec, 56.75, 24.12) < 1 ORDER BY hip",
+        "DataSourceExec",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_aligned_match_travels() {
+    sent(
+        "SELECT h.hip, g.source_id FROM hipparcos h JOIN gaia_bright g \
+         ON DISTANCE(h.ra, h.dec, g.ra, g.dec) < 1/3600. AND h.hpmag < 3 ORDER BY 1, 2",
+        "strategy=aligned",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_indexed_match_travels() {
+    sent(
+        "SELECT h.hip, v.name FROM hipparcos h JOIN (VALUES ('Alcyone', 56.871, 24.105)) AS v(name, ra, dec) \
+         ON 1 = CONTAINS(POINT(h.ra, h.dec), CIRCLE(v.ra, v.dec, 0.01))",
+        "strategy=indexed",
+    )
+    .await;
+}
