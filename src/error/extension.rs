@@ -26,7 +26,7 @@ fn function(error: &FunctionError) -> Error {
         _ => ErrorKind::Internal,
     };
     let place = Place::Call { function: error.function().to_owned(), argument: error.argument() };
-    Error { hint: error.hint().map(str::to_owned), ..Error::new(kind, error.to_string()).at(place) }
+    Error { hint: error.hint().map(sentence), ..Error::new(kind, error.to_string()).at(place) }
 }
 
 fn hats(error: &HatsError) -> Error {
@@ -45,11 +45,19 @@ fn adql(error: &dreyer_adql::Error) -> Error {
         AdqlKind::AmbiguousName => ErrorKind::AmbiguousColumn,
         _ => ErrorKind::Syntax,
     };
-    let told = Error { hint: error.hint.clone(), ..Error::new(kind, error.message.clone()) };
+    let told = Error { hint: error.hint.as_deref().map(sentence), ..Error::new(kind, error.message.clone()) };
     match error.span {
         Some(span) => told.at(Place::Span(span)),
         None => told,
     }
+}
+
+/// A hint as a whole sentence: the extensions write half sentences, which fit into others.
+fn sentence(hint: &str) -> String {
+    let mut letters = hint.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    let stop = if hint.ends_with(['.', '?', '!']) { "" } else { "." };
+    first.chain(letters).chain(stop.chars()).collect()
 }
 
 impl From<dreyer_adql::Error> for Error {

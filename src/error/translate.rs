@@ -145,7 +145,7 @@ fn missing(kind: ErrorKind, what: &str, name: &str) -> Error {
 fn undefined_setting(name: &str) -> Error {
     let message = format!("unrecognized configuration parameter \"{name}\"");
     let last = name.rsplit('.').next().unwrap_or(name).to_owned();
-    Error::new(ErrorKind::UndefinedObject, message).with_hint("SHOW ALL lists them.").at(Place::Word(last))
+    Error::new(ErrorKind::UndefinedObject, message).at(Place::Word(last))
 }
 
 /// `call` is the function with the types it was given, as in `abs(Utf8, Int64)`.

@@ -80,7 +80,8 @@ impl Door {
 
     /// Looks again at what exists.
     pub(super) async fn refresh(&self, context: &SessionContext) -> Result<()> {
-        let snapshot = Arc::new(Snapshot::take(context, &self.system, self.settings().search_path()).await?);
+        let path = self.settings().search_path();
+        let snapshot = Arc::new(Snapshot::take(context, &self.system, path).await?);
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
         Ok(())
     }

@@ -32,7 +32,6 @@ use bytes::{BufMut, BytesMut};
 use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
 use datafusion::arrow::buffer::NullBuffer;
-use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::error::ArrowError;
 use pgwire::api::Type;
 
@@ -76,11 +75,6 @@ pub(crate) struct RowEncoder {
 impl RowEncoder {
     pub(crate) fn new(columns: impl IntoIterator<Item = (Type, WireFormat)>, style: Style) -> Self {
         Self { columns: columns.into_iter().collect(), style }
-    }
-
-    /// The PostgreSQL types that a schema is described with.
-    pub(crate) fn types(schema: &Schema) -> Vec<Type> {
-        schema.fields().iter().map(|field| pg_type(field)).collect()
     }
 
     /// Prepares one batch.

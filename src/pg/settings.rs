@@ -13,7 +13,7 @@ use datafusion::arrow::array::timezone::Tz;
 
 use super::encode::Style;
 use crate::{Error, ErrorKind, Result};
-pub(super) use table::{SERVER_VERSION, SERVER_VERSION_NUM};
+pub(super) use table::SERVER_VERSION;
 use table::{SETTINGS, Setting};
 
 /// The settings of one session.

@@ -1,4 +1,4 @@
-//! Did you mean: for a table or function that does not exist, the nearest one that does.
+//! Did you mean: for a table, function or setting that does not exist, the nearest one that does.
 
 use datafusion::prelude::SessionContext;
 
@@ -12,26 +12,34 @@ pub(super) fn hint(error: Error, context: &SessionContext) -> Error {
     }
     let near = match error.kind {
         ErrorKind::UndefinedTable => quoted(&error.message).and_then(|name| near_table(name, context)),
-        ErrorKind::UndefinedFunction => {
-            error.message.strip_prefix("function ").and_then(|rest| rest.strip_suffix(" does not exist")).and_then(
-                |name| {
-                    let state = context.state();
-                    let functions = state
-                        .scalar_functions()
-                        .keys()
-                        .chain(state.aggregate_functions().keys())
-                        .chain(state.window_functions().keys())
-                        .map(String::as_str);
-                    nearest(name, functions).map(str::to_owned)
-                },
-            )
-        }
+        ErrorKind::UndefinedFunction => called(&error.message).and_then(|name| near_function(name, context)),
+        ErrorKind::UndefinedObject => quoted(&error.message).and_then(|name| near_setting(name, context)),
         _ => None,
     };
     match near {
         Some(name) => error.with_hint(format!("Did you mean \"{name}\"?")),
         None => error,
     }
+}
+
+fn called(message: &str) -> Option<&str> {
+    message.strip_prefix("function ")?.strip_suffix(" does not exist")
+}
+
+fn near_function(name: &str, context: &SessionContext) -> Option<String> {
+    let state = context.state();
+    let scalar = state.scalar_functions().keys();
+    let functions = scalar.chain(state.aggregate_functions().keys()).chain(state.window_functions().keys());
+    nearest(name, functions.map(String::as_str)).map(str::to_owned)
+}
+
+/// By the last part of the name, which is all that the engine tells of one it does not know.
+fn near_setting(name: &str, context: &SessionContext) -> Option<String> {
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    let settings = context.copied_config().options().entries();
+    let names: Vec<(String, String)> = settings.into_iter().map(|entry| (last(&entry.key), entry.key)).collect();
+    let near = nearest(&last(name), names.iter().map(|(last, _)| last.as_str()))?;
+    names.iter().find(|(last, _)| last == near).map(|(_, full)| full.clone())
 }
 
 fn quoted(message: &str) -> Option<&str> {

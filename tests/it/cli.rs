@@ -30,9 +30,24 @@ fn demo_shows_the_match_and_how_to_connect() {
 #[test]
 fn formats() {
     let sql = "SELECT TOP 2 hip, hpmag, NULL AS nothing FROM hipparcos ORDER BY hpmag";
-    insta::assert_snapshot!(stdout(&dreyer(&["sql", "-c", sql])), @"");
-    insta::assert_snapshot!(stdout(&dreyer(&["sql", "-c", sql, "--format", "csv"])), @"");
-    insta::assert_snapshot!(stdout(&dreyer(&["sql", "-c", sql, "--format", "json"])), @"");
+    insta::assert_snapshot!(stdout(&dreyer(&["sql", "-c", sql])), @r"
+      hip  |  hpmag  | nothing
+    -------+---------+---------
+     32349 | -1.0876 |
+     30438 | -0.5536 |
+    (2 rows)
+    ");
+    insta::assert_snapshot!(stdout(&dreyer(&["sql", "-c", sql, "--format", "csv"])), @r"
+    hip,hpmag,nothing
+    32349,-1.0876,
+    30438,-0.5536,
+    ");
+    insta::assert_snapshot!(stdout(&dreyer(&["sql", "-c", sql, "--format", "json"])), @r#"
+    [
+    {"hip":32349,"hpmag":-1.0876,"nothing":null},
+    {"hip":30438,"hpmag":-0.5536,"nothing":null}
+    ]
+    "#);
 }
 
 #[test]
@@ -40,7 +55,12 @@ fn several_statements_run_in_order_up_to_the_first_that_fails() {
     let output = dreyer(&["sql", "-c", "CREATE VIEW v AS SELECT 1 AS a; SELECT a FROM v; SELECT b FROM v; SELECT 3 AS c"]);
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(text.starts_with("CREATE VIEW\n") && text.contains("(1 row)") && !text.contains(" c"), "{text}");
-    insta::assert_snapshot!(stderr(&output), @"");
+    insta::assert_snapshot!(stderr(&output), @r#"
+    ERROR:  column "b" does not exist
+    LINE 1: CREATE VIEW v AS SELECT 1 AS a; SELECT a FROM v; SELECT b FROM v; SELECT 3 AS c
+                                                                    ^
+    HINT:  Did you mean "a"?
+    "#);
 }
 
 #[test]
@@ -62,9 +82,17 @@ fn files_and_pipes_are_read() {
 
 #[test]
 fn errors_go_to_stderr_with_a_hint() {
-    insta::assert_snapshot!(stderr(&dreyer(&["sql", "-c", "SELECT *\nFROM hiparcos"])), @"");
-    insta::assert_snapshot!(stderr(&dreyer(&["sql", "/no/such/root", "-c", "SELECT 1"])), @"");
-    insta::assert_snapshot!(stderr(&dreyer(&["sql", "-f", "/no/such.sql"])), @"");
+    insta::assert_snapshot!(stderr(&dreyer(&["sql", "-c", "SELECT *\nFROM hiparcos"])), @r#"
+    ERROR:  relation "hiparcos" does not exist
+    LINE 2: FROM hiparcos
+                 ^~~~~~~~
+    HINT:  Did you mean "hipparcos"?
+    "#);
+    insta::assert_snapshot!(stderr(&dreyer(&["sql", "/no/such/root", "-c", "SELECT 1"])), @r"
+    ERROR:  cannot open the root /no/such/root: No such file or directory (os error 2)
+    HINT:  A root is a directory with HATS catalogues in it. Without one, the sample sky is opened.
+    ");
+    insta::assert_snapshot!(stderr(&dreyer(&["sql", "-f", "/no/such.sql"])), @r"ERROR:  cannot read /no/such.sql: No such file or directory (os error 2)");
 }
 
 #[test]

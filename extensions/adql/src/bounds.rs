@@ -260,7 +260,6 @@ mod tests {
         "+ join ",
         "+ t.select ",
         "+ CASE WHEN a THEN b END ",
-        "+ case ",
         "+ CASE end WHEN a THEN b END ",
         "= 1 BETWEEN 1 AND 2 ",
     ];

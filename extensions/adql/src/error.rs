@@ -6,6 +6,8 @@ use sqlparser::parser::ParserError;
 use sqlparser::tokenizer::{Location, Span, TokenizerError};
 use thiserror::Error as ThisError;
 
+use crate::strict::is_reserved;
+
 /// What kind of fault an [`Error`] reports; a front door maps it to its own codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -154,9 +156,25 @@ impl Error {
     /// An error from the text of a parser's complaint, whose place is written in it
     /// (`... at Line: 1, Column: 8`). Such texts also come from DataFusion's parser.
     pub fn from_parser_message(message: &str) -> Self {
+        let message = message.strip_prefix("sql parser error: ").unwrap_or(message);
         let (text, location) = split_location(message);
         let mut error = Self::new(ErrorKind::Syntax, text);
         error.span = location.map(point);
+        let Some((expected, found)) = text.strip_prefix("Expected: ").and_then(|rest| rest.split_once(", found: ")) else {
+            return error;
+        };
+        if found == "EOF" {
+            error.message = format!("the text ends where {expected} is expected");
+        }
+        if expected == "literal int" {
+            // The parser asks for one only behind TOP.
+            error.message = format!("TOP takes an unsigned integer, found {found}");
+            return error.hint("TOP is a reserved word: a column of that name needs double quotes");
+        }
+        if is_reserved(found) {
+            let quoted = format!("{found} is a reserved word: if it is a name here, write \"{found}\"");
+            return error.hint(quoted);
+        }
         error
     }
 }
@@ -184,7 +202,7 @@ mod tests {
     #[test]
     fn place_is_read_from_the_parser() {
         let error = Error::from_parser_message("sql parser error: Expected: x, found: y at Line: 3, Column: 14");
-        assert_eq!(error.message, "sql parser error: Expected: x, found: y");
+        assert_eq!(error.message, "Expected: x, found: y");
         assert_eq!(error.span.map(|span| (span.start.line, span.start.column)), Some((3, 14)));
         assert_eq!(Error::from_parser_message("at Line: x").span, None);
     }

@@ -106,8 +106,8 @@ impl HatsTable {
         let counted: Option<u64> = tiles.iter().map(|tile| tile.rows).sum();
         let bytes: u64 = tiles.iter().map(Tile::bytes).sum();
         let estimated = || {
-            let share = bytes as f64 / self.catalog.bytes().max(1) as f64;
-            self.catalog.rows().map(|rows| (rows as f64 * share).ceil() as u64)
+            let share = |rows| (u128::from(rows) * u128::from(bytes)).div_ceil(self.catalog.bytes().max(1).into());
+            self.catalog.rows().map(|rows: u64| u64::try_from(share(rows)).unwrap_or(rows))
         };
         let rows = if whole {
             self.catalog.rows()

@@ -35,10 +35,10 @@ impl Oids {
 
 /// FNV-1a, whose values are the same everywhere and for ever.
 fn hash(kind: Kind, name: &[&str]) -> u64 {
-    let parts = std::iter::once(&[kind as u8][..]).chain(name.iter().map(|part| part.as_bytes()));
-    parts.fold(0xcbf2_9ce4_8422_2325, |hash, part| {
-        // A byte that no name has keeps ("ab", "c") and ("a", "bc") apart.
-        part.iter().chain(&[0xff]).fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    // A byte that no name has keeps ("ab", "c") and ("a", "bc") apart.
+    let parts = name.iter().flat_map(|part| part.bytes().chain([0xff]));
+    [kind as u8].into_iter().chain(parts).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 

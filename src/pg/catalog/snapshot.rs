@@ -1,7 +1,6 @@
 //! What exists, as one session sees it at one moment: schemas, relations with their columns, functions.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::stats::Precision;

@@ -1,11 +1,11 @@
-//! Relations that never have rows. A query over one has none either, so whatever it would compute for each row need
-//! not be planned: subqueries in it, which can be of shapes that the engine cannot plan, become NULL.
+//! Relations that never have rows. A query over one has none either, so what it would compute for each row, which can
+//! be of a shape that the engine cannot plan, need not be planned: it becomes NULL.
 
 use std::collections::HashSet;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArguments, GroupByExpr, JoinOperator, Query, Select, SelectItem, SetExpr, SetOperator, TableFactor,
-    TableWithJoins, Value, VisitMut, VisitorMut,
+    TableWithJoins, Value,
 };
 
 use super::super::catalog::is_always_empty;
@@ -17,15 +17,26 @@ const AGGREGATES: &[&str] = &[
     "jsonb_agg", "json_object_agg", "first_value", "last_value", "stddev", "variance", "corr", "median",
 ];
 
-/// Replaces the subqueries in the select list of a query that has no rows.
+/// Replaces what is computed in the select list of a query that has no rows.
 pub(super) fn fold(select: &mut Select, common: &HashSet<String>) {
-    if !rowless(select, common) {
+    if !rowless(select, common) || aggregates(select) {
         return;
     }
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            let _ = expr.visit(&mut Nullify);
+            if !plain(expr) {
+                *expr = Expr::value(Value::Null);
+            }
         }
+    }
+}
+
+/// Whether there is nothing to compute.
+fn plain(expr: &Expr) -> bool {
+    match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_) => true,
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => plain(expr),
+        _ => false,
     }
 }
 
@@ -47,21 +58,6 @@ pub(super) fn fold_subquery(expr: &mut Expr, common: &HashSet<String>) {
 
 fn no_texts() -> Expr {
     super::expression("no_texts()").unwrap_or_else(|_| Expr::value(Value::Null))
-}
-
-struct Nullify;
-
-impl VisitorMut for Nullify {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> std::ops::ControlFlow<()> {
-        match expr {
-            Expr::Subquery(_) => *expr = Expr::value(Value::Null),
-            Expr::Function(function) if matches!(function.args, FunctionArguments::Subquery(_)) => *expr = no_texts(),
-            _ => {}
-        }
-        std::ops::ControlFlow::Continue(())
-    }
 }
 
 /// Whether the query gives no row, whatever the data.

@@ -4,10 +4,10 @@
 use super::value;
 
 /// The PostgreSQL whose grammar, catalogue and habits clients may expect.
-pub(crate) const SERVER_VERSION: &str = concat!("15.0 (dreyer ", env!("CARGO_PKG_VERSION"), ")");
+pub(in crate::pg) const SERVER_VERSION: &str = concat!("15.0 (dreyer ", env!("CARGO_PKG_VERSION"), ")");
 
 /// The same as a number.
-pub(crate) const SERVER_VERSION_NUM: &str = "150000";
+const SERVER_VERSION_NUM: &str = "150000";
 
 /// One setting.
 pub(super) struct Setting {

@@ -68,10 +68,6 @@ pub(super) fn float_digits(value: &str) -> Option<String> {
     value.trim().parse::<i32>().ok().filter(|digits| (-15..=3).contains(digits)).map(|digits| digits.to_string())
 }
 
-pub(super) fn whole_number(value: &str) -> Option<String> {
-    value.trim().parse::<i64>().ok().map(|number| number.to_string())
-}
-
 pub(super) fn isolation(value: &str) -> Option<String> {
     let value = value.to_ascii_lowercase();
     ["serializable", "repeatable read", "read committed", "read uncommitted"].contains(&value.as_str()).then_some(value)

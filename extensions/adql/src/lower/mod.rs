@@ -23,6 +23,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{Query, Statement, VisitMut};
 
+pub(crate) use p2_row_limit::misplaced_quantifier;
+
 use crate::Error;
 
 /// Whose meaning a word has, where PostgreSQL and ADQL differ (`LOG(x)`: base 10 or natural).

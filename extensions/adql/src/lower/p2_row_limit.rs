@@ -60,7 +60,7 @@ fn take_top(select: &mut Select) -> Result<Option<(Expr, Span)>, Error> {
 }
 
 /// `TOP 3 DISTINCT x` parses as a column named DISTINCT with the alias x.
-fn misplaced_quantifier(select: &Select) -> Result<(), Error> {
+pub(crate) fn misplaced_quantifier(select: &Select) -> Result<(), Error> {
     let is_quantifier = |ident: &Ident| {
         ident.quote_style.is_none() && ["distinct", "all"].iter().any(|word| ident.value.eq_ignore_ascii_case(word))
     };
@@ -156,10 +156,10 @@ mod tests {
         insta::assert_snapshot!(adql("SELECT ALL TOP 5 a FROM t"), @"SELECT ALL a FROM t LIMIT 5");
         insta::assert_snapshot!(adql("SELECT TOP 5 a FROM t ORDER BY a OFFSET 10"), @"SELECT a FROM t ORDER BY a LIMIT 5 OFFSET 10");
         insta::assert_snapshot!(adql("SELECT top FROM t"), @r"
-        Expected: literal int, found: FROM
+        TOP takes an unsigned integer, found FROM
         LINE 1: SELECT top FROM t
                            ^
-        HINT:
+        HINT: TOP is a reserved word: a column of that name needs double quotes
         ");
     }
 
@@ -235,10 +235,10 @@ mod tests {
         HINT: write the number of rows without parentheses, as in TOP 100, or use LIMIT
         ");
         insta::assert_snapshot!(adql("SELECT TOP -5 a FROM t"), @r"
-        Expected: literal int, found: -
+        TOP takes an unsigned integer, found -
         LINE 1: SELECT TOP -5 a FROM t
                            ^
-        HINT:
+        HINT: TOP is a reserved word: a column of that name needs double quotes
         ");
         insta::assert_snapshot!(adql("SELECT TOP 5 PERCENT a FROM t"), @r"
         TOP ... PERCENT is not offered

@@ -340,7 +340,7 @@ mod tests {
         unchanged(r#"SELECT "SSOBJECT".Ra FROM "SSOBJECT""#);
         unchanged("SELECT PsfFlux FROM nowhere");
         unchanged("SELECT PsfFlux, x.PsfFlux FROM generate_series(1, 2) AS x");
-        unchanged("SET search_path TO SSObject");
+        unchanged("SET search_path = SSObject");
         unchanged("SELECT current_user, Nothing FROM gaia");
     }
 
