@@ -1,5 +1,7 @@
 //! The integration tests, in one binary: each binary that links the engine costs a minute.
 
+#[path = "it/astropy.rs"]
+mod astropy;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/codec.rs"]

@@ -32,7 +32,7 @@ impl Settings {
         let mut base: BTreeMap<_, _> = SETTINGS.iter().map(|row| (row.name, row.default.to_owned())).collect();
         for (name, value) in initial {
             if let Some(row) = table::find(name) {
-                base.insert(row.name, value.clone());
+                base.insert(row.name, (row.check)(value).unwrap_or_else(|| value.clone()));
             }
         }
         Self { current: base.clone(), base, before: BTreeMap::new() }

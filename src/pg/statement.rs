@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::{LogicalPlan, Statement as Directive};
 use pgwire::api::Type;
 
@@ -11,7 +12,7 @@ use super::describe::Column;
 use super::door::Door;
 use super::encode::pg_type;
 use super::utility::{self, Utility};
-use super::{compat, decode, describe};
+use super::{catalog, compat, decode, describe};
 use crate::{Error, ErrorKind, Result, Session, Statement};
 
 /// A statement that has been read.
@@ -69,17 +70,15 @@ fn shifted(mut error: Error, offset: usize) -> Error {
 impl Query {
     /// Plans the statement. `declared` are the types that the client gave its parameters; those it left open are
     /// inferred.
-    pub(super) async fn plan(mut self, session: &Session, door: &Arc<Door>, declared: &[Option<Type>]) -> Result<Planned> {
+    pub(super) async fn plan(mut self, session: &Session, declared: &[Option<Type>]) -> Result<Planned> {
         let rewritten = compat::rewrite(self.statement.ast_mut(), declared).map_err(|error| self.explain(session, error))?;
-        if rewritten.uses_catalog {
-            door.refresh(&session.context()).await?;
-        }
         let plan = session.plan(&self.statement).await.map_err(|error| shifted(error, self.offset))?;
-        let plan = if rewritten.uses_catalog { compat::decorrelate(plan)? } else { plan };
+        let uses_catalog = rewritten.uses_catalog || scans_catalog(&plan)?;
+        let plan = if uses_catalog { compat::decorrelate(plan)? } else { plan };
         let parameters = parameters(&plan, declared)?;
         let columns = columns(&plan, &parameters, &rewritten.labels)?;
         let verb = if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) { "EXPLAIN" } else { "SELECT" };
-        Ok(Planned { query: self, plan, uses_catalog: rewritten.uses_catalog, parameters, columns, verb })
+        Ok(Planned { query: self, plan, uses_catalog, parameters, columns, verb })
     }
 
     fn explain(&self, session: &Session, error: impl Into<Error>) -> Error {
@@ -105,6 +104,18 @@ impl Planned {
     pub(super) fn explain(&self, session: &Session, error: impl Into<Error>) -> Error {
         self.query.explain(session, error)
     }
+}
+
+/// Whether a plan scans a relation of the catalogue: the engine's SHOW statements do, without a word of it.
+fn scans_catalog(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            found |= scan.table_name.schema().is_some_and(catalog::is_catalog_schema);
+        }
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
 }
 
 /// The type of each parameter: as declared, else as the plan needs it, else text.

@@ -39,7 +39,9 @@ fn near_setting(name: &str, context: &SessionContext) -> Option<String> {
     let settings = context.copied_config().options().entries();
     let names: Vec<(String, String)> = settings.into_iter().map(|entry| (last(&entry.key), entry.key)).collect();
     let near = nearest(&last(name), names.iter().map(|(last, _)| last.as_str()))?;
-    names.iter().find(|(last, _)| last == near).map(|(_, full)| full.clone())
+    // Ours come first: it is to them that people give their own values.
+    let fitting = names.iter().filter(|(last, _)| last == near);
+    fitting.min_by_key(|(_, full)| !full.starts_with("dreyer.")).map(|(_, full)| full.clone())
 }
 
 fn quoted(message: &str) -> Option<&str> {

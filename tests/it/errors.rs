@@ -58,7 +58,7 @@ async fn names() {
     42704 ERROR:  unrecognized configuration parameter "dialekt"
     LINE 1: SET dreyer.dialekt = 'adql'
                        ^~~~~~~
-    HINT:  Did you mean "datafusion.sql_parser.dialect"?
+    HINT:  Did you mean "dreyer.dialect"?
 
     26000 ERROR:  prepared statement nothing does not exist
     LINE 1: EXECUTE nothing

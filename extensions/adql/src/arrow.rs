@@ -70,7 +70,12 @@ fn parameters_ahead(parser: &Parser) -> Option<Parameters> {
 }
 
 fn lambda(parser: &mut Parser, parameters: Parameters) -> Result<Expr, ParserError> {
-    let parameter = |parser: &mut Parser| Ok(LambdaFunctionParameter { name: parser.parse_identifier()?, data_type: None });
+    let parameter = |parser: &mut Parser| {
+        Ok(LambdaFunctionParameter {
+            name: parser.parse_identifier()?,
+            data_type: None,
+        })
+    };
     let params = match parameters {
         Parameters::Bare => OneOrManyWithParens::One(parameter(parser)?),
         Parameters::List(_) => {
@@ -82,7 +87,11 @@ fn lambda(parser: &mut Parser, parameters: Parameters) -> Result<Expr, ParserErr
     };
     parser.expect_token(&Token::Arrow)?;
     let body = Box::new(parser.parse_expr()?);
-    Ok(Expr::Lambda(LambdaFunction { params, body, syntax: LambdaSyntax::Arrow }))
+    Ok(Expr::Lambda(LambdaFunction {
+        params,
+        body,
+        syntax: LambdaSyntax::Arrow,
+    }))
 }
 
 /// Does a lambda start at the parser's next token, with its body `body` significant tokens on?
@@ -96,8 +105,7 @@ fn starts_lambda(parser: &Parser, body: usize) -> bool {
             Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_) | Token::Number(..) | Token::Placeholder(_)
         )
     };
-    let literal = literal_at(body)
-        || (parser.peek_nth_token_ref(body).token == Token::Minus && literal_at(body + 1));
+    let literal = literal_at(body) || (parser.peek_nth_token_ref(body).token == Token::Minus && literal_at(body + 1));
     !literal || HIGHER_ORDER.iter().any(|known| known.eq_ignore_ascii_case(function))
 }
 
@@ -144,33 +152,61 @@ mod tests {
             lambdas += usize::from(matches!(expr, Expr::Lambda(_)));
             std::ops::ControlFlow::Continue(())
         });
-        let Statement::Query(query) = &statements[0] else { panic!("not a query") };
-        let SetExpr::Select(select) = query.body.as_ref() else { panic!("not a select") };
+        let Statement::Query(query) = &statements[0] else {
+            panic!("not a query")
+        };
+        let SetExpr::Select(select) = query.body.as_ref() else {
+            panic!("not a select")
+        };
         format!("{lambdas}: {}", select.projection[0])
     }
 
     #[test]
     fn lambdas() {
-        assert_eq!(shown("SELECT array_filter(mag, m -> m < 18)"), "1: array_filter(mag, m -> m < 18)");
+        assert_eq!(
+            shown("SELECT array_filter(mag, m -> m < 18)"),
+            "1: array_filter(mag, m -> m < 18)"
+        );
         assert_eq!(shown("SELECT f(x, (a, b) -> a + b)"), "1: f(x, (a, b) -> a + b)");
         assert_eq!(shown("SELECT f(x, (a) -> a + 1)"), "1: f(x, (a) -> a + 1)");
-        assert_eq!(shown("SELECT array_transform(x, e -> 1)"), "1: array_transform(x, e -> 1)");
+        assert_eq!(
+            shown("SELECT array_transform(x, e -> 1)"),
+            "1: array_transform(x, e -> 1)"
+        );
         assert_eq!(
             shown("SELECT array_transform(x, e -> array_filter(e, v -> v > -1))"),
             "2: array_transform(x, e -> array_filter(e, v -> v > -1))"
         );
-        assert_eq!(shown("SELECT array_filter(lambda, lambda -> lambda > 5)"), "1: array_filter(lambda, lambda -> lambda > 5)");
+        assert_eq!(
+            shown("SELECT array_filter(lambda, lambda -> lambda > 5)"),
+            "1: array_filter(lambda, lambda -> lambda > 5)"
+        );
     }
 
     #[test]
     fn json_members() {
-        assert_eq!(shown("SELECT meta -> 'filter' = 'r' FROM t"), "0: meta -> 'filter' = 'r'");
+        assert_eq!(
+            shown("SELECT meta -> 'filter' = 'r' FROM t"),
+            "0: meta -> 'filter' = 'r'"
+        );
         assert_eq!(shown("SELECT (meta) -> 'filter' FROM t"), "0: (meta) -> 'filter'");
-        assert_eq!(shown("SELECT t.meta -> 'a' -> 'b' ->> 'c' FROM t"), "0: t.meta -> 'a' -> 'b' ->> 'c'");
-        assert_eq!(shown("SELECT coalesce(x, meta -> 'a') FROM t"), "0: coalesce(x, meta -> 'a')");
-        assert_eq!(shown("SELECT coalesce(x, meta -> -1) FROM t"), "0: coalesce(x, meta -> -1)");
+        assert_eq!(
+            shown("SELECT t.meta -> 'a' -> 'b' ->> 'c' FROM t"),
+            "0: t.meta -> 'a' -> 'b' ->> 'c'"
+        );
+        assert_eq!(
+            shown("SELECT coalesce(x, meta -> 'a') FROM t"),
+            "0: coalesce(x, meta -> 'a')"
+        );
+        assert_eq!(
+            shown("SELECT coalesce(x, meta -> -1) FROM t"),
+            "0: coalesce(x, meta -> -1)"
+        );
         assert_eq!(shown("SELECT length(meta -> k) FROM t"), "0: length(meta -> k)");
         assert_eq!(shown("SELECT NOT meta -> 'a' FROM t"), "0: NOT meta -> 'a'");
-        assert_eq!(shown("SELECT array_transform(x, e -> e -> 'a')"), "1: array_transform(x, e -> e -> 'a')");
+        assert_eq!(
+            shown("SELECT array_transform(x, e -> e -> 'a')"),
+            "1: array_transform(x, e -> e -> 'a')"
+        );
     }
 }

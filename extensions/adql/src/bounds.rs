@@ -115,7 +115,9 @@ impl Bounds {
             }
             Token::Word(word) if word.quote_style.is_none() => self.word(word.keyword),
             Token::Period => Before::Operator,
-            Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) => Before::Operand,
+            Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) => {
+                Before::Operand
+            }
             Token::Lt if self.before == Before::Type => {
                 self.here.tight += NESTED_TYPE;
                 Before::Operator
@@ -190,7 +192,14 @@ impl Bounds {
             }
             Keyword::CASE => {
                 let around = self.depth() + 1;
-                self.outer.push(std::mem::replace(&mut self.here, Level { is_case: true, around, ..Level::default() }));
+                self.outer.push(std::mem::replace(
+                    &mut self.here,
+                    Level {
+                        is_case: true,
+                        around,
+                        ..Level::default()
+                    },
+                ));
                 Before::Operand
             }
             Keyword::END if self.here.is_case && !named => {
@@ -202,7 +211,13 @@ impl Bounds {
                 Before::Operand
             }
             // The last words of operators of several words.
-            Keyword::ZONE | Keyword::TO | Keyword::FROM | Keyword::ESCAPE | Keyword::ALL | Keyword::ANY | Keyword::SOME => Before::Operator,
+            Keyword::ZONE
+            | Keyword::TO
+            | Keyword::FROM
+            | Keyword::ESCAPE
+            | Keyword::ALL
+            | Keyword::ANY
+            | Keyword::SOME => Before::Operator,
             Keyword::ARRAY | Keyword::STRUCT => Before::Type,
             Keyword::PIVOT | Keyword::UNPIVOT | Keyword::MATCH_RECOGNIZE => Before::Pivot,
             Keyword::NOT
@@ -268,7 +283,11 @@ mod tests {
     fn chains_are_bounded() {
         for link in LINKS {
             assert_eq!(kind(&chain(link, 240)), None, "{link}");
-            assert_eq!(kind(&chain(link, MAX_OPERATORS + 1)), Some(ErrorKind::TooComplex), "{link}");
+            assert_eq!(
+                kind(&chain(link, MAX_OPERATORS + 1)),
+                Some(ErrorKind::TooComplex),
+                "{link}"
+            );
         }
         assert_eq!(kind(&chain("UNION SELECT 1, 2 ", 240)), None);
         assert_eq!(kind(&chain("UNION SELECT 1, 2 ", 260)), Some(ErrorKind::TooComplex));
@@ -277,7 +296,13 @@ mod tests {
 
     #[test]
     fn parentheses_carry_their_depth() {
-        let left = |n: usize| format!("SELECT {}1{} FROM t", "(".repeat(n), format!("{})", "+ 1 ".repeat(100)).repeat(n));
+        let left = |n: usize| {
+            format!(
+                "SELECT {}1{} FROM t",
+                "(".repeat(n),
+                format!("{})", "+ 1 ".repeat(100)).repeat(n)
+            )
+        };
         assert_eq!(kind(&left(9)), None);
         assert_eq!(kind(&left(11)), Some(ErrorKind::TooComplex));
     }
@@ -296,7 +321,12 @@ mod tests {
 
     #[test]
     fn nesting_is_bounded() {
-        for (open, close) in [("(", ")"), ("CASE WHEN ", " THEN 1 END"), ("NULLABLE(", ")"), ("[", "]")] {
+        for (open, close) in [
+            ("(", ")"),
+            ("CASE WHEN ", " THEN 1 END"),
+            ("NULLABLE(", ")"),
+            ("[", "]"),
+        ] {
             let sql = |n: usize| format!("SELECT {}1{}", open.repeat(n), close.repeat(n));
             assert_eq!(kind(&sql(100)), None, "{open}");
             assert_eq!(kind(&sql(200)), Some(ErrorKind::TooComplex), "{open}");
@@ -304,11 +334,19 @@ mod tests {
         let types = format!("SELECT CAST(x AS {}INT{})", "ARRAY<".repeat(100), ">".repeat(100));
         assert_eq!(kind(&types), None);
         on_eight_megabytes(move || parse(&types).is_ok());
-        assert_eq!(kind(&format!("SELECT CAST(x AS {}INT)", "ARRAY<".repeat(200))), Some(ErrorKind::TooComplex));
+        assert_eq!(
+            kind(&format!("SELECT CAST(x AS {}INT)", "ARRAY<".repeat(200))),
+            Some(ErrorKind::TooComplex)
+        );
     }
 
     fn on_eight_megabytes<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-        thread::Builder::new().stack_size(8 << 20).spawn(work).unwrap().join().unwrap()
+        thread::Builder::new()
+            .stack_size(8 << 20)
+            .spawn(work)
+            .unwrap()
+            .join()
+            .unwrap()
     }
 
     /// The longest chain that is let through is parsed, lowered, printed, cloned and dropped.
@@ -317,10 +355,15 @@ mod tests {
         let mut links = LINKS.to_vec();
         links.push("UNION SELECT 1 ");
         for link in links {
-            let longest = (1..=MAX_OPERATORS).rev().find(|n| kind(&chain(link, *n)).is_none()).unwrap();
+            let longest = (1..=MAX_OPERATORS)
+                .rev()
+                .find(|n| kind(&chain(link, *n)).is_none())
+                .unwrap();
             on_eight_megabytes(move || {
                 // Some of the links are no SQL: then they have no tree either.
-                let Ok(mut statements) = parse(&chain(link, longest)) else { return };
+                let Ok(mut statements) = parse(&chain(link, longest)) else {
+                    return;
+                };
                 lower(&mut statements[0], Language::Adql).unwrap();
                 let copy = statements.clone();
                 assert_eq!(copy[0].to_string().len(), statements[0].to_string().len());

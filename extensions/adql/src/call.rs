@@ -1,7 +1,8 @@
 //! Looking at a function call in the syntax tree: its name, and its plain positional arguments.
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, Value,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
+    ObjectNamePart, Value,
 };
 use sqlparser::tokenizer::Span;
 
@@ -27,14 +28,23 @@ pub(crate) fn name_span(function: &Function) -> Span {
 /// Gives a call another name, keeping its place.
 pub(crate) fn rename(function: &mut Function, name: &str) {
     let span = name_span(function);
-    function.name = ObjectName::from(Ident { value: name.to_owned(), quote_style: None, span });
+    function.name = ObjectName::from(Ident {
+        value: name.to_owned(),
+        quote_style: None,
+        span,
+    });
 }
 
 /// The argument list of a plain call: no FILTER, OVER, DISTINCT or ordering.
 pub(crate) fn plain_list(function: &Function) -> Option<&FunctionArgumentList> {
-    let plain = function.filter.is_none() && function.over.is_none() && function.within_group.is_empty() && function.null_treatment.is_none();
+    let plain = function.filter.is_none()
+        && function.over.is_none()
+        && function.within_group.is_empty()
+        && function.null_treatment.is_none();
     match &function.args {
-        FunctionArguments::List(list) if plain && list.clauses.is_empty() && list.duplicate_treatment.is_none() => Some(list),
+        FunctionArguments::List(list) if plain && list.clauses.is_empty() && list.duplicate_treatment.is_none() => {
+            Some(list)
+        }
         _ => None,
     }
 }

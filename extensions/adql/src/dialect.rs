@@ -150,7 +150,11 @@ mod tests {
 
     fn round_trip(sql: &str) -> String {
         match Parser::parse_sql(dialect(), sql) {
-            Ok(statements) => statements.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            Ok(statements) => statements
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; "),
             Err(error) => error.to_string(),
         }
     }
@@ -158,7 +162,11 @@ mod tests {
     #[test]
     fn postgres_rules_stay_on() {
         assert!(dialect().is::<PostgreSqlDialect>());
-        for sql in ["SELECT a::INT FROM t", "SELECT ARRAY[1, 2] @> ARRAY[1]", "SELECT x FROM t FOR UPDATE"] {
+        for sql in [
+            "SELECT a::INT FROM t",
+            "SELECT ARRAY[1, 2] @> ARRAY[1]",
+            "SELECT x FROM t FOR UPDATE",
+        ] {
             assert_eq!(round_trip(sql), sql);
         }
     }
@@ -170,7 +178,11 @@ mod tests {
 
     #[test]
     fn geometry_words_are_functions_and_names() {
-        for sql in ["SELECT POINT(1, 2)", "SELECT box, circle, point, polygon FROM t", "SELECT CIRCLE('ICRS', 1, 2, 3) AS circle"] {
+        for sql in [
+            "SELECT POINT(1, 2)",
+            "SELECT box, circle, point, polygon FROM t",
+            "SELECT CIRCLE('ICRS', 1, 2, 3) AS circle",
+        ] {
             assert_eq!(round_trip(sql), sql);
         }
     }

@@ -44,7 +44,12 @@ pub struct Error {
 impl Error {
     /// An error with neither place nor hint.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), span: None, hint: None }
+        Self {
+            kind,
+            message: message.into(),
+            span: None,
+            hint: None,
+        }
     }
 
     /// The same error with the place of the fault; an empty span says nothing and is dropped.
@@ -104,9 +109,12 @@ impl Error {
     }
 
     pub(crate) fn too_many_operators(limit: usize, span: Span) -> Self {
-        Self::new(ErrorKind::TooComplex, format!("more than {limit} operators in one expression"))
-            .at(span)
-            .hint("use IN (...), or join a table that holds the values")
+        Self::new(
+            ErrorKind::TooComplex,
+            format!("more than {limit} operators in one expression"),
+        )
+        .at(span)
+        .hint("use IN (...), or join a table that holds the values")
     }
 
     pub(crate) fn too_deep() -> Self {
@@ -116,13 +124,18 @@ impl Error {
 
     pub(crate) fn ambiguous(what: &str, name: &str, candidates: &[String], span: Span) -> Self {
         let quoted: Vec<String> = candidates.iter().map(|c| format!("\"{c}\"")).collect();
-        Self::new(ErrorKind::AmbiguousName, format!("{what} {name} could be {}", quoted.join(" or ")))
-            .at(span)
-            .hint("put the one you mean in double quotes")
+        Self::new(
+            ErrorKind::AmbiguousName,
+            format!("{what} {name} could be {}", quoted.join(" or ")),
+        )
+        .at(span)
+        .hint("put the one you mean in double quotes")
     }
 
     pub(crate) fn not_adql(what: impl std::fmt::Display, span: Span, hint: impl Into<String>) -> Self {
-        Self::new(ErrorKind::NotAdql, format!("ADQL 2.1 has no {what}")).at(span).hint(hint)
+        Self::new(ErrorKind::NotAdql, format!("ADQL 2.1 has no {what}"))
+            .at(span)
+            .hint(hint)
     }
 
     pub(crate) fn breaks_adql(rule: impl Into<String>, span: Span, hint: impl Into<String>) -> Self {
@@ -147,7 +160,9 @@ impl From<ParserError> for Error {
     fn from(fault: ParserError) -> Self {
         match fault {
             ParserError::RecursionLimitExceeded => Self::too_deep(),
-            ParserError::TokenizerError(message) | ParserError::ParserError(message) => Self::from_parser_message(&message),
+            ParserError::TokenizerError(message) | ParserError::ParserError(message) => {
+                Self::from_parser_message(&message)
+            }
         }
     }
 }
@@ -160,7 +175,10 @@ impl Error {
         let (text, location) = split_location(message);
         let mut error = Self::new(ErrorKind::Syntax, text);
         error.span = location.map(point);
-        let Some((expected, found)) = text.strip_prefix("Expected: ").and_then(|rest| rest.split_once(", found: ")) else {
+        let Some((expected, found)) = text
+            .strip_prefix("Expected: ")
+            .and_then(|rest| rest.split_once(", found: "))
+        else {
             return error;
         };
         if found == "EOF" {
@@ -203,7 +221,10 @@ mod tests {
     fn place_is_read_from_the_parser() {
         let error = Error::from_parser_message("sql parser error: Expected: x, found: y at Line: 3, Column: 14");
         assert_eq!(error.message, "Expected: x, found: y");
-        assert_eq!(error.span.map(|span| (span.start.line, span.start.column)), Some((3, 14)));
+        assert_eq!(
+            error.span.map(|span| (span.start.line, span.start.column)),
+            Some((3, 14))
+        );
         assert_eq!(Error::from_parser_message("at Line: x").span, None);
     }
 }

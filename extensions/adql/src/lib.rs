@@ -29,6 +29,8 @@ mod lower;
 mod names;
 mod parse;
 mod prefix;
+#[cfg(test)]
+mod robustness;
 mod source;
 mod split;
 mod strict;

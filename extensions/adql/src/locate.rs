@@ -16,7 +16,10 @@ use crate::dialect;
 /// ```
 pub fn locate_call(sql: &str, function: &str, argument: Option<usize>) -> Option<Span> {
     let tokens = Tokenizer::new(dialect(), sql).tokenize_with_location().ok()?;
-    let tokens: Vec<&TokenWithSpan> = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
+    let tokens: Vec<&TokenWithSpan> = tokens
+        .iter()
+        .filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF))
+        .collect();
     let name_at = tokens.windows(2).position(|pair| match pair {
         [name, open] => is_word(name, function) && open.token == Token::LParen,
         _ => false,
@@ -49,7 +52,10 @@ impl Call {
             match token.token {
                 Token::RParen if depth == 0 => {
                     arguments.extend(current);
-                    return Self { arguments, close: Some(token.span) };
+                    return Self {
+                        arguments,
+                        close: Some(token.span),
+                    };
                 }
                 Token::Comma if depth == 0 => {
                     arguments.push(current.take().unwrap_or(token.span));
@@ -78,11 +84,18 @@ mod tests {
 
     #[test]
     fn calls_and_arguments() {
-        let sql = "SELECT circle AS c\nFROM t WHERE 1 = CONTAINS(POINT('ICRS', ra, dec), Circle (10,\n f(1, 2), 1/60.))";
-        assert_eq!(text(sql, "circle", None).as_deref(), Some("Circle (10,\n f(1, 2), 1/60.)"));
+        let sql =
+            "SELECT circle AS c\nFROM t WHERE 1 = CONTAINS(POINT('ICRS', ra, dec), Circle (10,\n f(1, 2), 1/60.))";
+        assert_eq!(
+            text(sql, "circle", None).as_deref(),
+            Some("Circle (10,\n f(1, 2), 1/60.)")
+        );
         assert_eq!(text(sql, "CIRCLE", Some(1)).as_deref(), Some("f(1, 2)"));
         assert_eq!(text(sql, "circle", Some(2)).as_deref(), Some("1/60."));
-        assert_eq!(text(sql, "contains", Some(0)).as_deref(), Some("POINT('ICRS', ra, dec)"));
+        assert_eq!(
+            text(sql, "contains", Some(0)).as_deref(),
+            Some("POINT('ICRS', ra, dec)")
+        );
         assert_eq!(text(sql, "circle", Some(3)), None);
         assert_eq!(text(sql, "polygon", None), None);
         assert_eq!(text("SELECT f(", "f", None).as_deref(), Some("f"));

@@ -3,7 +3,8 @@
 use sqlparser::ast::Statement;
 use sqlparser::parser::Parser;
 
-use crate::{Error, dialect, split};
+use crate::error::point;
+use crate::{Error, ErrorKind, dialect, location_at, split};
 
 /// The statements of a text, in the dialect of this crate, not lowered.
 ///
@@ -14,5 +15,12 @@ use crate::{Error, dialect, split};
 pub fn parse(sql: &str) -> Result<Vec<Statement>, Error> {
     // Measures the text before a tree is built from it; see `bounds`.
     split(sql)?;
-    Parser::parse_sql(dialect(), sql).map_err(Error::from)
+    Parser::parse_sql(dialect(), sql).map_err(|fault| {
+        let mut error = Error::from(fault);
+        if error.kind == ErrorKind::Syntax && error.span.is_none() {
+            // The parser names no place when it runs out of text.
+            error.span = Some(point(location_at(sql, sql.trim_end().chars().count() + 1)));
+        }
+        error
+    })
 }

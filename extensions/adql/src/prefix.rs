@@ -75,7 +75,10 @@ pub(crate) fn parse(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
 fn opens_query(token: &Token) -> bool {
     match token {
         Token::LParen => true,
-        Token::Word(word) => matches!(word.keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::TABLE | Keyword::FROM),
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::TABLE | Keyword::FROM
+        ),
         _ => false,
     }
 }
@@ -109,7 +112,10 @@ fn position(parser: &mut Parser) -> Result<Expr, ParserError> {
     parser.expect_keyword_is(Keyword::IN)?;
     let text = parser.parse_expr()?;
     parser.expect_token(&Token::RParen)?;
-    Ok(Expr::Position { expr: Box::new(expr), r#in: Box::new(text) })
+    Ok(Expr::Position {
+        expr: Box::new(expr),
+        r#in: Box::new(text),
+    })
 }
 
 #[cfg(test)]
@@ -123,7 +129,10 @@ mod tests {
 
     fn shown(expr: &str) -> String {
         match Parser::parse_sql(dialect(), &format!("SELECT {expr} FROM t")) {
-            Ok(statements) => statements[0].to_string().replacen("SELECT ", "", 1).replacen(" FROM t", "", 1),
+            Ok(statements) => statements[0]
+                .to_string()
+                .replacen("SELECT ", "", 1)
+                .replacen(" FROM t", "", 1),
             Err(error) => error.to_string(),
         }
     }
@@ -156,8 +165,24 @@ mod tests {
 
     #[test]
     fn words_that_are_columns() {
-        for word in ["position", "floor", "convert", "overlay", "substring", "trim", "extract", "array", "ceil"] {
-            for expr in [word.to_owned(), format!("t.{word}"), format!("{word}.x"), format!("{word} + 1"), format!("f({word}, {word})")] {
+        for word in [
+            "position",
+            "floor",
+            "convert",
+            "overlay",
+            "substring",
+            "trim",
+            "extract",
+            "array",
+            "ceil",
+        ] {
+            for expr in [
+                word.to_owned(),
+                format!("t.{word}"),
+                format!("{word}.x"),
+                format!("{word} + 1"),
+                format!("f({word}, {word})"),
+            ] {
                 assert_eq!(shown(&expr), expr);
             }
         }
@@ -167,7 +192,12 @@ mod tests {
     #[test]
     fn mistakes_cost_no_more_than_the_text() {
         // Without optimisation a level of FROM needs more than the 2 MiB that a test starts with.
-        thread::Builder::new().stack_size(8 << 20).spawn(mistakes).unwrap().join().unwrap();
+        thread::Builder::new()
+            .stack_size(8 << 20)
+            .spawn(mistakes)
+            .unwrap()
+            .join()
+            .unwrap();
     }
 
     fn mistakes() {
@@ -215,9 +245,18 @@ mod tests {
             let _ = Parser::parse_sql(dialect(), &level(open, close));
             assert!(start.elapsed() < Duration::from_secs(5), "{open}");
         }
-        for (open, close) in [("(", ")"), ("(SELECT * FROM ", ")"), ("LATERAL (SELECT * FROM ", ")"), ("(a JOIN ", ")"), ("f(", ")")] {
+        for (open, close) in [
+            ("(", ")"),
+            ("(SELECT * FROM ", ")"),
+            ("LATERAL (SELECT * FROM ", ")"),
+            ("(a JOIN ", ")"),
+            ("f(", ")"),
+        ] {
             let start = Instant::now();
-            let _ = Parser::parse_sql(dialect(), &format!("SELECT * FROM {}t +{}", open.repeat(40), close.repeat(40)));
+            let _ = Parser::parse_sql(
+                dialect(),
+                &format!("SELECT * FROM {}t +{}", open.repeat(40), close.repeat(40)),
+            );
             assert!(start.elapsed() < Duration::from_secs(5), "FROM {open}");
         }
     }

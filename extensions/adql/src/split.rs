@@ -7,7 +7,6 @@
 use sqlparser::tokenizer::{Location, Span, Token, Tokenizer};
 
 use crate::bounds::Bounds;
-use crate::source::byte_offset;
 use crate::{Error, dialect};
 
 /// One statement of a text.
@@ -67,7 +66,12 @@ struct Places<'a> {
 
 impl<'a> Places<'a> {
     fn new(sql: &'a str) -> Self {
-        Self { rest: sql.char_indices(), at: Location::new(1, 1), chars: 0, end: sql.len() }
+        Self {
+            rest: sql.char_indices(),
+            at: Location::new(1, 1),
+            chars: 0,
+            end: sql.len(),
+        }
     }
 
     /// Characters and bytes before `location`.
@@ -75,7 +79,11 @@ impl<'a> Places<'a> {
         while self.at < location {
             let Some((_, ch)) = self.rest.next() else { break };
             self.chars += 1;
-            self.at = if ch == '\n' { Location::new(self.at.line + 1, 1) } else { Location::new(self.at.line, self.at.column + 1) };
+            self.at = if ch == '\n' {
+                Location::new(self.at.line + 1, 1)
+            } else {
+                Location::new(self.at.line, self.at.column + 1)
+            };
         }
         (self.chars, self.end - self.rest.as_str().len())
     }
@@ -83,13 +91,12 @@ impl<'a> Places<'a> {
     fn piece(&mut self, sql: &'a str, span: Span) -> Option<Piece<'a>> {
         let (offset, from) = self.before(span.start);
         let (_, to) = self.before(span.end);
-        Some(Piece { text: sql.get(from..to)?, offset, byte_offset: from })
+        Some(Piece {
+            text: sql.get(from..to)?,
+            offset,
+            byte_offset: from,
+        })
     }
-}
-
-/// The text of a span; the slow way, for single look-ups.
-pub(crate) fn slice(sql: &str, span: Span) -> &str {
-    sql.get(byte_offset(sql, span.start)..byte_offset(sql, span.end)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -115,7 +122,10 @@ mod tests {
 
     #[test]
     fn comments_around_are_dropped_and_within_are_kept() {
-        assert_eq!(texts("-- a\n SELECT 1 -- b\n + 1 -- c\n; SELECT 2 -- d"), ["SELECT 1 -- b\n + 1", "SELECT 2"]);
+        assert_eq!(
+            texts("-- a\n SELECT 1 -- b\n + 1 -- c\n; SELECT 2 -- d"),
+            ["SELECT 1 -- b\n + 1", "SELECT 2"]
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ mod rule;
 mod strategy;
 
 pub use codec::CrossMatchCodec;
-pub use exec::{CrossMatchExec, Mode};
+pub use exec::{CrossMatchExec, Estimate, Mode, Position, Side};
 pub use node::CrossMatch;
 pub use planner::CrossMatchPlanner;
 pub use rule::CrossMatchRule;

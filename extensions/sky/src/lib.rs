@@ -20,7 +20,6 @@ use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
-use datafusion::prelude::SessionConfig;
 use datafusion_proto::physical_plan::PhysicalExtensionCodec;
 use dreyer_tiling::{SkyOptions, TilingSources};
 
@@ -40,7 +39,7 @@ pub trait SkyExt {
 
 impl SkyExt for SessionStateBuilder {
     fn with_sky(mut self) -> Self {
-        let config = self.config().take().unwrap_or_else(SessionConfig::new);
+        let config = self.config().take().unwrap_or_default();
         let config = config
             .with_option_extension(SkyOptions::default())
             .with_extension(Arc::new(TilingSources(vec![Arc::new(hats::HatsTilingSource)])));

@@ -49,6 +49,7 @@ pub(super) const TYPES: &[TypeRow] = &[
     row(Type::UUID, "uuid", 'U'),
     row(Type::RECORD, "record", 'P'),
     row(Type::VOID, "void", 'P'),
+    row(Type::TRIGGER, "trigger", 'P'),
     row(Type::ANY, "\"any\"", 'P'),
     row(Type::ANYELEMENT, "anyelement", 'P'),
     row(Type::ANYARRAY, "anyarray", 'P'),

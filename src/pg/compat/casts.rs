@@ -15,7 +15,7 @@ use super::{expression, last_part, schema_part, sql_error};
 const TYPED: &[&str] = &["oid", "xid", "name", "char", "regproc", "inet"];
 
 /// Types of numbers that show as names. Each has a function of its name, and another with `out` after it.
-const NAMED: &[&str] = &["regclass", "regtype", "regnamespace", "regrole"];
+const NAMED: &[&str] = &["regclass", "regtype", "regnamespace", "regrole", "regprocedure", "regoper", "regoperator"];
 
 /// Types kept as others: of the catalogue itself, and domains of information_schema.
 const STAND_INS: &[(&str, &str)] = &[

@@ -2,10 +2,11 @@
 //! be of a shape that the engine cannot plan, need not be planned: it becomes NULL.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArguments, GroupByExpr, JoinOperator, Query, Select, SelectItem, SetExpr, SetOperator, TableFactor,
-    TableWithJoins, Value,
+    TableWithJoins, Value, Visit, Visitor,
 };
 
 use super::super::catalog::is_always_empty;
@@ -109,24 +110,39 @@ fn rowless_factor(factor: &TableFactor, common: &HashSet<String>) -> bool {
     }
 }
 
-/// Whether the select list aggregates without GROUP BY.
+/// Whether the select list aggregates without GROUP BY. What subqueries in it aggregate is their own affair.
 fn aggregates(select: &Select) -> bool {
-    struct Find(bool);
-    impl datafusion::sql::sqlparser::ast::Visitor for Find {
+    #[derive(Default)]
+    struct Find {
+        depth: usize,
+        found: bool,
+    }
+    impl Visitor for Find {
         type Break = ();
-        fn pre_visit_expr(&mut self, expr: &Expr) -> std::ops::ControlFlow<()> {
-            if let Expr::Function(function) = expr {
-                self.0 |= last_part(&function.name).is_some_and(|name| AGGREGATES.contains(&name.as_str()));
+
+        fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+            self.depth += 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+            self.depth -= 1;
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            if let (Expr::Function(function), 0) = (expr, self.depth) {
+                self.found |= last_part(&function.name).is_some_and(|name| AGGREGATES.contains(&name.as_str()));
             }
-            std::ops::ControlFlow::Continue(())
+            ControlFlow::Continue(())
         }
     }
     if !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty()) {
         return false;
     }
-    let mut find = Find(select.having.is_some());
+    let mut find = Find { found: select.having.is_some(), ..Find::default() };
     for item in &select.projection {
-        let _ = datafusion::sql::sqlparser::ast::Visit::visit(item, &mut find);
+        let _ = item.visit(&mut find);
     }
-    find.0
+    find.found
 }

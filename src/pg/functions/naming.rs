@@ -40,7 +40,17 @@ pub(super) const ROWS: &[Row] = &[
         number_of(arguments, |name| (name == door.user).then_some(10), "role", ErrorKind::UndefinedObject)
     }),
     looking("regroleout", Type::TEXT, |door, arguments| Ok(name_of(arguments, |oid| (oid == 10).then(|| door.user.clone())))),
-    looking("regprocout", Type::TEXT, |door, arguments| {
+    looking("regprocedure", Type::OID, |door, arguments| {
+        let snapshot = door.snapshot();
+        let named = |name: &str| snapshot.routines.iter().find(|routine| routine.name == name).map(|routine| routine.oid);
+        number_of(arguments, named, "function", ErrorKind::UndefinedFunction)
+    }),
+    // Operators have no rows of their own here, so none has a name.
+    pure("regoper", Type::OID, |arguments| number_of(arguments, |_| None, "operator", ErrorKind::UndefinedFunction)),
+    pure("regoperator", Type::OID, |arguments| number_of(arguments, |_| None, "operator", ErrorKind::UndefinedFunction)),
+    pure("regoperout", Type::TEXT, |arguments| Ok(name_of(arguments, |_| None))),
+    pure("regoperatorout", Type::TEXT, |arguments| Ok(name_of(arguments, |_| None))),
+    looking("regprocedureout", Type::TEXT, |door, arguments| {
         let snapshot = door.snapshot();
         Ok(name_of(arguments, |oid| snapshot.routine(oid).map(|routine| routine.name.clone())))
     }),
@@ -74,6 +84,7 @@ pub(super) const ROWS: &[Row] = &[
     pure("quote_nullable", Type::TEXT, |arguments| {
         Ok(some_text(Some(text(arguments, 0).map_or_else(|| "NULL".to_owned(), |text| literal(&text)))))
     }),
+    pure("format", Type::TEXT, |arguments| Ok(some_text(text(arguments, 0).map(|pattern| filled(&pattern, arguments))))),
     pure("parse_ident", Type::TEXT_ARRAY, |arguments| {
         let parts = text(arguments, 0).map(|name| name_parts(&name)).unwrap_or_default();
         Ok(super::arrays::texts(parts))
@@ -93,6 +104,38 @@ pub(super) const ROWS: &[Row] = &[
 
 fn yes(_: &[ScalarValue]) -> Result<ScalarValue> {
     Ok(truth(true))
+}
+
+/// The pattern with `%s`, `%I` and `%L` replaced by the arguments after it, in order or as `%2$s` says.
+fn filled(pattern: &str, arguments: &[ScalarValue]) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut next = 1;
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        let (number, mut tail) = after.split_at(digits);
+        let at = match tail.strip_prefix('$') {
+            Some(behind) => {
+                tail = behind;
+                number.parse().unwrap_or(next)
+            }
+            None => next,
+        };
+        let mut letters = tail.chars();
+        match letters.next() {
+            Some('s') => out.push_str(&text(arguments, at).unwrap_or_default()),
+            Some('I') => out.push_str(&quoted(&text(arguments, at).unwrap_or_default())),
+            Some('L') => out.push_str(&text(arguments, at).map_or_else(|| "NULL".to_owned(), |text| literal(&text))),
+            other => out.extend(other),
+        }
+        if !tail.starts_with('%') {
+            next = at + 1;
+        }
+        rest = letters.as_str();
+    }
+    out.push_str(rest);
+    out
 }
 
 fn literal(text: &str) -> String {
@@ -146,5 +189,17 @@ fn name_of(arguments: &[ScalarValue], find: impl Fn(u32) -> Option<String>) -> S
         Some(0) => some_text(Some("-")),
         Some(oid) => some_text(Some(find(oid).unwrap_or_else(|| oid.to_string()))),
         None => some_text(text(arguments, 0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_filled() {
+        let arguments = ["", "DR 3", "it's", "x"].map(ScalarValue::from);
+        assert_eq!(filled("%I.%s = %L %% %1$s", &arguments), "\"DR 3\".it's = 'x' % DR 3");
+        assert_eq!(filled("%I", &arguments[..1]), "\"\"");
     }
 }

@@ -33,8 +33,8 @@ impl Connection {
             Parsed::Query(query) => query,
         };
         self.transaction.check()?;
-        let (session, door, declared) = (self.session.clone(), Arc::clone(&self.door), declared.to_vec());
-        let planning = tokio::spawn(async move { query.plan(&session, &door, &declared).await });
+        let (session, declared) = (self.session.clone(), declared.to_vec());
+        let planning = tokio::spawn(async move { query.plan(&session, &declared).await });
         let planned = control.watch(&mut self.wire, joined(planning)).await?;
         Ok(Work::Query(Box::new(planned)))
     }

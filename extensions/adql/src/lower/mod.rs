@@ -106,7 +106,11 @@ mod testing {
                 lower(statement, language)?;
                 assert_eq!(statement.to_string(), once, "lowering twice is not lowering once");
             }
-            Ok(statements.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+            Ok(statements
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; "))
         };
         run(sql).unwrap_or_else(|error| {
             let mark = error.span.map(|span| caret(sql, span)).unwrap_or_default();

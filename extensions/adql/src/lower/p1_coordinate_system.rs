@@ -37,7 +37,13 @@ const QUALIFIERS: &[&str] = &[
 ];
 
 /// Calls that certainly make a point, to tell `CIRCLE(NULL, POINT(..), r)` from `CIRCLE(NULL, lat, r)`.
-const POINT_MAKERS: &[&str] = &["centroid", "ivo_epoch_prop_pos", "ivo_geom_transform", "ivo_healpix_center", "point"];
+const POINT_MAKERS: &[&str] = &[
+    "centroid",
+    "ivo_epoch_prop_pos",
+    "ivo_geom_transform",
+    "ivo_healpix_center",
+    "point",
+];
 
 impl VisitorMut for Pass {
     type Break = Box<Error>;
@@ -99,7 +105,10 @@ fn makes_point(expr: &Expr) -> bool {
 }
 
 fn is_icrs(label: &str) -> bool {
-    label.to_uppercase().split_whitespace().all(|word| FRAMES.contains(&word) || QUALIFIERS.contains(&word))
+    label
+        .to_uppercase()
+        .split_whitespace()
+        .all(|word| FRAMES.contains(&word) || QUALIFIERS.contains(&word))
 }
 
 #[cfg(test)]
@@ -107,25 +116,53 @@ mod tests {
     use crate::lower::testing::adql;
 
     fn geometry(call: &str) -> String {
-        adql(&format!("SELECT {call} FROM t")).replacen("SELECT ", "", 1).replacen(" FROM t", "", 1)
+        adql(&format!("SELECT {call} FROM t"))
+            .replacen("SELECT ", "", 1)
+            .replacen(" FROM t", "", 1)
     }
 
     #[test]
     fn labels_of_icrs_are_dropped() {
-        for label in ["''", "'ICRS'", "'icrs'", "'J2000'", "'fk5'", "'ICRS GEOCENTER'", "'FK5 TOPOCENTER SPHERICAL2'", "' '", "NULL"] {
-            assert_eq!(geometry(&format!("POINT({label}, ra, dec)")), "POINT(ra, dec)", "{label}");
+        for label in [
+            "''",
+            "'ICRS'",
+            "'icrs'",
+            "'J2000'",
+            "'fk5'",
+            "'ICRS GEOCENTER'",
+            "'FK5 TOPOCENTER SPHERICAL2'",
+            "' '",
+            "NULL",
+        ] {
+            assert_eq!(
+                geometry(&format!("POINT({label}, ra, dec)")),
+                "POINT(ra, dec)",
+                "{label}"
+            );
             assert_eq!(geometry(&format!("CIRCLE({label}, ra, dec, 1)")), "CIRCLE(ra, dec, 1)");
-            assert_eq!(geometry(&format!("CIRCLE({label}, POINT({label}, ra, dec), 1)")), "CIRCLE(POINT(ra, dec), 1)");
+            assert_eq!(
+                geometry(&format!("CIRCLE({label}, POINT({label}, ra, dec), 1)")),
+                "CIRCLE(POINT(ra, dec), 1)"
+            );
             assert_eq!(geometry(&format!("BOX({label}, ra, dec, 1, 2)")), "BOX(ra, dec, 1, 2)");
-            assert_eq!(geometry(&format!("BOX({label}, POINT(ra, dec), 1, 2)")), "BOX(POINT(ra, dec), 1, 2)");
-            assert_eq!(geometry(&format!("POLYGON({label}, 1, 2, 3, 4, 5, 6)")), "POLYGON(1, 2, 3, 4, 5, 6)");
+            assert_eq!(
+                geometry(&format!("BOX({label}, POINT(ra, dec), 1, 2)")),
+                "BOX(POINT(ra, dec), 1, 2)"
+            );
+            assert_eq!(
+                geometry(&format!("POLYGON({label}, 1, 2, 3, 4, 5, 6)")),
+                "POLYGON(1, 2, 3, 4, 5, 6)"
+            );
             assert_eq!(
                 geometry(&format!("Polygon({label}, POINT({label}, 1, 2), p, q)")),
                 "Polygon(POINT(1, 2), p, q)"
             );
         }
         assert_eq!(geometry("CIRCLE('ICRS', center, 1)"), "CIRCLE(center, 1)");
-        assert_eq!(geometry("CONTAINS(POINT('ICRS', 1, 2), BOX('', 1, 2, 3, 4))"), "CONTAINS(POINT(1, 2), BOX(1, 2, 3, 4))");
+        assert_eq!(
+            geometry("CONTAINS(POINT('ICRS', 1, 2), BOX('', 1, 2, 3, 4))"),
+            "CONTAINS(POINT(1, 2), BOX(1, 2, 3, 4))"
+        );
     }
 
     #[test]
@@ -160,7 +197,10 @@ mod tests {
         HINT: coordinates are never converted silently: leave the argument out for ICRS, or convert with ivo_geom_transform('GALACTIC', 'ICRS', POINT(l, b))
         ");
         for label in ["'ECLIPTIC'", "'FK4'", "'ICRS GALACTIC'", "'B1950'", "'M31'"] {
-            assert!(geometry(&format!("POINT({label}, 1, 2)")).contains("not a coordinate system"), "{label}");
+            assert!(
+                geometry(&format!("POINT({label}, 1, 2)")).contains("not a coordinate system"),
+                "{label}"
+            );
         }
     }
 }

@@ -5,7 +5,8 @@
 //! operand of a set operator limits that operand alone: the operand gets parentheses of its own.
 
 use sqlparser::ast::{
-    Expr, Fetch, Ident, LimitClause, Query, Select, SelectItem, SetExpr, Spanned, Top, TopQuantity, Value, Values, VisitorMut,
+    Expr, Fetch, Ident, LimitClause, Query, Select, SelectItem, SetExpr, Spanned, Top, TopQuantity, Value, Values,
+    VisitorMut,
 };
 use sqlparser::tokenizer::Span;
 
@@ -15,7 +16,11 @@ use crate::Error;
 pub(super) struct Pass;
 
 /// Stands in an operand's place while it moves.
-const EMPTY: SetExpr = SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: vec![] });
+const EMPTY: SetExpr = SetExpr::Values(Values {
+    explicit_row: false,
+    value_keyword: false,
+    rows: vec![],
+});
 
 impl VisitorMut for Pass {
     type Break = Box<Error>;
@@ -62,15 +67,26 @@ fn take_top(select: &mut Select) -> Result<Option<(Expr, Span)>, Error> {
 /// `TOP 3 DISTINCT x` parses as a column named DISTINCT with the alias x.
 pub(crate) fn misplaced_quantifier(select: &Select) -> Result<(), Error> {
     let is_quantifier = |ident: &Ident| {
-        ident.quote_style.is_none() && ["distinct", "all"].iter().any(|word| ident.value.eq_ignore_ascii_case(word))
+        ident.quote_style.is_none()
+            && ["distinct", "all"]
+                .iter()
+                .any(|word| ident.value.eq_ignore_ascii_case(word))
     };
     let found = match select.projection.first() {
-        Some(SelectItem::ExprWithAlias { expr: Expr::Identifier(ident), .. } | SelectItem::UnnamedExpr(Expr::Identifier(ident))) => {
-            Some(ident)
-        }
-        Some(SelectItem::ExprWithAlias { expr: Expr::Function(function), .. } | SelectItem::UnnamedExpr(Expr::Function(function))) => {
-            function.name.0.first().and_then(|part| part.as_ident())
-        }
+        Some(
+            SelectItem::ExprWithAlias {
+                expr: Expr::Identifier(ident),
+                ..
+            }
+            | SelectItem::UnnamedExpr(Expr::Identifier(ident)),
+        ) => Some(ident),
+        Some(
+            SelectItem::ExprWithAlias {
+                expr: Expr::Function(function),
+                ..
+            }
+            | SelectItem::UnnamedExpr(Expr::Function(function)),
+        ) => function.name.0.first().and_then(|part| part.as_ident()),
         _ => None,
     };
     match found.filter(|ident| is_quantifier(ident)) {
@@ -98,8 +114,18 @@ fn rows_of(top: &Top, span: Span) -> Result<Expr, Error> {
 
 fn set_limit(query: &mut Query, rows: Expr, word: &str, span: Span) -> Result<(), Error> {
     match &mut query.limit_clause {
-        None => query.limit_clause = Some(LimitClause::LimitOffset { limit: Some(rows), offset: None, limit_by: vec![] }),
-        Some(LimitClause::LimitOffset { limit: limit @ None, limit_by, .. }) if limit_by.is_empty() => *limit = Some(rows),
+        None => {
+            query.limit_clause = Some(LimitClause::LimitOffset {
+                limit: Some(rows),
+                offset: None,
+                limit_by: vec![],
+            })
+        }
+        Some(LimitClause::LimitOffset {
+            limit: limit @ None,
+            limit_by,
+            ..
+        }) if limit_by.is_empty() => *limit = Some(rows),
         Some(_) => return Err(Error::two_limits(word, "LIMIT", span)),
     }
     Ok(())
@@ -107,7 +133,12 @@ fn set_limit(query: &mut Query, rows: Expr, word: &str, span: Span) -> Result<()
 
 /// Turns `FETCH FIRST n ROWS ONLY` into `LIMIT n`.
 fn fetch(query: &mut Query) -> Result<(), Error> {
-    let Some(Fetch { with_ties, percent, quantity }) = query.fetch.take() else {
+    let Some(Fetch {
+        with_ties,
+        percent,
+        quantity,
+    }) = query.fetch.take()
+    else {
         return Ok(());
     };
     let span = quantity.as_ref().map_or(Span::empty(), Spanned::span);
@@ -133,7 +164,11 @@ fn wrap(operand: &mut SetExpr, rows: Expr) {
         with: None,
         body: Box::new(select),
         order_by: None,
-        limit_clause: Some(LimitClause::LimitOffset { limit: Some(rows), offset: None, limit_by: vec![] }),
+        limit_clause: Some(LimitClause::LimitOffset {
+            limit: Some(rows),
+            offset: None,
+            limit_by: vec![],
+        }),
         fetch: None,
         locks: vec![],
         for_clause: None,

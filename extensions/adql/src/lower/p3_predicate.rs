@@ -8,7 +8,9 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, JoinConstraint, Select, TableFactor, TableWithJoins, UnaryOperator, Value, VisitorMut};
+use sqlparser::ast::{
+    BinaryOperator, Expr, JoinConstraint, Select, TableFactor, TableWithJoins, UnaryOperator, Value, VisitorMut,
+};
 
 use super::Broken;
 use crate::{Error, call, join};
@@ -22,7 +24,12 @@ impl VisitorMut for Pass {
     type Break = Box<Error>;
 
     fn post_visit_select(&mut self, select: &mut Select) -> Broken {
-        let conditions = [&mut select.selection, &mut select.having, &mut select.qualify, &mut select.prewhere];
+        let conditions = [
+            &mut select.selection,
+            &mut select.having,
+            &mut select.qualify,
+            &mut select.prewhere,
+        ];
         conditions.into_iter().flatten().for_each(bare);
         select.from.iter_mut().for_each(joins);
         ControlFlow::Continue(())
@@ -37,13 +44,26 @@ impl VisitorMut for Pass {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> Broken {
         match expr {
-            Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or | BinaryOperator::Xor, left, right } => {
+            Expr::BinaryOp {
+                op: BinaryOperator::And | BinaryOperator::Or | BinaryOperator::Xor,
+                left,
+                right,
+            } => {
                 bare(left);
                 bare(right);
             }
-            Expr::UnaryOp { op: UnaryOperator::Not, expr } => bare(expr),
-            Expr::IsTrue(inner) | Expr::IsNotTrue(inner) | Expr::IsFalse(inner) | Expr::IsNotFalse(inner) => bare(inner),
-            Expr::Case { operand: None, conditions, .. } => conditions.iter_mut().for_each(|when| bare(&mut when.condition)),
+            Expr::UnaryOp {
+                op: UnaryOperator::Not,
+                expr,
+            } => bare(expr),
+            Expr::IsTrue(inner) | Expr::IsNotTrue(inner) | Expr::IsFalse(inner) | Expr::IsNotFalse(inner) => {
+                bare(inner)
+            }
+            Expr::Case {
+                operand: None,
+                conditions,
+                ..
+            } => conditions.iter_mut().for_each(|when| bare(&mut when.condition)),
             Expr::Function(function) => function.filter.iter_mut().for_each(|filter| bare(filter)),
             Expr::BinaryOp { .. } => compare(expr),
             _ => {}
@@ -68,7 +88,9 @@ fn boolean_name(expr: &Expr) -> Option<&'static str> {
     let name = call::name(function)?;
     let (_, boolean) = PREDICATES.iter().find(|(integer, _)| *integer == name)?;
     let list = call::plain_list(function)?;
-    let text = call::positional(list, 1).and_then(call::literal).is_some_and(|(value, _)| matches!(value, Value::SingleQuotedString(_)));
+    let text = call::positional(list, 1)
+        .and_then(call::literal)
+        .is_some_and(|(value, _)| matches!(value, Value::SingleQuotedString(_)));
     (list.args.len() == 2 && !text).then_some(boolean)
 }
 
@@ -103,7 +125,14 @@ fn compare(expr: &mut Expr) {
         inner = *next;
     }
     bare(&mut inner);
-    *expr = if wanted { inner } else { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(inner) } };
+    *expr = if wanted {
+        inner
+    } else {
+        Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: Box::new(inner),
+        }
+    };
 }
 
 fn mirrored(op: &BinaryOperator) -> BinaryOperator {
@@ -146,13 +175,26 @@ mod tests {
 
     #[test]
     fn comparisons() {
-        for call in ["CONTAINS(a, b)", "INTERSECTS(a, b)", "contains(a, b)", "(Contains(a, b))"] {
-            let boolean = if call.starts_with('I') { "sky_intersects(a, b)" } else { "sky_contains(a, b)" };
+        for call in [
+            "CONTAINS(a, b)",
+            "INTERSECTS(a, b)",
+            "contains(a, b)",
+            "(Contains(a, b))",
+        ] {
+            let boolean = if call.starts_with('I') {
+                "sky_intersects(a, b)"
+            } else {
+                "sky_contains(a, b)"
+            };
             for yes in ["= 1", "<> 0", "!= 0", "> 0", ">= 1", "= TRUE"] {
                 assert_eq!(condition(&format!("{call} {yes}")), boolean, "{call} {yes}");
             }
             for no in ["= 0", "<> 1", "!= 1", "< 1", "<= 0", "= false"] {
-                assert_eq!(condition(&format!("{call} {no}")), format!("NOT {boolean}"), "{call} {no}");
+                assert_eq!(
+                    condition(&format!("{call} {no}")),
+                    format!("NOT {boolean}"),
+                    "{call} {no}"
+                );
             }
             assert_eq!(condition(&format!("1 = {call}")), boolean);
             assert_eq!(condition(&format!("(1) = {call}")), boolean);
@@ -169,10 +211,15 @@ mod tests {
         assert_eq!(condition("NOT CONTAINS(a, b)"), "NOT sky_contains(a, b)");
         assert_eq!(condition("NOT CONTAINS(a, b) = 1"), "NOT sky_contains(a, b)");
         assert_eq!(condition("NOT (0 = CONTAINS(a, b))"), "NOT (NOT sky_contains(a, b))");
-        assert_eq!(condition("x AND CONTAINS(a, b) OR INTERSECTS(a, b)"), "x AND sky_contains(a, b) OR sky_intersects(a, b)");
+        assert_eq!(
+            condition("x AND CONTAINS(a, b) OR INTERSECTS(a, b)"),
+            "x AND sky_contains(a, b) OR sky_intersects(a, b)"
+        );
         assert_eq!(condition("CONTAINS(a, b) IS TRUE"), "sky_contains(a, b) IS TRUE");
-        assert_eq!(condition("CASE WHEN CONTAINS(a, b) THEN 1 WHEN 1=CONTAINS(a, b) THEN 2 END = 1"),
-            "CASE WHEN sky_contains(a, b) THEN 1 WHEN sky_contains(a, b) THEN 2 END = 1");
+        assert_eq!(
+            condition("CASE WHEN CONTAINS(a, b) THEN 1 WHEN 1=CONTAINS(a, b) THEN 2 END = 1"),
+            "CASE WHEN sky_contains(a, b) THEN 1 WHEN sky_contains(a, b) THEN 2 END = 1"
+        );
         insta::assert_snapshot!(adql(
             "SELECT COUNT(*) FILTER (WHERE CONTAINS(a, b)) FROM t JOIN u ON CONTAINS(a, b) LEFT JOIN (v JOIN w ON 1=INTERSECTS(a, b)) ON INTERSECTS(a, b) GROUP BY x HAVING CONTAINS(a, b)"
         ), @"SELECT COUNT(*) FILTER (WHERE sky_contains(a, b)) FROM t JOIN u ON sky_contains(a, b) LEFT JOIN (v JOIN w ON sky_intersects(a, b)) ON sky_intersects(a, b) GROUP BY x HAVING sky_contains(a, b)");

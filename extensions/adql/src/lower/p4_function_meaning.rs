@@ -37,9 +37,12 @@ impl VisitorMut for Pass {
                     *expr = operator;
                 }
             }
-            Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. }
-                if self.language == Language::Adql && escape_char.is_none() =>
-            {
+            Expr::Like {
+                pattern, escape_char, ..
+            }
+            | Expr::ILike {
+                pattern, escape_char, ..
+            } if self.language == Language::Adql && escape_char.is_none() => {
                 plain_backslash(pattern, escape_char);
             }
             _ => {}
@@ -69,7 +72,11 @@ impl Pass {
             }
             ("mod", 2) => {
                 let [dividend, divisor] = call::take::<2>(function)?;
-                let operation = Expr::BinaryOp { left: Box::new(operand(dividend)), op: BinaryOperator::Modulo, right: Box::new(operand(divisor)) };
+                let operation = Expr::BinaryOp {
+                    left: Box::new(operand(dividend)),
+                    op: BinaryOperator::Modulo,
+                    right: Box::new(operand(divisor)),
+                };
                 Some(Expr::Nested(Box::new(operation)))
             }
             _ => None,
@@ -80,7 +87,9 @@ impl Pass {
 /// An argument as an operand: in parentheses unless it cannot be torn apart.
 fn operand(expr: Expr) -> Expr {
     match expr {
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_) | Expr::Function(_) | Expr::Nested(_) => expr,
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_) | Expr::Function(_) | Expr::Nested(_) => {
+            expr
+        }
         other => Expr::Nested(Box::new(other)),
     }
 }

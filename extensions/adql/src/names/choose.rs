@@ -81,7 +81,10 @@ mod tests {
         assert_eq!(choose(&Ident::new("RA"), ["RA", "ra", "Ra"]), one("ra"));
         assert_eq!(choose(&Ident::new("RA"), ["RA", "Ra"]), one("RA"));
         assert_eq!(choose(&Ident::new("ra"), ["RA", "RA", "dec"]), one("RA"));
-        assert_eq!(choose(&Ident::new("ra"), ["RA", "Ra"]), Choice::Several(vec!["RA".into(), "Ra".into()]));
+        assert_eq!(
+            choose(&Ident::new("ra"), ["RA", "Ra"]),
+            Choice::Several(vec!["RA".into(), "Ra".into()])
+        );
         assert_eq!(choose(&Ident::new("ra"), ["dec"]), Choice::Nothing);
         assert_eq!(choose(&Ident::with_quote('"', "RA"), ["ra", "RA"]), one("RA"));
         assert_eq!(choose(&Ident::with_quote('"', "RA"), ["ra"]), Choice::Nothing);

@@ -1,8 +1,8 @@
 //! What can be named where: one frame per query, SELECT, statement and lambda, innermost last.
 
 use sqlparser::ast::{
-    Cte, Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias,
-    TableFactor, TableWithJoins,
+    Cte, Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    TableAlias, TableFactor, TableWithJoins,
 };
 
 use super::NameScope;
@@ -38,7 +38,10 @@ pub(super) struct Frames<'a> {
 
 impl<'a> Frames<'a> {
     pub(super) fn new(scope: &'a dyn NameScope) -> Self {
-        Self { scope, open: Vec::new() }
+        Self {
+            scope,
+            open: Vec::new(),
+        }
     }
 
     pub(super) fn close(&mut self) {
@@ -46,11 +49,18 @@ impl<'a> Frames<'a> {
     }
 
     pub(super) fn open_parameters(&mut self, parameters: Vec<String>) {
-        self.open.push(Frame { parameters, ..Frame::default() });
+        self.open.push(Frame {
+            parameters,
+            ..Frame::default()
+        });
     }
 
     /// The frame of a statement that names tables outside any query (INSERT, UPDATE, DELETE).
-    pub(super) fn open_tables<'t>(&mut self, names: &[&ObjectName], tables: impl IntoIterator<Item = &'t TableWithJoins>) {
+    pub(super) fn open_tables<'t>(
+        &mut self,
+        names: &[&ObjectName],
+        tables: impl IntoIterator<Item = &'t TableWithJoins>,
+    ) {
         self.open.push(Frame::default());
         let mut relations: Vec<Relation> = names.iter().map(|name| self.named(name, None)).collect();
         for table in tables {
@@ -61,7 +71,10 @@ impl<'a> Frames<'a> {
 
     /// The frame of a query: its CTEs, and what its ORDER BY sees.
     pub(super) fn open_query(&mut self, query: &Query) {
-        self.open.push(Frame { outputs_first: true, ..Frame::default() });
+        self.open.push(Frame {
+            outputs_first: true,
+            ..Frame::default()
+        });
         for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
             self.add_cte(cte, query.with.as_ref().is_some_and(|with| with.recursive));
         }
@@ -99,7 +112,11 @@ impl<'a> Frames<'a> {
             self.relations_of(table, &mut relations);
         }
         self.top(|frame| frame.relations = relations);
-        let outputs = select.projection.iter().flat_map(|item| self.outputs_of_item(item)).collect();
+        let outputs = select
+            .projection
+            .iter()
+            .flat_map(|item| self.outputs_of_item(item))
+            .collect();
         self.top(|frame| frame.outputs = outputs);
     }
 
@@ -113,12 +130,20 @@ impl<'a> Frames<'a> {
         let name = vec![folded(&cte.alias.name)];
         if recursive {
             let columns = aliased(vec![], &cte.alias);
-            self.top(|frame| frame.ctes.push(Relation { qualifier: name.clone(), columns }));
+            self.top(|frame| {
+                frame.ctes.push(Relation {
+                    qualifier: name.clone(),
+                    columns,
+                })
+            });
         }
         let columns = aliased(self.outputs_of(&cte.query), &cte.alias);
         self.top(|frame| {
             frame.ctes.retain(|other| other.qualifier != name);
-            frame.ctes.push(Relation { qualifier: name, columns });
+            frame.ctes.push(Relation {
+                qualifier: name,
+                columns,
+            });
         });
     }
 
@@ -131,18 +156,26 @@ impl<'a> Frames<'a> {
         match item {
             SelectItem::ExprWithAlias { alias, .. } => vec![folded(alias)],
             SelectItem::UnnamedExpr(Expr::Identifier(ident)) => vec![self.known_or_folded(self.column(ident), ident)],
-            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => match (self.compound(parts), parts.as_slice()) {
-                (Some(found), [.., last]) => vec![self.known_or_folded(found.column, last)],
-                (None, [.., last]) => vec![folded(last)],
-                _ => vec![],
-            },
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => {
+                match (self.compound(parts), parts.as_slice()) {
+                    (Some(found), [.., last]) => vec![self.known_or_folded(found.column, last)],
+                    (None, [.., last]) => vec![folded(last)],
+                    _ => vec![],
+                }
+            }
             SelectItem::Wildcard(_) => {
-                let relations = self.open.last().map(|frame| frame.relations.as_slice()).unwrap_or_default();
+                let relations = self
+                    .open
+                    .last()
+                    .map(|frame| frame.relations.as_slice())
+                    .unwrap_or_default();
                 relations.iter().flat_map(|relation| relation.columns.clone()).collect()
             }
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
                 let parts = idents(name);
-                self.relation(&parts).map(|relation| relation.columns.clone()).unwrap_or_default()
+                self.relation(&parts)
+                    .map(|relation| relation.columns.clone())
+                    .unwrap_or_default()
             }
             _ => vec![],
         }
@@ -164,22 +197,39 @@ impl<'a> Frames<'a> {
 
     fn relations_of_factor(&mut self, factor: &TableFactor, into: &mut Vec<Relation>) {
         match factor {
-            TableFactor::Table { name, alias, args: None, .. } => into.push(self.named(name, alias.as_ref())),
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                ..
+            } => into.push(self.named(name, alias.as_ref())),
             TableFactor::Derived { subquery, alias, .. } => {
                 let columns = self.outputs_of(subquery);
                 if let Some(alias) = alias {
-                    into.push(Relation { qualifier: vec![folded(&alias.name)], columns: aliased(columns, alias) });
+                    into.push(Relation {
+                        qualifier: vec![folded(&alias.name)],
+                        columns: aliased(columns, alias),
+                    });
                 } else {
-                    into.push(Relation { qualifier: vec![], columns });
+                    into.push(Relation {
+                        qualifier: vec![],
+                        columns,
+                    });
                 }
             }
-            TableFactor::NestedJoin { table_with_joins, alias } => {
+            TableFactor::NestedJoin {
+                table_with_joins,
+                alias,
+            } => {
                 let mut inner = Vec::new();
                 self.relations_of(table_with_joins, &mut inner);
                 match alias {
                     Some(alias) => {
                         let columns = inner.into_iter().flat_map(|relation| relation.columns).collect();
-                        into.push(Relation { qualifier: vec![folded(&alias.name)], columns: aliased(columns, alias) });
+                        into.push(Relation {
+                            qualifier: vec![folded(&alias.name)],
+                            columns: aliased(columns, alias),
+                        });
                     }
                     None => into.extend(inner),
                 }
@@ -188,7 +238,10 @@ impl<'a> Frames<'a> {
             | TableFactor::Function { alias: Some(alias), .. }
             | TableFactor::TableFunction { alias: Some(alias), .. }
             | TableFactor::UNNEST { alias: Some(alias), .. } => {
-                into.push(Relation { qualifier: vec![folded(&alias.name)], columns: aliased(vec![], alias) });
+                into.push(Relation {
+                    qualifier: vec![folded(&alias.name)],
+                    columns: aliased(vec![], alias),
+                });
             }
             _ => {}
         }
@@ -209,20 +262,36 @@ impl<'a> Frames<'a> {
             None => self.scope.tables(&exact).unwrap_or_default(),
         };
         match alias {
-            Some(alias) => Relation { qualifier: vec![folded(&alias.name)], columns: aliased(columns, alias) },
-            None => Relation { qualifier: exact, columns },
+            Some(alias) => Relation {
+                qualifier: vec![folded(&alias.name)],
+                columns: aliased(columns, alias),
+            },
+            None => Relation {
+                qualifier: exact,
+                columns,
+            },
         }
     }
 
     fn cte(&self, exact: &str) -> Option<&Relation> {
-        self.open.iter().rev().flat_map(|frame| &frame.ctes).find(|cte| cte.qualifier == [exact])
+        self.open
+            .iter()
+            .rev()
+            .flat_map(|frame| &frame.ctes)
+            .find(|cte| cte.qualifier == [exact])
     }
 
     /// The table or CTE that a name means.
     pub(super) fn table(&self, parts: &[Ident]) -> TableChoice {
         if let [single] = parts {
             for frame in self.open.iter().rev() {
-                match choose(single, frame.ctes.iter().filter_map(|cte| cte.qualifier.first().map(String::as_str))) {
+                match choose(
+                    single,
+                    frame
+                        .ctes
+                        .iter()
+                        .filter_map(|cte| cte.qualifier.first().map(String::as_str)),
+                ) {
                     Choice::Nothing => {}
                     Choice::One(exact) => return TableChoice::Found(vec![exact]),
                     Choice::Several(names) => return TableChoice::Several(names),
@@ -252,9 +321,21 @@ impl<'a> Frames<'a> {
             if frame.parameters.iter().any(|parameter| fits(ident, parameter)) {
                 return Choice::Nothing;
             }
-            let columns = || choose(ident, frame.relations.iter().flat_map(|relation| relation.columns.iter().map(String::as_str)));
+            let columns = || {
+                choose(
+                    ident,
+                    frame
+                        .relations
+                        .iter()
+                        .flat_map(|relation| relation.columns.iter().map(String::as_str)),
+                )
+            };
             let outputs = || choose(ident, frame.outputs.iter().map(String::as_str));
-            let (first, second) = if frame.outputs_first { (outputs(), columns()) } else { (columns(), outputs()) };
+            let (first, second) = if frame.outputs_first {
+                (outputs(), columns())
+            } else {
+                (columns(), outputs())
+            };
             match (first, second) {
                 (Choice::Nothing, Choice::Nothing) => {}
                 (Choice::Nothing, choice) | (choice, _) => return choice,
@@ -266,8 +347,21 @@ impl<'a> Frames<'a> {
     /// The columns of the innermost level that has tables, for names outside expressions (USING).
     pub(super) fn relation(&self, parts: &[Ident]) -> Option<&Relation> {
         self.open.iter().rev().find_map(|frame| {
-            let fitting: Vec<&Relation> = frame.relations.iter().filter(|relation| qualifies(parts, &relation.qualifier)).collect();
-            let tail = |relation: &Relation| relation.qualifier.iter().rev().take(parts.len()).rev().cloned().collect::<Vec<_>>();
+            let fitting: Vec<&Relation> = frame
+                .relations
+                .iter()
+                .filter(|relation| qualifies(parts, &relation.qualifier))
+                .collect();
+            let tail = |relation: &Relation| {
+                relation
+                    .qualifier
+                    .iter()
+                    .rev()
+                    .take(parts.len())
+                    .rev()
+                    .cloned()
+                    .collect::<Vec<_>>()
+            };
             let lower: Vec<String> = parts.iter().map(folded).collect();
             let written: Vec<String> = parts.iter().map(|part| part.value.clone()).collect();
             let by = |wanted: &Vec<String>| fitting.iter().copied().find(|relation| tail(relation) == *wanted);
@@ -283,7 +377,9 @@ impl<'a> Frames<'a> {
             let skipped = relation.qualifier.len() - split;
             Some(Compound {
                 qualifier: relation.qualifier.iter().skip(skipped).cloned().collect(),
-                column: rest.first().map_or(Choice::Nothing, |column| choose(column, relation.columns.iter().map(String::as_str))),
+                column: rest.first().map_or(Choice::Nothing, |column| {
+                    choose(column, relation.columns.iter().map(String::as_str))
+                }),
             })
         })
     }
@@ -323,7 +419,11 @@ pub(super) fn idents(name: &ObjectName) -> Vec<Ident> {
 fn qualifies(parts: &[Ident], qualifier: &[String]) -> bool {
     !parts.is_empty()
         && parts.len() <= qualifier.len()
-        && parts.iter().rev().zip(qualifier.iter().rev()).all(|(part, exact)| fits(part, exact))
+        && parts
+            .iter()
+            .rev()
+            .zip(qualifier.iter().rev())
+            .all(|(part, exact)| fits(part, exact))
 }
 
 /// Columns under the names that `AS t (a, b)` gives the first of them.

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, AssignmentTarget, ExcludeSelectItem, Expr, FromTable, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-    JoinConstraint, ObjectName, ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, Statement,
-    TableObject, TableWithJoins, VisitorMut, WildcardAdditionalOptions,
+    AccessExpr, AssignmentTarget, ExcludeSelectItem, Expr, FromTable, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Ident, JoinConstraint, ObjectName, ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
+    Statement, TableObject, TableWithJoins, VisitorMut, WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
 
@@ -81,7 +81,10 @@ impl VisitorMut for Rewriter<'_> {
 
 impl<'a> Rewriter<'a> {
     pub(super) fn new(scope: &'a dyn NameScope) -> Self {
-        Self { frames: Frames::new(scope), done: HashSet::new() }
+        Self {
+            frames: Frames::new(scope),
+            done: HashSet::new(),
+        }
     }
 
     fn open_statement(&mut self, statement: &Statement) {
@@ -102,11 +105,19 @@ impl<'a> Rewriter<'a> {
     /// The names in a statement that are no expressions.
     fn statement(&self, statement: &mut Statement) -> Result<(), Error> {
         match statement {
-            Statement::Insert(insert) => insert.columns.iter_mut().try_for_each(|column| self.column_name(column)),
-            Statement::Update(update) => update.assignments.iter_mut().try_for_each(|assignment| match &mut assignment.target {
-                AssignmentTarget::ColumnName(column) => self.column_name(column),
-                AssignmentTarget::Tuple(columns) => columns.iter_mut().try_for_each(|column| self.column_name(column)),
-            }),
+            Statement::Insert(insert) => insert
+                .columns
+                .iter_mut()
+                .try_for_each(|column| self.column_name(column)),
+            Statement::Update(update) => update
+                .assignments
+                .iter_mut()
+                .try_for_each(|assignment| match &mut assignment.target {
+                    AssignmentTarget::ColumnName(column) => self.column_name(column),
+                    AssignmentTarget::Tuple(columns) => {
+                        columns.iter_mut().try_for_each(|column| self.column_name(column))
+                    }
+                }),
             Statement::Drop { names, .. } => names.iter_mut().try_for_each(|name| self.table(name)),
             _ => Ok(()),
         }
@@ -131,14 +142,22 @@ impl<'a> Rewriter<'a> {
     fn wildcard(&self, options: &mut WildcardAdditionalOptions) -> Result<(), Error> {
         if let Some(except) = &mut options.opt_except {
             self.ident(&mut except.first_element)?;
-            except.additional_elements.iter_mut().try_for_each(|column| self.ident(column))?;
+            except
+                .additional_elements
+                .iter_mut()
+                .try_for_each(|column| self.ident(column))?;
         }
         if let Some(replace) = &mut options.opt_replace {
-            replace.items.iter_mut().try_for_each(|item| self.ident(&mut item.column_name))?;
+            replace
+                .items
+                .iter_mut()
+                .try_for_each(|item| self.ident(&mut item.column_name))?;
         }
         match &mut options.opt_exclude {
             Some(ExcludeSelectItem::Single(column)) => self.column_name(column),
-            Some(ExcludeSelectItem::Multiple(columns)) => columns.iter_mut().try_for_each(|column| self.column_name(column)),
+            Some(ExcludeSelectItem::Multiple(columns)) => {
+                columns.iter_mut().try_for_each(|column| self.column_name(column))
+            }
             None => Ok(()),
         }
     }
@@ -179,7 +198,8 @@ impl<'a> Rewriter<'a> {
                     [] => Ok(()),
                     parts => {
                         let result = self.compound(parts);
-                        self.done.extend(parts.iter().map(|part| part.span).filter(|span| *span != Span::empty()));
+                        self.done
+                            .extend(parts.iter().map(|part| part.span).filter(|span| *span != Span::empty()));
                         result
                     }
                 }
@@ -195,7 +215,13 @@ impl<'a> Rewriter<'a> {
                 Ok(())
             }
             Expr::Lambda(lambda) => {
-                self.frames.open_parameters(lambda.params.iter().map(|parameter| parameter.name.value.clone()).collect());
+                self.frames.open_parameters(
+                    lambda
+                        .params
+                        .iter()
+                        .map(|parameter| parameter.name.value.clone())
+                        .collect(),
+                );
                 Ok(())
             }
             _ => Ok(()),
@@ -248,7 +274,10 @@ impl<'a> Rewriter<'a> {
         let parts = idents(name);
         match self.frames.table(&parts) {
             TableChoice::Nothing => {}
-            TableChoice::Found(exact) => idents_mut(name).into_iter().zip(&exact).for_each(|(part, exact)| spell(part, exact)),
+            TableChoice::Found(exact) => idents_mut(name)
+                .into_iter()
+                .zip(&exact)
+                .for_each(|(part, exact)| spell(part, exact)),
             TableChoice::Several(candidates) => {
                 let span = parts.iter().fold(Span::empty(), |span, part| span.union(&part.span));
                 return Err(Error::ambiguous("table", &name.to_string(), &candidates, span));
@@ -293,21 +322,36 @@ mod tests {
         }
 
         fn candidates(&self, name: &[String]) -> Vec<Vec<String>> {
-            let same = |table: &&&[&str]| table.len() == name.len() && table.iter().zip(name).all(|(a, b)| a.eq_ignore_ascii_case(b));
-            TABLES.iter().map(|(table, _)| table).filter(same).map(|t| t.iter().map(ToString::to_string).collect()).collect()
+            let same = |table: &&&[&str]| {
+                table.len() == name.len() && table.iter().zip(name).all(|(a, b)| a.eq_ignore_ascii_case(b))
+            };
+            TABLES
+                .iter()
+                .map(|(table, _)| table)
+                .filter(same)
+                .map(|t| t.iter().map(ToString::to_string).collect())
+                .collect()
         }
     }
 
     fn resolved(sql: &str) -> String {
         let mut statements = parse(sql).unwrap();
-        match statements.iter_mut().try_for_each(|statement| resolve_names(statement, &Sky)) {
+        match statements
+            .iter_mut()
+            .try_for_each(|statement| resolve_names(statement, &Sky))
+        {
             Ok(()) => {
                 let once = statements[0].to_string();
                 resolve_names(&mut statements[0], &Sky).unwrap();
                 assert_eq!(statements[0].to_string(), once);
                 once
             }
-            Err(error) => format!("{}\n{}\nHINT: {}", error.message, caret(sql, error.span.unwrap()), error.hint.unwrap()),
+            Err(error) => format!(
+                "{}\n{}\nHINT: {}",
+                error.message,
+                caret(sql, error.span.unwrap()),
+                error.hint.unwrap()
+            ),
         }
     }
 
@@ -325,12 +369,27 @@ mod tests {
     fn tables_and_columns() {
         unchanged("SELECT RA, Source_ID FROM Gaia WHERE GAIA.DEC > 0");
         check("SELECT raj2000 FROM gaia", r#"SELECT "RAJ2000" FROM gaia"#);
-        check("SELECT RAJ2000 AS RA FROM gaia AS G WHERE g.raj2000 > 1", r#"SELECT "RAJ2000" AS RA FROM gaia AS G WHERE g."RAJ2000" > 1"#);
+        check(
+            "SELECT RAJ2000 AS RA FROM gaia AS G WHERE g.raj2000 > 1",
+            r#"SELECT "RAJ2000" AS RA FROM gaia AS G WHERE g."RAJ2000" > 1"#,
+        );
         check("SELECT * FROM ssobject", r#"SELECT * FROM "SSObject""#);
-        check("SELECT ssobject.*, s.psfflux FROM SSObject, SSObject s", r#"SELECT "SSObject".*, s."psfFlux" FROM "SSObject", "SSObject" s"#);
-        check("SELECT objectid, flux FROM DP1.object", r#"SELECT "objectId", flux FROM dp1."Object""#.replace("dp1.", "DP1.").as_str());
-        check("SELECT dp1.object.FLUX, Object.objectID FROM dp1.object", r#"SELECT dp1."Object".FLUX, "Object"."objectId" FROM dp1."Object""#);
-        check("SELECT COUNT(s.*) FROM ssobject \"S\"", r#"SELECT COUNT("S".*) FROM "SSObject" "S""#);
+        check(
+            "SELECT ssobject.*, s.psfflux FROM SSObject, SSObject s",
+            r#"SELECT "SSObject".*, s."psfFlux" FROM "SSObject", "SSObject" s"#,
+        );
+        check(
+            "SELECT objectid, flux FROM DP1.object",
+            r#"SELECT "objectId", flux FROM dp1."Object""#.replace("dp1.", "DP1.").as_str(),
+        );
+        check(
+            "SELECT dp1.object.FLUX, Object.objectID FROM dp1.object",
+            r#"SELECT dp1."Object".FLUX, "Object"."objectId" FROM dp1."Object""#,
+        );
+        check(
+            "SELECT COUNT(s.*) FROM ssobject \"S\"",
+            r#"SELECT COUNT("S".*) FROM "SSObject" "S""#,
+        );
         unchanged(r#"SELECT "Flux", Flux FROM dp1."Object""#);
     }
 
@@ -365,15 +424,39 @@ mod tests {
 
     #[test]
     fn derived_tables_and_ctes() {
-        check("SELECT s.psfflux FROM (SELECT psfflux FROM ssobject) AS S", r#"SELECT s."psfFlux" FROM (SELECT "psfFlux" FROM "SSObject") AS S"#);
-        check("SELECT psfflux FROM (SELECT psfflux AS PsfFlux FROM ssobject) AS s", r#"SELECT psfflux FROM (SELECT "psfFlux" AS PsfFlux FROM "SSObject") AS s"#);
-        check("SELECT PSFFLUX FROM (SELECT * FROM ssobject) s", r#"SELECT "psfFlux" FROM (SELECT * FROM "SSObject") s"#);
-        check("SELECT a, RAJ2000 FROM (SELECT raj2000, ra FROM gaia) s (a)", r#"SELECT a, RAJ2000 FROM (SELECT "RAJ2000", ra FROM gaia) s (a)"#);
-        check("WITH Big AS (SELECT psfflux FROM ssobject) SELECT big.PSFFLUX FROM BIG", r#"WITH Big AS (SELECT "psfFlux" FROM "SSObject") SELECT big."psfFlux" FROM BIG"#);
-        check("WITH \"Big\" AS (SELECT ra FROM gaia), y AS (SELECT * FROM big) SELECT Big.ra, y.ra FROM BIG, y", r#"WITH "Big" AS (SELECT ra FROM gaia), y AS (SELECT * FROM "Big") SELECT "Big".ra, y.ra FROM "Big", y"#);
+        check(
+            "SELECT s.psfflux FROM (SELECT psfflux FROM ssobject) AS S",
+            r#"SELECT s."psfFlux" FROM (SELECT "psfFlux" FROM "SSObject") AS S"#,
+        );
+        check(
+            "SELECT psfflux FROM (SELECT psfflux AS PsfFlux FROM ssobject) AS s",
+            r#"SELECT psfflux FROM (SELECT "psfFlux" AS PsfFlux FROM "SSObject") AS s"#,
+        );
+        check(
+            "SELECT PSFFLUX FROM (SELECT * FROM ssobject) s",
+            r#"SELECT "psfFlux" FROM (SELECT * FROM "SSObject") s"#,
+        );
+        check(
+            "SELECT a, RAJ2000 FROM (SELECT raj2000, ra FROM gaia) s (a)",
+            r#"SELECT a, RAJ2000 FROM (SELECT "RAJ2000", ra FROM gaia) s (a)"#,
+        );
+        check(
+            "WITH Big AS (SELECT psfflux FROM ssobject) SELECT big.PSFFLUX FROM BIG",
+            r#"WITH Big AS (SELECT "psfFlux" FROM "SSObject") SELECT big."psfFlux" FROM BIG"#,
+        );
+        check(
+            "WITH \"Big\" AS (SELECT ra FROM gaia), y AS (SELECT * FROM big) SELECT Big.ra, y.ra FROM BIG, y",
+            r#"WITH "Big" AS (SELECT ra FROM gaia), y AS (SELECT * FROM "Big") SELECT "Big".ra, y.ra FROM "Big", y"#,
+        );
         unchanged("WITH ssobject AS (SELECT ra FROM gaia) SELECT PsfFlux FROM SSObject");
-        check("WITH t (x, y) AS (SELECT raj2000, ra FROM gaia) SELECT x, RAJ2000 FROM t", r#"WITH t (x, y) AS (SELECT "RAJ2000", ra FROM gaia) SELECT x, RAJ2000 FROM t"#);
-        check("(SELECT psfflux FROM ssobject) UNION SELECT raj2000 FROM gaia ORDER BY PSFFLUX", r#"(SELECT "psfFlux" FROM "SSObject") UNION SELECT "RAJ2000" FROM gaia ORDER BY "psfFlux""#);
+        check(
+            "WITH t (x, y) AS (SELECT raj2000, ra FROM gaia) SELECT x, RAJ2000 FROM t",
+            r#"WITH t (x, y) AS (SELECT "RAJ2000", ra FROM gaia) SELECT x, RAJ2000 FROM t"#,
+        );
+        check(
+            "(SELECT psfflux FROM ssobject) UNION SELECT raj2000 FROM gaia ORDER BY PSFFLUX",
+            r#"(SELECT "psfFlux" FROM "SSObject") UNION SELECT "RAJ2000" FROM gaia ORDER BY "psfFlux""#,
+        );
     }
 
     #[test]
@@ -382,13 +465,22 @@ mod tests {
             "SELECT psfflux AS f, COUNT(*) FROM ssobject WHERE PSFFLUX > 1 GROUP BY PsfFlux HAVING MAX(psfflux) > 2 ORDER BY psfflux, F",
             r#"SELECT "psfFlux" AS f, COUNT(*) FROM "SSObject" WHERE "psfFlux" > 1 GROUP BY "psfFlux" HAVING MAX("psfFlux") > 2 ORDER BY "psfFlux", F"#,
         );
-        check("SELECT Flux AS \"X\" FROM dp1.\"Object\" ORDER BY x", r#"SELECT Flux AS "X" FROM dp1."Object" ORDER BY "X""#);
+        check(
+            "SELECT Flux AS \"X\" FROM dp1.\"Object\" ORDER BY x",
+            r#"SELECT Flux AS "X" FROM dp1."Object" ORDER BY "X""#,
+        );
         check(
             "SELECT * FROM ssobject a JOIN ssobject b USING (SSObjectID) LEFT JOIN gaia ON raj2000 = a.psfflux",
             r#"SELECT * FROM "SSObject" a JOIN "SSObject" b USING("ssObjectId") LEFT JOIN gaia ON "RAJ2000" = a."psfFlux""#,
         );
-        check("SELECT * EXCEPT (raj2000) FROM gaia", r#"SELECT * EXCEPT ("RAJ2000") FROM gaia"#);
-        check("SELECT g.* EXCLUDE (raj2000, ra) FROM gaia g", r#"SELECT g.* EXCLUDE ("RAJ2000", ra) FROM gaia g"#);
+        check(
+            "SELECT * EXCEPT (raj2000) FROM gaia",
+            r#"SELECT * EXCEPT ("RAJ2000") FROM gaia"#,
+        );
+        check(
+            "SELECT g.* EXCLUDE (raj2000, ra) FROM gaia g",
+            r#"SELECT g.* EXCLUDE ("RAJ2000", ra) FROM gaia g"#,
+        );
         check(
             "SELECT ra FROM gaia AS G WHERE EXISTS (SELECT 1 FROM ssobject WHERE psfflux = g.RAJ2000 AND Raj2000 > 1)",
             r#"SELECT ra FROM gaia AS G WHERE EXISTS (SELECT 1 FROM "SSObject" WHERE "psfFlux" = g."RAJ2000" AND "RAJ2000" > 1)"#,
@@ -397,18 +489,39 @@ mod tests {
 
     #[test]
     fn lambdas_fields_and_json() {
-        check("SELECT array_filter(mag, m -> m < 18), m FROM lc", r#"SELECT array_filter(mag, m -> m < 18), "M" FROM lc"#);
+        check(
+            "SELECT array_filter(mag, m -> m < 18), m FROM lc",
+            r#"SELECT array_filter(mag, m -> m < 18), "M" FROM lc"#,
+        );
         check("SELECT meta -> 'a', m FROM lc", r#"SELECT meta -> 'a', "M" FROM lc"#);
-        check("SELECT LC.m[1], m[1].m, lc.meta.m FROM lc", r#"SELECT LC."M"[1], "M"[1].m, lc.meta.m FROM lc"#);
+        check(
+            "SELECT LC.m[1], m[1].m, lc.meta.m FROM lc",
+            r#"SELECT LC."M"[1], "M"[1].m, lc.meta.m FROM lc"#,
+        );
     }
 
     #[test]
     fn other_statements() {
-        check("INSERT INTO ssobject (psfflux) SELECT raj2000 FROM gaia", r#"INSERT INTO "SSObject" ("psfFlux") SELECT "RAJ2000" FROM gaia"#);
-        check("UPDATE ssobject SET psfflux = Psfflux + 1 WHERE ssobjectid = 1", r#"UPDATE "SSObject" SET "psfFlux" = "psfFlux" + 1 WHERE "ssObjectId" = 1"#);
-        check("DELETE FROM ssobject WHERE psfflux < 0", r#"DELETE FROM "SSObject" WHERE "psfFlux" < 0"#);
+        check(
+            "INSERT INTO ssobject (psfflux) SELECT raj2000 FROM gaia",
+            r#"INSERT INTO "SSObject" ("psfFlux") SELECT "RAJ2000" FROM gaia"#,
+        );
+        check(
+            "UPDATE ssobject SET psfflux = Psfflux + 1 WHERE ssobjectid = 1",
+            r#"UPDATE "SSObject" SET "psfFlux" = "psfFlux" + 1 WHERE "ssObjectId" = 1"#,
+        );
+        check(
+            "DELETE FROM ssobject WHERE psfflux < 0",
+            r#"DELETE FROM "SSObject" WHERE "psfFlux" < 0"#,
+        );
         check("DROP TABLE ssobject", r#"DROP TABLE "SSObject""#);
-        check("CREATE VIEW v AS SELECT psfflux FROM ssobject", r#"CREATE VIEW v AS SELECT "psfFlux" FROM "SSObject""#);
-        check("EXPLAIN SELECT psfflux FROM ssobject", r#"EXPLAIN SELECT "psfFlux" FROM "SSObject""#);
+        check(
+            "CREATE VIEW v AS SELECT psfflux FROM ssobject",
+            r#"CREATE VIEW v AS SELECT "psfFlux" FROM "SSObject""#,
+        );
+        check(
+            "EXPLAIN SELECT psfflux FROM ssobject",
+            r#"EXPLAIN SELECT "psfFlux" FROM "SSObject""#,
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! Calls: the functions that ADQL defines, and how many arguments they take.
 
-use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, UnaryOperator, Value};
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, UnaryOperator, Value,
+};
 use sqlparser::tokenizer::Span;
 
 use super::query::Check;
@@ -68,35 +70,74 @@ const AGGREGATES: &[&str] = &["avg", "count", "max", "min", "sum"];
 pub(super) fn check(function: &Function) -> Check {
     let span = call::name_span(function);
     if function.over.is_some() {
-        return Err(Error::not_adql("OVER", span, "use GROUP BY, or a join with an aggregated subquery"));
+        return Err(Error::not_adql(
+            "OVER",
+            span,
+            "use GROUP BY, or a join with an aggregated subquery",
+        ));
     }
     if function.filter.is_some() || !function.within_group.is_empty() || function.null_treatment.is_some() {
         return Err(Error::not_adql("clause behind a call", span, "filter in WHERE"));
     }
     let name = match function.name.0.as_slice() {
         [ObjectNamePart::Identifier(ident)] if ident.quote_style.is_none() => ident.value.to_lowercase(),
-        _ => return Err(Error::breaks_adql("a function has a name of one part, without quotes", span, "write name(...)")),
+        _ => {
+            return Err(Error::breaks_adql(
+                "a function has a name of one part, without quotes",
+                span,
+                "write name(...)",
+            ));
+        }
     };
     let list = match &function.args {
         FunctionArguments::List(list) if list.clauses.is_empty() => list,
-        FunctionArguments::None => return Err(Error::not_adql(name.to_uppercase(), span, "see what functions the service declares")),
-        _ => return Err(Error::not_adql("clause inside a call", span, "separate the arguments by commas")),
+        FunctionArguments::None => {
+            return Err(Error::not_adql(
+                name.to_uppercase(),
+                span,
+                "see what functions the service declares",
+            ));
+        }
+        _ => {
+            return Err(Error::not_adql(
+                "clause inside a call",
+                span,
+                "separate the arguments by commas",
+            ));
+        }
     };
     let form = FORMS.iter().find(|Form(known, _)| *known == name);
     if form.is_none() && reserved::is_reserved(&name) {
-        return Err(Error::not_adql(format!("function {}", name.to_uppercase()), span, "see what functions the service declares"));
+        return Err(Error::not_adql(
+            format!("function {}", name.to_uppercase()),
+            span,
+            "see what functions the service declares",
+        ));
     }
     if let Some(Form(_, counts)) = form {
         count(&name, counts, list.args.len(), span)?;
     }
     let aggregate = AGGREGATES.contains(&name.as_str());
     if list.duplicate_treatment.is_some() && !aggregate {
-        return Err(Error::not_adql("DISTINCT or ALL in a plain call", span, "only AVG, COUNT, MAX, MIN and SUM take it"));
+        return Err(Error::not_adql(
+            "DISTINCT or ALL in a plain call",
+            span,
+            "only AVG, COUNT, MAX, MIN and SUM take it",
+        ));
     }
-    list.args.iter().try_for_each(|argument| check_argument(argument, &name, span))?;
+    list.args
+        .iter()
+        .try_for_each(|argument| check_argument(argument, &name, span))?;
     match name.as_str() {
         "round" | "truncate" => integer(call::positional(list, 1), &name, span),
-        "in_unit" | "region" => text(list.args.len().checked_sub(1).and_then(|last| call::positional(list, last)), &name, span),
+        "in_unit" | "region" => text(
+            list.args
+                .len()
+                .checked_sub(1)
+                .and_then(|last| call::positional(list, last)),
+            &name,
+            span,
+        ),
         _ => Ok(()),
     }
 }
@@ -105,8 +146,14 @@ fn check_argument(argument: &FunctionArg, name: &str, span: Span) -> Check {
     match argument {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => expression::is_value(expr, span),
         FunctionArg::Unnamed(FunctionArgExpr::Wildcard) if name == "count" => Ok(()),
-        FunctionArg::Unnamed(_) => Err(Error::not_adql(format!("* in {}", name.to_uppercase()), span, "only COUNT takes *")),
-        FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => Err(Error::not_adql("named argument", span, "give the arguments in order")),
+        FunctionArg::Unnamed(_) => Err(Error::not_adql(
+            format!("* in {}", name.to_uppercase()),
+            span,
+            "only COUNT takes *",
+        )),
+        FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => {
+            Err(Error::not_adql("named argument", span, "give the arguments in order"))
+        }
     }
 }
 
@@ -121,13 +168,20 @@ fn count(name: &str, counts: &[usize], given: usize, span: Span) -> Check {
     };
     let name = name.to_uppercase();
     let plural = if wanted == "1" { "argument" } else { "arguments" };
-    Err(Error::breaks_adql(format!("{name} takes {wanted} {plural}, got {given}"), span, "see ADQL 2.1, sections 2.3 and 4.2"))
+    Err(Error::breaks_adql(
+        format!("{name} takes {wanted} {plural}, got {given}"),
+        span,
+        "see ADQL 2.1, sections 2.3 and 4.2",
+    ))
 }
 
 /// The number of decimals is a signed integer literal.
 fn integer(argument: Option<&Expr>, name: &str, span: Span) -> Check {
     let literal = match argument {
-        Some(Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr }) => call::literal(expr),
+        Some(Expr::UnaryOp {
+            op: UnaryOperator::Minus | UnaryOperator::Plus,
+            expr,
+        }) => call::literal(expr),
         Some(expr) => call::literal(expr),
         None => return Ok(()),
     };
@@ -144,6 +198,10 @@ fn integer(argument: Option<&Expr>, name: &str, span: Span) -> Check {
 fn text(argument: Option<&Expr>, name: &str, span: Span) -> Check {
     match argument.and_then(call::literal) {
         Some((Value::SingleQuotedString(_), _)) => Ok(()),
-        _ => Err(Error::breaks_adql(format!("the last argument of {} is a string literal", name.to_uppercase()), span, "write it in single quotes")),
+        _ => Err(Error::breaks_adql(
+            format!("the last argument of {} is a string literal", name.to_uppercase()),
+            span,
+            "write it in single quotes",
+        )),
     }
 }

@@ -20,17 +20,25 @@ pub(super) fn check(sql: &str) -> Result<Span, Error> {
 
 fn one(token: &Token, span: Span) -> Result<(), Error> {
     match token {
-        Token::Whitespace(Whitespace::MultiLineComment(_)) => {
-            Err(Error::not_adql("comments between /* and */", span, "start each line of a comment with --"))
-        }
+        Token::Whitespace(Whitespace::MultiLineComment(_)) => Err(Error::not_adql(
+            "comments between /* and */",
+            span,
+            "start each line of a comment with --",
+        )),
         Token::Word(word) => match word.quote_style {
             None => regular(&word.value, span),
-            Some(_) if word.value.is_empty() => Err(Error::breaks_adql("a quoted name is empty", span, "put a name between the quotes")),
+            Some(_) if word.value.is_empty() => Err(Error::breaks_adql(
+                "a quoted name is empty",
+                span,
+                "put a name between the quotes",
+            )),
             Some(_) => Ok(()),
         },
-        Token::Number(digits, long) if *long || digits.contains('_') => {
-            Err(Error::not_adql(format!("number {token}"), span, "write digits, a point and an exponent, as in 1.5e-3"))
-        }
+        Token::Number(digits, long) if *long || digits.contains('_') => Err(Error::not_adql(
+            format!("number {token}"),
+            span,
+            "write digits, a point and an exponent, as in 1.5e-3",
+        )),
         Token::Number(..)
         | Token::SingleQuotedString(_)
         | Token::Whitespace(_)
@@ -53,11 +61,24 @@ fn one(token: &Token, span: Span) -> Result<(), Error> {
         | Token::SemiColon
         | Token::EOF => Ok(()),
         Token::DoubleColon => Err(Error::not_adql("::", span, "write CAST(x AS type)")),
-        Token::LBracket | Token::RBracket => Err(Error::not_adql("[ ]", span, "arrays and their elements are beyond ADQL")),
-        Token::EscapedStringLiteral(_) | Token::DollarQuotedString(_) | Token::NationalStringLiteral(_) | Token::UnicodeStringLiteral(_) => {
-            Err(Error::not_adql("string literal of this kind", span, "write 'text', with '' for a quote within"))
-        }
-        other => Err(Error::not_adql(other, span, "use the operators + - * / || = <> < > <= >= and function calls")),
+        Token::LBracket | Token::RBracket => Err(Error::not_adql(
+            "[ ]",
+            span,
+            "arrays and their elements are beyond ADQL",
+        )),
+        Token::EscapedStringLiteral(_)
+        | Token::DollarQuotedString(_)
+        | Token::NationalStringLiteral(_)
+        | Token::UnicodeStringLiteral(_) => Err(Error::not_adql(
+            "string literal of this kind",
+            span,
+            "write 'text', with '' for a quote within",
+        )),
+        other => Err(Error::not_adql(
+            other,
+            span,
+            "use the operators + - * / || = <> < > <= >= and function calls",
+        )),
     }
 }
 

@@ -24,6 +24,7 @@ use std::ops::ControlFlow;
 
 pub(crate) use reserved::is_reserved;
 use sqlparser::ast::{Spanned, Statement, Visit};
+use sqlparser::tokenizer::Span;
 
 use crate::{Error, parse};
 
@@ -44,13 +45,32 @@ pub fn validate_strict(sql: &str) -> Result<(), Error> {
     let start = lexical::check(sql)?;
     let statements = parse(sql)?;
     let query = match statements.as_slice() {
-        [] => return Err(Error::breaks_adql("there is no query", start, "an ADQL query starts with SELECT or WITH")),
+        [] => {
+            return Err(Error::breaks_adql(
+                "there is no query",
+                start,
+                "an ADQL query starts with SELECT or WITH",
+            ));
+        }
         [Statement::Query(query)] => query,
         [other] => {
-            return Err(Error::breaks_adql("ADQL 2.1 has queries only", other.span(), "a query starts with SELECT or WITH"));
+            let span = if other.span() == Span::empty() {
+                start
+            } else {
+                other.span()
+            };
+            return Err(Error::breaks_adql(
+                "ADQL 2.1 has queries only",
+                span,
+                "a query starts with SELECT or WITH",
+            ));
         }
         [_, second, ..] => {
-            return Err(Error::breaks_adql("an ADQL text is one query", second.span(), "send the queries one by one"));
+            return Err(Error::breaks_adql(
+                "an ADQL text is one query",
+                second.span(),
+                "send the queries one by one",
+            ));
         }
     };
     match query.visit(&mut query::Checker::default()) {
@@ -69,7 +89,9 @@ mod tests {
         match validate_strict(sql) {
             Ok(()) => "ok".to_owned(),
             Err(error) => {
-                let mark = error.span.map_or_else(|| "(no place)".to_owned(), |span| caret(sql, span));
+                let mark = error
+                    .span
+                    .map_or_else(|| "(no place)".to_owned(), |span| caret(sql, span));
                 format!("{}\n{mark}\nHINT: {}", error.message, error.hint.unwrap_or_default())
             }
         }
@@ -207,7 +229,8 @@ mod tests {
         ");
         insta::assert_snapshot!(strict("DROP TABLE t"), @r"
         ADQL 2.1 has queries only
-        (no place)
+        LINE 1: DROP TABLE t
+                ^~~~
         HINT: a query starts with SELECT or WITH
         ");
         insta::assert_snapshot!(strict(" -- nothing"), @r"

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, LimitClause, OffsetRows, OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor, TopQuantity, Value, Visitor,
-    WildcardAdditionalOptions,
+    Distinct, Expr, GroupByExpr, LimitClause, OffsetRows, OrderBy, OrderByKind, Query, Select, SelectFlavor,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor,
+    TopQuantity, Value, Visitor, WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
 
@@ -58,30 +58,61 @@ fn check_query(query: &Query, outermost: bool) -> Check {
     if let Some(with) = &query.with {
         let span = with.with_token.0.span;
         if with.recursive {
-            return Err(Error::not_adql("WITH RECURSIVE", span, "leave RECURSIVE out; a query cannot refer to itself"));
+            return Err(Error::not_adql(
+                "WITH RECURSIVE",
+                span,
+                "leave RECURSIVE out; a query cannot refer to itself",
+            ));
         }
         if !outermost {
-            return Err(Error::not_adql("WITH inside a query", span, "move it to the start of the whole text"));
+            return Err(Error::not_adql(
+                "WITH inside a query",
+                span,
+                "move it to the start of the whole text",
+            ));
         }
         for cte in &with.cte_tables {
             reserved::name(&cte.alias.name, "table")?;
             if let Some(column) = cte.alias.columns.first() {
-                return Err(Error::not_adql("column list behind a WITH name", column.name.span, "name the columns with AS in its SELECT"));
+                return Err(Error::not_adql(
+                    "column list behind a WITH name",
+                    column.name.span,
+                    "name the columns with AS in its SELECT",
+                ));
             }
             if cte.materialized.is_some() || cte.from.is_some() {
-                return Err(Error::not_adql("WITH option", cte.alias.name.span, "write name AS (SELECT ...)"));
+                return Err(Error::not_adql(
+                    "WITH option",
+                    cte.alias.name.span,
+                    "write name AS (SELECT ...)",
+                ));
             }
         }
     }
     check_body(&query.body)?;
-    query.order_by.as_ref().map_or(Ok(()), |order| check_order(order, start))?;
-    query.limit_clause.as_ref().map_or(Ok(()), |limit| check_limit(limit, start))?;
+    query
+        .order_by
+        .as_ref()
+        .map_or(Ok(()), |order| check_order(order, start))?;
+    query
+        .limit_clause
+        .as_ref()
+        .map_or(Ok(()), |limit| check_limit(limit, start))?;
     if let Some(fetch) = &query.fetch {
         let span = fetch.quantity.as_ref().map_or(start, |rows| place(rows, start));
         return Err(Error::not_adql("FETCH", span, "write SELECT TOP n ..."));
     }
-    if !query.locks.is_empty() || query.for_clause.is_some() || query.settings.is_some() || query.format_clause.is_some() || !query.pipe_operators.is_empty() {
-        return Err(Error::not_adql("clause of this kind behind a query", start, "end the query with ORDER BY and OFFSET"));
+    if !query.locks.is_empty()
+        || query.for_clause.is_some()
+        || query.settings.is_some()
+        || query.format_clause.is_some()
+        || !query.pipe_operators.is_empty()
+    {
+        return Err(Error::not_adql(
+            "clause of this kind behind a query",
+            start,
+            "end the query with ORDER BY and OFFSET",
+        ));
     }
     Ok(())
 }
@@ -91,17 +122,32 @@ fn check_body(body: &SetExpr) -> Check {
     while let Some(part) = parts.pop() {
         match part {
             SetExpr::Select(_) | SetExpr::Query(_) => {}
-            SetExpr::SetOperation { op, set_quantifier, left, right } => {
+            SetExpr::SetOperation {
+                op,
+                set_quantifier,
+                left,
+                right,
+            } => {
                 let span = body_start(right);
                 if *op == SetOperator::Minus {
                     return Err(Error::not_adql("MINUS between queries", span, "write EXCEPT"));
                 }
                 if !matches!(set_quantifier, SetQuantifier::All | SetQuantifier::None) {
-                    return Err(Error::not_adql(format!("{op} {set_quantifier}"), span, format!("write {op} or {op} ALL")));
+                    return Err(Error::not_adql(
+                        format!("{op} {set_quantifier}"),
+                        span,
+                        format!("write {op} or {op} ALL"),
+                    ));
                 }
                 parts.extend([left.as_ref(), right.as_ref()]);
             }
-            other => return Err(Error::not_adql("query of this kind", other.span(), "a query starts with SELECT or WITH")),
+            other => {
+                return Err(Error::not_adql(
+                    "query of this kind",
+                    other.span(),
+                    "a query starts with SELECT or WITH",
+                ));
+            }
         }
     }
     Ok(())
@@ -129,7 +175,11 @@ fn check_order(order: &OrderBy, start: Span) -> Check {
     for key in keys {
         let span = place(&key.expr, start);
         if key.options.nulls_first.is_some() {
-            return Err(Error::not_adql("NULLS FIRST or LAST", span, "leave it out; where NULLs sort is up to the service"));
+            return Err(Error::not_adql(
+                "NULLS FIRST or LAST",
+                span,
+                "leave it out; where NULLs sort is up to the service",
+            ));
         }
         if key.with_fill.is_some() {
             return Err(Error::not_adql("WITH FILL", span, "leave it out"));
@@ -144,21 +194,31 @@ fn check_limit(limit: &LimitClause, start: Span) -> Check {
         LimitClause::LimitOffset { limit: Some(rows), .. } | LimitClause::OffsetCommaLimit { limit: rows, .. } => {
             Err(Error::not_adql("LIMIT", place(rows, start), "write SELECT TOP n ..."))
         }
-        LimitClause::LimitOffset { limit: None, offset: Some(offset), .. } => {
+        LimitClause::LimitOffset {
+            limit: None,
+            offset: Some(offset),
+            ..
+        } => {
             let span = place(&offset.value, start);
             if offset.rows != OffsetRows::None {
                 return Err(Error::not_adql("ROW or ROWS behind OFFSET", span, "write OFFSET n"));
             }
             unsigned(&offset.value, "OFFSET", span)
         }
-        LimitClause::LimitOffset { .. } => Ok(()),
+        LimitClause::LimitOffset { .. } => Err(Error::not_adql("LIMIT", start, "leave it out")),
     }
 }
 
 fn unsigned(expr: &Expr, what: &str, span: Span) -> Check {
     match expr {
-        Expr::Value(value) if matches!(&value.value, Value::Number(digits, false) if digits.bytes().all(|b| b.is_ascii_digit())) => Ok(()),
-        _ => Err(Error::breaks_adql(format!("{what} takes an unsigned integer"), span, format!("write {what} 100"))),
+        Expr::Value(value) if matches!(&value.value, Value::Number(digits, false) if digits.bytes().all(|b| b.is_ascii_digit())) => {
+            Ok(())
+        }
+        _ => Err(Error::breaks_adql(
+            format!("{what} takes an unsigned integer"),
+            span,
+            format!("write {what} 100"),
+        )),
     }
 }
 
@@ -173,7 +233,11 @@ fn check_select(select: &Select) -> Check {
     if let Some(top) = &select.top
         && (top.percent || top.with_ties || !matches!(top.quantity, Some(TopQuantity::Constant(_))))
     {
-        return Err(Error::breaks_adql("TOP takes an unsigned integer and nothing else", start, "write TOP 100"));
+        return Err(Error::breaks_adql(
+            "TOP takes an unsigned integer and nothing else",
+            start,
+            "write TOP 100",
+        ));
     }
     if select.flavor != SelectFlavor::Standard {
         return refuse("query that starts with FROM", "start with SELECT");
@@ -188,7 +252,10 @@ fn check_select(select: &Select) -> Check {
         return refuse("SELECT INTO", "leave INTO out");
     }
     if !select.named_window.is_empty() || select.qualify.is_some() {
-        return refuse("window functions", "use GROUP BY, or a join with an aggregated subquery");
+        return refuse(
+            "window functions",
+            "use GROUP BY, or a join with an aggregated subquery",
+        );
     }
     let odd = select.exclude.is_some()
         || !select.lateral_views.is_empty()
@@ -200,18 +267,27 @@ fn check_select(select: &Select) -> Check {
         || select.select_modifiers.is_some()
         || select.value_table_mode.is_some();
     if odd {
-        return refuse("clause of this kind in a SELECT", "use FROM, WHERE, GROUP BY, HAVING, ORDER BY and OFFSET");
+        return refuse(
+            "clause of this kind in a SELECT",
+            "use FROM, WHERE, GROUP BY, HAVING, ORDER BY and OFFSET",
+        );
     }
     select.projection.iter().try_for_each(|item| check_item(item, start))?;
     select.from.iter().try_for_each(|from| table::joins(from, start))?;
-    select.selection.iter().chain(&select.having).try_for_each(|condition| expression::is_condition(condition, start))?;
+    select
+        .selection
+        .iter()
+        .chain(&select.having)
+        .try_for_each(|condition| expression::is_condition(condition, start))?;
     check_group(&select.group_by, start)
 }
 
 fn check_group(group: &GroupByExpr, start: Span) -> Check {
     match group {
         GroupByExpr::All(_) => Err(Error::not_adql("GROUP BY ALL", start, "list the columns")),
-        GroupByExpr::Expressions(_, modifiers) if !modifiers.is_empty() => Err(Error::not_adql("modifier behind GROUP BY", start, "leave it out")),
+        GroupByExpr::Expressions(_, modifiers) if !modifiers.is_empty() => {
+            Err(Error::not_adql("modifier behind GROUP BY", start, "leave it out"))
+        }
         GroupByExpr::Expressions(keys, _) => keys.iter().try_for_each(|key| expression::is_value(key, start)),
     }
 }
@@ -228,9 +304,11 @@ fn check_item(item: &SelectItem, start: Span) -> Check {
             table::name(name)?;
             check_wildcard(options)
         }
-        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
-            Err(Error::not_adql("* behind an expression", place(expr, start), "write table.*"))
-        }
+        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => Err(Error::not_adql(
+            "* behind an expression",
+            place(expr, start),
+            "write table.*",
+        )),
         SelectItem::Wildcard(options) => check_wildcard(options),
     }
 }
@@ -245,7 +323,11 @@ fn check_wildcard(options: &WildcardAdditionalOptions) -> Check {
     if bare {
         return Ok(());
     }
-    Err(Error::not_adql("option behind *", options.wildcard_token.0.span, "list the columns"))
+    Err(Error::not_adql(
+        "option behind *",
+        options.wildcard_token.0.span,
+        "list the columns",
+    ))
 }
 
 /// Where an expression stands, or else where its query starts.

@@ -1,6 +1,8 @@
 //! FROM: tables, derived tables and joins.
 
-use sqlparser::ast::{JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, TableAlias, TableFactor, TableWithJoins};
+use sqlparser::ast::{
+    JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, TableAlias, TableFactor, TableWithJoins,
+};
 use sqlparser::tokenizer::Span;
 
 use super::query::Check;
@@ -16,11 +18,21 @@ pub(super) fn name(name: &ObjectName) -> Check {
                 span = span.union(&ident.span);
                 reserved::name(ident, "table or schema")?;
             }
-            ObjectNamePart::Function(call) => return Err(Error::not_adql("call in a table name", call.name.span, "write the name")),
+            ObjectNamePart::Function(call) => {
+                return Err(Error::not_adql(
+                    "call in a table name",
+                    call.name.span,
+                    "write the name",
+                ));
+            }
         }
     }
     if name.0.len() > 3 {
-        return Err(Error::breaks_adql("a table name has at most three parts", span, "write catalog.schema.table"));
+        return Err(Error::breaks_adql(
+            "a table name has at most three parts",
+            span,
+            "write catalog.schema.table",
+        ));
     }
     Ok(())
 }
@@ -28,11 +40,30 @@ pub(super) fn name(name: &ObjectName) -> Check {
 /// One item of FROM.
 pub(super) fn factor(factor: &TableFactor) -> Check {
     match factor {
-        TableFactor::Table { name: table, alias, args, with_hints, version, with_ordinality, partitions, json_path, sample, index_hints } => {
+        TableFactor::Table {
+            name: table,
+            alias,
+            args,
+            with_hints,
+            version,
+            with_ordinality,
+            partitions,
+            json_path,
+            sample,
+            index_hints,
+        } => {
             name(table)?;
-            let span = table.0.last().and_then(|part| part.as_ident()).map_or(Span::empty(), |ident| ident.span);
+            let span = table
+                .0
+                .last()
+                .and_then(|part| part.as_ident())
+                .map_or(Span::empty(), |ident| ident.span);
             if args.is_some() {
-                return Err(Error::not_adql("table functions", span, "select from a table or a subquery"));
+                return Err(Error::not_adql(
+                    "table functions",
+                    span,
+                    "select from a table or a subquery",
+                ));
             }
             let plain = with_hints.is_empty()
                 && version.is_none()
@@ -46,31 +77,57 @@ pub(super) fn factor(factor: &TableFactor) -> Check {
             }
             alias.as_ref().map_or(Ok(()), check_alias)
         }
-        TableFactor::Derived { lateral, subquery, alias, sample } => {
+        TableFactor::Derived {
+            lateral,
+            subquery,
+            alias,
+            sample,
+        } => {
             let span = sqlparser::ast::Spanned::span(subquery.as_ref());
             if *lateral {
-                return Err(Error::not_adql("LATERAL", span, "join with a subquery that needs nothing from outside"));
+                return Err(Error::not_adql(
+                    "LATERAL",
+                    span,
+                    "join with a subquery that needs nothing from outside",
+                ));
             }
             if sample.is_some() {
                 return Err(Error::not_adql("TABLESAMPLE", span, "leave it out"));
             }
             match alias {
                 Some(alias) => check_alias(alias),
-                None => Err(Error::breaks_adql("a subquery in FROM needs a name", span, "write (SELECT ...) AS name")),
+                None => Err(Error::breaks_adql(
+                    "a subquery in FROM needs a name",
+                    span,
+                    "write (SELECT ...) AS name",
+                )),
             }
         }
-        TableFactor::NestedJoin { alias: None, table_with_joins } => joins(table_with_joins, Span::empty()),
-        TableFactor::NestedJoin { alias: Some(alias), .. } => {
-            Err(Error::not_adql("name for a join in parentheses", alias.name.span, "name the tables in it"))
-        }
-        other => Err(Error::not_adql("table of this kind", sqlparser::ast::Spanned::span(other), "select from a table or a subquery")),
+        TableFactor::NestedJoin {
+            alias: None,
+            table_with_joins,
+        } => joins(table_with_joins, Span::empty()),
+        TableFactor::NestedJoin { alias: Some(alias), .. } => Err(Error::not_adql(
+            "name for a join in parentheses",
+            alias.name.span,
+            "name the tables in it",
+        )),
+        other => Err(Error::not_adql(
+            "table of this kind",
+            sqlparser::ast::Spanned::span(other),
+            "select from a table or a subquery",
+        )),
     }
 }
 
 fn check_alias(alias: &TableAlias) -> Check {
     reserved::name(&alias.name, "table")?;
     match alias.columns.first() {
-        Some(column) => Err(Error::not_adql("column list behind a table alias", column.name.span, "name the columns with AS in the subquery")),
+        Some(column) => Err(Error::not_adql(
+            "column list behind a table alias",
+            column.name.span,
+            "name the columns with AS in the subquery",
+        )),
         None => Ok(()),
     }
 }
@@ -87,8 +144,16 @@ pub(super) fn joins(table: &TableWithJoins, start: Span) -> Check {
             | JoinOperator::Right(constraint)
             | JoinOperator::RightOuter(constraint)
             | JoinOperator::FullOuter(constraint) => constraint,
-            JoinOperator::CrossJoin(_) => return Err(Error::not_adql("CROSS JOIN", span, "put a comma between the tables")),
-            _ => return Err(Error::not_adql("join of this kind", span, "use INNER, LEFT, RIGHT or FULL JOIN, or EXISTS")),
+            JoinOperator::CrossJoin(_) => {
+                return Err(Error::not_adql("CROSS JOIN", span, "put a comma between the tables"));
+            }
+            _ => {
+                return Err(Error::not_adql(
+                    "join of this kind",
+                    span,
+                    "use INNER, LEFT, RIGHT or FULL JOIN, or EXISTS",
+                ));
+            }
         };
         match constraint {
             JoinConstraint::On(condition) => expression::is_condition(condition, start)?,
@@ -96,7 +161,13 @@ pub(super) fn joins(table: &TableWithJoins, start: Span) -> Check {
                 for column in columns {
                     match column.0.as_slice() {
                         [ObjectNamePart::Identifier(ident)] => reserved::name(ident, "column")?,
-                        _ => return Err(Error::breaks_adql("USING takes bare column names", span, "write USING (id)")),
+                        _ => {
+                            return Err(Error::breaks_adql(
+                                "USING takes bare column names",
+                                span,
+                                "write USING (id)",
+                            ));
+                        }
                     }
                 }
             }

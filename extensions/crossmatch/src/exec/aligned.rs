@@ -93,7 +93,10 @@ impl Aligned {
         let rim = unit.grow(self.radius_deg.max(0.0));
         let right = restricted(&self.sources, &self.right, &rim)?;
         let right = right.execute(0, Arc::clone(&self.context))?;
-        let held = hold(right, &self.right_side.position, self.right_side.index_column, &self.reservation).await?;
+        let Side { position, index_column, .. } = &self.right_side;
+        // Whole row groups come; a stored index tells which of their rows are out of reach.
+        let within = index_column.map(|_| &rim);
+        let held = hold(right, position, *index_column, within, &self.reservation).await?;
         self.metrics.held_rows.add(held.len());
         self.metrics.held_bytes.set_max(self.reservation.size());
         if held.len() == 0 {

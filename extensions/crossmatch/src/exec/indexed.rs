@@ -79,7 +79,7 @@ fn loading(exec: &CrossMatchExec, held: JoinSide, context: &Arc<TaskContext>) ->
     let Side { position, index_column, .. } = side.clone();
     let reservation = MemoryConsumer::new("CrossMatchExec[held side]").register(context.memory_pool());
     let loading = async move {
-        let held = hold(input, &position, index_column, &reservation).await.map_err(Arc::new)?;
+        let held = hold(input, &position, index_column, None, &reservation).await.map_err(Arc::new)?;
         Ok(Arc::new(Loaded { held: Arc::new(held), reservation }))
     };
     let loading = loading.boxed().shared();

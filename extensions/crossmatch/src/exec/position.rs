@@ -8,7 +8,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::common::{Result, internal_err};
 use datafusion::physical_expr::PhysicalExpr;
-use dreyer_sphere::{LonLat, index29};
+use dreyer_sphere::{CellRanges, LonLat, index29};
 
 /// How the position of a row is computed.
 #[derive(Debug, Clone)]
@@ -122,6 +122,22 @@ impl Places {
 
     pub(crate) fn len(&self) -> usize {
         self.index.len()
+    }
+
+    /// Forgets the rows whose index lies outside `ranges`.
+    pub(crate) fn confine(&mut self, ranges: &CellRanges) {
+        let mut kept = 0;
+        for place in 0..self.len() {
+            if ranges.contains(self.index[place]) {
+                self.index[kept] = self.index[place];
+                self.vector[kept] = self.vector[place];
+                self.row[kept] = self.row[place];
+                kept += 1;
+            }
+        }
+        self.index.truncate(kept);
+        self.vector.truncate(kept);
+        self.row.truncate(kept);
     }
 }
 

@@ -6,6 +6,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::common::Result;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryReservation;
+use dreyer_sphere::CellRanges;
 use futures::StreamExt;
 
 use super::index::{Search, SkyIndex};
@@ -19,7 +20,7 @@ pub(crate) struct Passing {
     pub(crate) position: Position,
     pub(crate) index_column: Option<usize>,
     /// Rows outside these ranges belong to another unit.
-    pub(crate) within: Option<dreyer_sphere::CellRanges>,
+    pub(crate) within: Option<CellRanges>,
     pub(crate) held: Arc<SkyIndex>,
     pub(crate) search: Search,
     pub(crate) judge: Judge,
@@ -74,7 +75,7 @@ impl Current {
         &mut self,
         search: &mut Search,
         held: &SkyIndex,
-        within: Option<&dreyer_sphere::CellRanges>,
+        within: Option<&CellRanges>,
         batch_size: usize,
     ) -> Pairs {
         while self.pairs.len() < batch_size && self.next < self.places.len() {
@@ -96,16 +97,20 @@ impl Current {
     }
 }
 
-/// Reads a whole side into a sorted index, under a memory reservation.
+/// Reads a whole side, or its rows `within` some ranges, into a sorted index, under a memory reservation.
 pub(crate) async fn hold(
     mut input: SendableRecordBatchStream,
     position: &Position,
     index_column: Option<usize>,
+    within: Option<&CellRanges>,
     reservation: &MemoryReservation,
 ) -> Result<SkyIndex> {
     let mut held = SkyIndex::default();
     while let Some(batch) = input.next().await.transpose()? {
-        let places = position.locate(&batch, index_column)?;
+        let mut places = position.locate(&batch, index_column)?;
+        if let Some(ranges) = within {
+            places.confine(ranges);
+        }
         if places.len() == 0 {
             continue;
         }
