@@ -29,8 +29,10 @@ pub(crate) struct SharedTables {
 
 impl SharedTables {
     fn new(tables: BTreeMap<String, Tables>) -> Self {
-        let mut schemas: BTreeMap<_, _> =
-            tables.into_iter().map(|(schema, tables)| (schema, Arc::new(tables))).collect();
+        let mut schemas: BTreeMap<_, _> = tables
+            .into_iter()
+            .map(|(schema, tables)| (schema, Arc::new(tables)))
+            .collect();
         schemas.entry(DEFAULT_SCHEMA.to_owned()).or_default();
         Self { schemas }
     }

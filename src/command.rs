@@ -27,7 +27,10 @@ pub struct Failure {
 
 impl Failure {
     pub(crate) fn new(error: Error, text: &str) -> Self {
-        Self { error, text: text.to_owned() }
+        Self {
+            error,
+            text: text.to_owned(),
+        }
     }
 
     /// Whether it was the reader of the output who left first, as `head` does: nothing to tell anybody.

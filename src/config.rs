@@ -44,7 +44,12 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { roots: Vec::new(), access: Access::ReadOnly, pg: PgConfig::default(), limits: Limits::default() }
+        Self {
+            roots: Vec::new(),
+            access: Access::ReadOnly,
+            pg: PgConfig::default(),
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -68,7 +73,9 @@ pub struct PgConfig {
 
 impl Default for PgConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 5433)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 5433)),
+        }
     }
 }
 
@@ -153,7 +160,10 @@ impl Config {
         let config: Self = toml::from_str(text)
             .map_err(|error| Error::new(ErrorKind::Configuration, error.to_string().trim_end().to_owned()))?;
         if config.limits.memory_bytes == 0 {
-            return Err(Error::new(ErrorKind::Configuration, "limits.memory_bytes must be more than 0".to_owned()));
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "limits.memory_bytes must be more than 0".to_owned(),
+            ));
         }
         Ok(config)
     }
@@ -163,7 +173,12 @@ fn memory_default() -> usize {
     machine_memory().map_or(MEMORY_FALLBACK, |bytes| share(bytes, MEMORY_SHARE))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a budget")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a budget"
+)]
 fn share(bytes: u64, share: f64) -> usize {
     (bytes as f64 * share) as usize
 }
@@ -173,7 +188,9 @@ fn machine_memory() -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     let line = meminfo.lines().find(|line| line.starts_with("MemTotal:"))?;
     let total = line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024;
-    let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    let group = fs::read_to_string("/sys/fs/cgroup/memory.max")
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
     Some(group.map_or(total, |limit: u64| limit.min(total)))
 }
 

@@ -39,7 +39,11 @@ impl Database {
         let runtime = runtime(&config.limits, registry)?;
         let tables = Arc::new(discover(&roots).await?);
         let template = builder::template(&config.limits, runtime);
-        Ok(Arc::new(Self { config, tables, template }))
+        Ok(Arc::new(Self {
+            config,
+            tables,
+            template,
+        }))
     }
 
     /// A new session: its own settings, views and prepared statements over the shared tables.
@@ -63,7 +67,9 @@ impl Database {
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,7 +78,9 @@ fn runtime(limits: &Limits, registry: Arc<ClosedRegistry>) -> Result<Arc<Runtime
         Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
         None => DiskManagerMode::OsTmpDirectory,
     };
-    let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(limits.spill_bytes);
+    let disk = DiskManagerBuilder::default()
+        .with_mode(mode)
+        .with_max_temp_directory_size(limits.spill_bytes);
     let pool = TrackConsumersPool::new(FairSpillPool::new(limits.memory_bytes), CONSUMERS_NAMED);
     let runtime = RuntimeEnvBuilder::new()
         .with_object_store_registry(registry)

@@ -10,8 +10,14 @@ use crate::{Config, Database, Error, ErrorKind, Format, Result, Session};
 /// The examples of the demonstration, in order, and what is said before each.
 const STEPS: &[(&str, &str)] = &[
     ("sample_tables", "The sample sky:"),
-    ("crossmatch_as_catalogued", "Which Hipparcos stars lie within 1 arcsec of a Gaia star, both as catalogued?"),
-    ("crossmatch_at_epoch", "The stars have moved for 24.75 years in between. Carried to Gaia's epoch:"),
+    (
+        "crossmatch_as_catalogued",
+        "Which Hipparcos stars lie within 1 arcsec of a Gaia star, both as catalogued?",
+    ),
+    (
+        "crossmatch_at_epoch",
+        "The stars have moved for 24.75 years in between. Carried to Gaia's epoch:",
+    ),
     ("crossmatch_brightest", "The brightest of them:"),
 ];
 
@@ -24,7 +30,9 @@ pub async fn demo(out: &mut dyn Write) -> Result<(), Failure> {
     for (name, words) in STEPS {
         let step = example(name)
             .ok_or_else(|| Error::new(ErrorKind::Internal, format!("the example {name} is not in the binary")))?;
-        run(&session, &step, words, out).await.map_err(|error| Failure::new(error, step.sql))?;
+        run(&session, &step, words, out)
+            .await
+            .map_err(|error| Failure::new(error, step.sql))?;
     }
     closing(out).map_err(Failure::from)
 }
@@ -46,7 +54,13 @@ fn closing(out: &mut dyn Write) -> Result<()> {
     writeln!(out, "Ask it yourself:        dreyer sql")?;
     writeln!(out, "Or from any client:     dreyer serve")?;
     writeln!(out, "                        {psql}")?;
-    writeln!(out, "With your own catalogue: dreyer import stars.csv --into sky --name stars --ra ra --dec dec")?;
-    writeln!(out, "                        dreyer sql sky -c 'SELECT COUNT(*) FROM stars'")?;
+    writeln!(
+        out,
+        "With your own catalogue: dreyer import stars.csv --into sky --name stars --ra ra --dec dec"
+    )?;
+    writeln!(
+        out,
+        "                        dreyer sql sky -c 'SELECT COUNT(*) FROM stars'"
+    )?;
     Ok(out.flush()?)
 }

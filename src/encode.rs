@@ -47,6 +47,13 @@ pub(crate) trait RowWriter {
 impl From<io::Error> for crate::Error {
     fn from(error: io::Error) -> Self {
         let closed = error.kind() == io::ErrorKind::BrokenPipe;
-        Self::new(if closed { crate::ErrorKind::Closed } else { crate::ErrorKind::Io }, error.to_string())
+        Self::new(
+            if closed {
+                crate::ErrorKind::Closed
+            } else {
+                crate::ErrorKind::Io
+            },
+            error.to_string(),
+        )
     }
 }

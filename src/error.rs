@@ -46,7 +46,15 @@ impl Error {
     /// An error that is not tied to a place in the text.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { kind, message, position: None, width: None, detail: None, hint: None, place: None }
+        Self {
+            kind,
+            message,
+            position: None,
+            width: None,
+            detail: None,
+            hint: None,
+            place: None,
+        }
     }
 
     /// The same with a hint.

@@ -42,10 +42,13 @@ pub enum Expect {
 
 /// Every example, by name. A file whose front matter is incomplete is left out; a test sees to it that none is.
 pub fn examples() -> Vec<Example> {
-    let mut examples: Vec<Example> = FILES.files().filter_map(|file| {
-        let name = file.path().file_stem()?.to_str()?;
-        read(name, file.contents_utf8()?)
-    }).collect();
+    let mut examples: Vec<Example> = FILES
+        .files()
+        .filter_map(|file| {
+            let name = file.path().file_stem()?.to_str()?;
+            read(name, file.contents_utf8()?)
+        })
+        .collect();
     examples.sort_unstable_by_key(|example| example.name);
     examples
 }
@@ -57,16 +60,30 @@ pub(crate) fn example(name: &str) -> Option<Example> {
 
 fn read(name: &'static str, text: &'static str) -> Option<Example> {
     let key = |key: &str| {
-        text.lines().find_map(|line| Some(line.strip_prefix("-- ")?.strip_prefix(key)?.strip_prefix(':')?.trim()))
+        text.lines()
+            .find_map(|line| Some(line.strip_prefix("-- ")?.strip_prefix(key)?.strip_prefix(':')?.trim()))
     };
     let expect = key("expect")?;
-    let expect = match (expect.strip_suffix(" rows").or(expect.strip_suffix(" row")), expect.strip_prefix("value ")) {
+    let expect = match (
+        expect.strip_suffix(" rows").or(expect.strip_suffix(" row")),
+        expect.strip_prefix("value "),
+    ) {
         (Some(rows), _) => Expect::Rows(rows.parse().ok()?),
         (None, Some(value)) => Expect::Value(value),
         (None, None) => return None,
     };
-    let body = text.lines().take_while(|line| line.starts_with("-- ")).map(|line| line.len() + 1).sum();
-    Some(Example { name, title: key("title")?, description: key("description")?, expect, sql: text.get(body..)?.trim() })
+    let body = text
+        .lines()
+        .take_while(|line| line.starts_with("-- "))
+        .map(|line| line.len() + 1)
+        .sum();
+    Some(Example {
+        name,
+        title: key("title")?,
+        description: key("description")?,
+        expect,
+        sql: text.get(body..)?.trim(),
+    })
 }
 
 #[cfg(test)]
@@ -83,9 +100,15 @@ mod tests {
     fn front_matter_is_read_and_cut_off() {
         let text = "-- title: T\n-- description: D: d.\n-- expect: 3 rows\n-- not front matter, no\nSELECT 1\n";
         let example = read("x", text).unwrap();
-        assert_eq!((example.title, example.description, example.expect), ("T", "D: d.", Expect::Rows(3)));
+        assert_eq!(
+            (example.title, example.description, example.expect),
+            ("T", "D: d.", Expect::Rows(3))
+        );
         assert_eq!(example.sql, "SELECT 1");
         assert_eq!(read("x", "-- title: T\nSELECT 1\n"), None);
-        assert_eq!(read("x", "-- title: T\n-- description: D\n-- expect: 12\nSELECT 1\n"), None);
+        assert_eq!(
+            read("x", "-- title: T\n-- description: D\n-- expect: 12\nSELECT 1\n"),
+            None
+        );
     }
 }

@@ -69,7 +69,10 @@ struct ServeArgs {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("DREYER_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("ERROR:  cannot start: {error}")),
@@ -97,7 +100,12 @@ impl From<SqlArgs> for SqlOptions {
             (None, Some(file)) => Input::File(file),
             (None, None) => Input::Terminal,
         };
-        Self { roots: args.roots, input, format: args.format, adql: args.dialect == Dialect::Adql }
+        Self {
+            roots: args.roots,
+            input,
+            format: args.format,
+            adql: args.dialect == Dialect::Adql,
+        }
     }
 }
 

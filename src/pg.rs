@@ -23,6 +23,7 @@ mod describe;
 mod door;
 mod encode;
 mod functions;
+mod infer;
 mod portal;
 mod protocol;
 mod registry;

@@ -46,7 +46,10 @@ impl Session {
     pub fn parse(&self, sql: &str) -> Result<Vec<Statement>> {
         let most = self.database.config().limits.max_statement_bytes;
         if sql.len() > most {
-            let message = format!("the text of {} bytes is longer than the {most} bytes allowed", sql.len());
+            let message = format!(
+                "the text of {} bytes is longer than the {most} bytes allowed",
+                sql.len()
+            );
             return Err(Error::new(ErrorKind::LimitExceeded, message)
                 .with_hint("Raise limits.max_statement_bytes, or put the values into a table and join it."));
         }
@@ -99,7 +102,11 @@ impl Session {
             return Err(Error::new(ErrorKind::Syntax, "expected exactly one statement"));
         };
         let plan = self.plan(&statement).await?;
-        match self.execute(plan).await.map_err(|error| self.explain(error, &statement))? {
+        match self
+            .execute(plan)
+            .await
+            .map_err(|error| self.explain(error, &statement))?
+        {
             Outcome::Rows(rows) => Ok(rows),
             Outcome::Done { tag } => Err(Error::new(ErrorKind::Invalid, format!("{tag} gives no rows"))),
         }
@@ -131,7 +138,10 @@ impl Session {
         };
         let state = self.context.state_ref();
         let mut state = state.write();
-        state.config_mut().options_mut().set("dreyer.dialect", &dialect.to_string())?;
+        state
+            .config_mut()
+            .options_mut()
+            .set("dreyer.dialect", &dialect.to_string())?;
         Ok(())
     }
 
@@ -148,7 +158,9 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("id", &self.context.session_id()).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("id", &self.context.session_id())
+            .finish_non_exhaustive()
     }
 }
 

@@ -24,11 +24,19 @@ const HISTORY: usize = 10_000;
 pub(crate) async fn interact(mut runner: Runner) -> Result<(), Failure> {
     let history = history_file();
     let mut editor = editor(history.as_ref()).map_err(terminal)?;
-    writeln!(io::stdout(), "dreyer {}. Type \\? for help, \\q to leave.", env!("CARGO_PKG_VERSION"))
-        .map_err(Error::from)?;
+    writeln!(
+        io::stdout(),
+        "dreyer {}. Type \\? for help, \\q to leave.",
+        env!("CARGO_PKG_VERSION")
+    )
+    .map_err(Error::from)?;
     let mut text = String::new();
     loop {
-        let prompt = if text.is_empty() { format!("{DEFAULT_CATALOG}=> ") } else { format!("{DEFAULT_CATALOG}-> ") };
+        let prompt = if text.is_empty() {
+            format!("{DEFAULT_CATALOG}=> ")
+        } else {
+            format!("{DEFAULT_CATALOG}-> ")
+        };
         let line = match editor.readline(&prompt) {
             Ok(line) => line,
             Err(ReadlineError::Interrupted) => {
@@ -82,19 +90,31 @@ fn show<T>(result: Result<T, Failure>) -> Option<T> {
 /// of a closing quote say, is not complete.
 fn is_complete(text: &str) -> bool {
     let trimmed = text.trim_end();
-    let Ok(pieces) = dreyer_adql::split(text) else { return false };
-    let Some(last) = pieces.last() else { return trimmed.ends_with(';') };
+    let Ok(pieces) = dreyer_adql::split(text) else {
+        return false;
+    };
+    let Some(last) = pieces.last() else {
+        return trimmed.ends_with(';');
+    };
     let end = last.byte_offset + last.text.len();
-    text.get(end..).is_some_and(|rest| rest.trim_start().starts_with(';') || has_semicolon(rest))
+    text.get(end..)
+        .is_some_and(|rest| rest.trim_start().starts_with(';') || has_semicolon(rest))
 }
 
 /// Whether a semicolon follows after nothing but comments.
 fn has_semicolon(rest: &str) -> bool {
-    rest.lines().any(|line| line.split("--").next().is_some_and(|code| code.trim_start().starts_with(';')))
+    rest.lines().any(|line| {
+        line.split("--")
+            .next()
+            .is_some_and(|code| code.trim_start().starts_with(';'))
+    })
 }
 
 fn editor(history: Option<&PathBuf>) -> rustyline::Result<DefaultEditor> {
-    let config = rustyline::Config::builder().max_history_size(HISTORY)?.history_ignore_dups(true)?.build();
+    let config = rustyline::Config::builder()
+        .max_history_size(HISTORY)?
+        .history_ignore_dups(true)?
+        .build();
     let mut editor = DefaultEditor::with_config(config)?;
     if let Some(history) = history {
         let _ = editor.load_history(history);
@@ -104,8 +124,12 @@ fn editor(history: Option<&PathBuf>) -> rustyline::Result<DefaultEditor> {
 
 /// `$XDG_STATE_HOME/dreyer/history`, or the same under `~/.local/state`.
 fn history_file() -> Option<PathBuf> {
-    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let folder = state.or_else(|| Some(std::env::home_dir()?.join(".local/state")))?.join("dreyer");
+    let state = std::env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let folder = state
+        .or_else(|| Some(std::env::home_dir()?.join(".local/state")))?
+        .join("dreyer");
     fs::create_dir_all(&folder).ok()?;
     Some(folder.join("history"))
 }
@@ -120,10 +144,23 @@ mod tests {
 
     #[test]
     fn a_statement_ends_with_a_semicolon_that_counts() {
-        for text in ["SELECT 1;\n", "SELECT 1 ; -- done\n", ";\n", "SELECT 1;\nSELECT 2;\n", "SELECT 1 -- a\n;\n"] {
+        for text in [
+            "SELECT 1;\n",
+            "SELECT 1 ; -- done\n",
+            ";\n",
+            "SELECT 1;\nSELECT 2;\n",
+            "SELECT 1 -- a\n;\n",
+        ] {
             assert!(is_complete(text), "{text:?}");
         }
-        for text in ["SELECT 1\n", "SELECT 1 -- ;\n", "SELECT ';\n", "SELECT ';'\n", "SELECT 1; SELECT 2\n", "\n"] {
+        for text in [
+            "SELECT 1\n",
+            "SELECT 1 -- ;\n",
+            "SELECT ';\n",
+            "SELECT ';'\n",
+            "SELECT 1; SELECT 2\n",
+            "\n",
+        ] {
             assert!(!is_complete(text), "{text:?}");
         }
     }

@@ -1,9 +1,14 @@
 //! The integration tests, in one binary: each binary that links the engine costs a minute.
 
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::cast_possible_truncation, reason = "generated skies are small")]
+
 #[path = "it/astropy.rs"]
 mod astropy;
 #[path = "it/cli.rs"]
 mod cli;
+#[path = "it/clients/mod.rs"]
+mod clients;
 #[path = "it/codec.rs"]
 mod codec;
 #[path = "it/crossmatch.rs"]
@@ -31,13 +36,21 @@ async fn server() -> Arc<Database> {
 
 /// A session as the shell has it.
 async fn local() -> Session {
-    let config = Config { access: Access::Full, ..Config::default() };
+    let config = Config {
+        access: Access::Full,
+        ..Config::default()
+    };
     Database::open(config).await.unwrap().session()
 }
 
 async fn batches(session: &Session, sql: &str) -> Vec<RecordBatch> {
-    let rows = session.query(sql).await.unwrap_or_else(|error| panic!("{}", error.render(sql)));
-    rows.try_collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    let rows = session
+        .query(sql)
+        .await
+        .unwrap_or_else(|error| panic!("{}", error.render(sql)));
+    rows.try_collect()
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
 /// The rows of a query, drawn.
@@ -48,14 +61,20 @@ async fn table(session: &Session, sql: &str) -> String {
 /// The only value of a query, as text.
 async fn value(session: &Session, sql: &str) -> String {
     let batches = batches(session, sql).await;
-    let batch = batches.iter().find(|batch| batch.num_rows() > 0).unwrap_or_else(|| panic!("no row: {sql}"));
+    let batch = batches
+        .iter()
+        .find(|batch| batch.num_rows() > 0)
+        .unwrap_or_else(|| panic!("no row: {sql}"));
     assert_eq!((batch.num_rows(), batch.num_columns()), (1, 1), "{sql}");
     datafusion::arrow::util::display::array_value_to_string(batch.column(0), 0).unwrap()
 }
 
 /// Runs one statement that gives no rows, and its tag.
 async fn done(session: &Session, sql: &str) -> String {
-    match outcome(session, sql).await.unwrap_or_else(|error| panic!("{}", error.render(sql))) {
+    match outcome(session, sql)
+        .await
+        .unwrap_or_else(|error| panic!("{}", error.render(sql)))
+    {
         Outcome::Done { tag } => tag,
         Outcome::Rows(_) => panic!("{sql} gives rows"),
     }
@@ -64,7 +83,10 @@ async fn done(session: &Session, sql: &str) -> String {
 async fn outcome(session: &Session, sql: &str) -> dreyer::Result<Outcome> {
     let statement = session.parse(sql)?.remove(0);
     let plan = session.plan(&statement).await?;
-    session.execute(plan).await.map_err(|error| session.explain(error, &statement))
+    session
+        .execute(plan)
+        .await
+        .map_err(|error| session.explain(error, &statement))
 }
 
 /// The error of a text, wherever it comes up, with its place.

@@ -2,6 +2,8 @@
 //!
 //! Sessions read the sample sky and may create what they like: every file starts afresh.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -30,9 +32,14 @@ impl AsyncDB for Sky {
                 Outcome::Done { .. } => DBOutput::StatementComplete(0),
                 Outcome::Rows(stream) => {
                     let schema = stream.schema();
-                    let batches: Vec<RecordBatch> =
-                        stream.try_collect().await.map_err(|error| explain(Error::from(error)))?;
-                    DBOutput::Rows { types: types(&schema), rows: batches.iter().flat_map(rows).collect() }
+                    let batches: Vec<RecordBatch> = stream
+                        .try_collect()
+                        .await
+                        .map_err(|error| explain(Error::from(error)))?;
+                    DBOutput::Rows {
+                        types: types(&schema),
+                        rows: batches.iter().flat_map(rows).collect(),
+                    }
                 }
             };
         }
@@ -62,20 +69,41 @@ fn types(schema: &SchemaRef) -> Vec<DefaultColumnType> {
 
 fn rows(batch: &RecordBatch) -> Vec<Vec<String>> {
     let options = FormatOptions::new().with_null("NULL");
-    let columns: Vec<_> =
-        batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+    let columns: Vec<_> = batch
+        .columns()
+        .iter()
+        .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
+        .collect();
     let cell = |text: String| if text.is_empty() { "(empty)".to_owned() } else { text };
-    (0..batch.num_rows()).map(|row| columns.iter().map(|column| cell(column.value(row).to_string())).collect()).collect()
+    (0..batch.num_rows())
+        .map(|row| {
+            columns
+                .iter()
+                .map(|column| cell(column.value(row).to_string()))
+                .collect()
+        })
+        .collect()
 }
 
 fn run(path: &Path) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
-        let config = Config { access: Access::Full, ..Config::default() };
-        let database = Database::open(config).await.map_err(|error| Failed::from(error.message))?;
+        let config = Config {
+            access: Access::Full,
+            ..Config::default()
+        };
+        let database = Database::open(config)
+            .await
+            .map_err(|error| Failed::from(error.message))?;
         let mut runner = sqllogictest::Runner::new(|| async { Ok(Sky(database.session())) });
         runner.with_column_validator(sqllogictest::strict_column_validator);
-        runner.run_file_async(path).await.map_err(|error| Failed::from(error.display(false).to_string()))
+        runner
+            .run_file_async(path)
+            .await
+            .map_err(|error| Failed::from(error.display(false).to_string()))
     })
 }
 

@@ -43,8 +43,16 @@ pub(crate) async fn discover(roots: &[Root]) -> Result<SharedTables> {
             let schema = table.schema.unwrap_or_else(|| DEFAULT_SCHEMA.to_owned());
             let provider: Arc<dyn TableProvider> = Arc::new(HatsTable::new(table.catalog));
             let name = table.name;
-            if tables.entry(schema.clone()).or_default().insert(name.clone(), provider).is_some() {
-                let message = format!("two roots hold a catalogue {schema}.{name}; the second is {}", root.given);
+            if tables
+                .entry(schema.clone())
+                .or_default()
+                .insert(name.clone(), provider)
+                .is_some()
+            {
+                let message = format!(
+                    "two roots hold a catalogue {schema}.{name}; the second is {}",
+                    root.given
+                );
                 return Err(Error::new(ErrorKind::DuplicateTable, message)
                     .with_hint("Rename one of the folders, or move it one folder deeper."));
             }

@@ -23,7 +23,10 @@ pub(crate) struct SessionCatalog {
 
 impl SessionCatalog {
     pub(crate) fn new(shared: Arc<SharedTables>) -> Self {
-        Self { shared, own: MemoryCatalogProvider::new() }
+        Self {
+            shared,
+            own: MemoryCatalogProvider::new(),
+        }
     }
 }
 
@@ -41,16 +44,15 @@ impl CatalogProvider for SessionCatalog {
             return Some(schema);
         }
         let shared = Arc::clone(self.shared.schemas.get(name)?);
-        let schema: Arc<dyn SchemaProvider> = Arc::new(SessionSchema { shared, own: MemorySchemaProvider::new() });
+        let schema: Arc<dyn SchemaProvider> = Arc::new(SessionSchema {
+            shared,
+            own: MemorySchemaProvider::new(),
+        });
         self.own.register_schema(name, Arc::clone(&schema)).ok()?;
         Some(schema)
     }
 
-    fn register_schema(
-        &self,
-        name: &str,
-        schema: Arc<dyn SchemaProvider>,
-    ) -> Result<Option<Arc<dyn SchemaProvider>>> {
+    fn register_schema(&self, name: &str, schema: Arc<dyn SchemaProvider>) -> Result<Option<Arc<dyn SchemaProvider>>> {
         if self.shared.schemas.contains_key(name) {
             return Err(shared_object("schema", name).into());
         }
@@ -109,7 +111,9 @@ impl SchemaProvider for SessionSchema {
 
 /// Whether a table of that name lies under a root.
 pub(crate) fn is_shared(schema: &dyn SchemaProvider, table: &str) -> bool {
-    schema.downcast_ref::<SessionSchema>().is_some_and(|schema| schema.shared.contains_key(table))
+    schema
+        .downcast_ref::<SessionSchema>()
+        .is_some_and(|schema| schema.shared.contains_key(table))
 }
 
 /// The error for a change to what all sessions share.
@@ -140,11 +144,20 @@ mod tests {
     async fn a_session_sees_its_own_tables_and_no_other_session_does() {
         let shared = shared();
         let (one, two) = (SessionCatalog::new(Arc::clone(&shared)), SessionCatalog::new(shared));
-        one.schema("public").unwrap().register_table("mine".to_owned(), table()).unwrap();
+        one.schema("public")
+            .unwrap()
+            .register_table("mine".to_owned(), table())
+            .unwrap();
         assert_eq!(one.schema("public").unwrap().table_names(), ["mine", "stars"]);
         assert_eq!(two.schema("public").unwrap().table_names(), ["stars"]);
         assert!(one.schema("public").unwrap().table("mine").await.unwrap().is_some());
-        assert!(one.schema("public").unwrap().deregister_table("mine").unwrap().is_some());
+        assert!(
+            one.schema("public")
+                .unwrap()
+                .deregister_table("mine")
+                .unwrap()
+                .is_some()
+        );
         assert_eq!(one.schema("public").unwrap().table_names(), ["stars"]);
     }
 
@@ -152,8 +165,14 @@ mod tests {
     fn shared_tables_cannot_be_touched() {
         let catalog = SessionCatalog::new(shared());
         let schema = catalog.schema("public").unwrap();
-        assert_eq!(Error::from(schema.deregister_table("stars").unwrap_err()).sqlstate(), "25006");
-        assert_eq!(Error::from(schema.register_table("stars".to_owned(), table()).unwrap_err()).sqlstate(), "25006");
+        assert_eq!(
+            Error::from(schema.deregister_table("stars").unwrap_err()).sqlstate(),
+            "25006"
+        );
+        assert_eq!(
+            Error::from(schema.register_table("stars".to_owned(), table()).unwrap_err()).sqlstate(),
+            "25006"
+        );
         assert!(catalog.deregister_schema("public", true).is_err());
         assert!(catalog.schema("nowhere").is_none());
     }

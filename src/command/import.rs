@@ -45,7 +45,9 @@ pub async fn import(args: ImportArgs, out: &mut dyn Write) -> Result<(), Failure
     options.lon_column = args.ra;
     options.lat_column = args.dec;
     let start = Instant::now();
-    let summary = with_clock(hats::import::import(&options), start).await.map_err(Error::from)?;
+    let summary = with_clock(hats::import::import(&options), start)
+        .await
+        .map_err(Error::from)?;
     writeln!(
         out,
         "{}: {} rows in {} tiles, {:.1} MB, {}",
@@ -62,8 +64,11 @@ pub async fn import(args: ImportArgs, out: &mut dyn Write) -> Result<(), Failure
 /// A name is one folder, and one that discovery does not take for hidden.
 fn folder_name(name: &str) -> crate::Result<&str> {
     if name.is_empty() || name.contains(['/', '\\']) || name.starts_with(['.', '_']) {
-        return Err(Error::new(ErrorKind::InvalidParameter, format!("{name:?} cannot be the name of a catalogue"))
-            .with_hint("Use letters, digits and underscores, a letter first. A schema is a folder: --into DIR/SCHEMA."));
+        return Err(Error::new(
+            ErrorKind::InvalidParameter,
+            format!("{name:?} cannot be the name of a catalogue"),
+        )
+        .with_hint("Use letters, digits and underscores, a letter first. A schema is a folder: --into DIR/SCHEMA."));
     }
     Ok(name)
 }

@@ -32,15 +32,27 @@ pub async fn serve(roots: Vec<String>, listen: Option<SocketAddr>, config: Optio
     })?;
     let address = listener.local_addr().map_err(Error::from)?;
     let stop = stop_on_signal()?;
-    writeln!(io::stdout(), "listening on {address}; connect with:  {}", psql_line(address)).map_err(Error::from)?;
+    writeln!(
+        io::stdout(),
+        "listening on {address}; connect with:  {}",
+        psql_line(address)
+    )
+    .map_err(Error::from)?;
     pg::serve(database, listener, stop).await?;
     Ok(())
 }
 
 /// What to type to get in.
 pub(crate) fn psql_line(address: SocketAddr) -> String {
-    let host = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
-    format!("psql -h {host} -p {} -U {DEFAULT_CATALOG} {DEFAULT_CATALOG}", address.port())
+    let host = if address.ip().is_unspecified() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    } else {
+        address.ip()
+    };
+    format!(
+        "psql -h {host} -p {} -U {DEFAULT_CATALOG} {DEFAULT_CATALOG}",
+        address.port()
+    )
 }
 
 /// A token that SIGTERM or SIGINT cancels.
@@ -65,7 +77,13 @@ mod tests {
 
     #[test]
     fn the_line_can_be_typed_as_it_stands() {
-        assert_eq!(psql_line(([127, 0, 0, 1], 5433).into()), "psql -h 127.0.0.1 -p 5433 -U dreyer dreyer");
-        assert_eq!(psql_line(([0, 0, 0, 0], 1).into()), "psql -h 127.0.0.1 -p 1 -U dreyer dreyer");
+        assert_eq!(
+            psql_line(([127, 0, 0, 1], 5433).into()),
+            "psql -h 127.0.0.1 -p 5433 -U dreyer dreyer"
+        );
+        assert_eq!(
+            psql_line(([0, 0, 0, 0], 1).into()),
+            "psql -h 127.0.0.1 -p 1 -U dreyer dreyer"
+        );
     }
 }

@@ -38,12 +38,20 @@ pub enum Input {
 /// # Errors
 /// The first failure of a statement, or of opening a root; interactively, only the latter.
 pub async fn sql(options: SqlOptions) -> Result<(), Failure> {
-    let config = Config { roots: options.roots, access: Access::Full, ..Config::default() };
+    let config = Config {
+        roots: options.roots,
+        access: Access::Full,
+        ..Config::default()
+    };
     let session = Database::open(config).await?.session();
     if options.adql {
         session.set_language(Language::Adql)?;
     }
-    let runner = Runner { session, format: options.format, timing: false };
+    let runner = Runner {
+        session,
+        format: options.format,
+        timing: false,
+    };
     let text = match options.input {
         Input::Text(text) => text,
         Input::File(path) if path.as_os_str() != "-" => fs::read_to_string(&path)

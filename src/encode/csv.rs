@@ -17,7 +17,11 @@ pub(super) struct CsvWriter<'a> {
 
 impl<'a> CsvWriter<'a> {
     pub(super) fn new(schema: SchemaRef, out: &'a mut dyn Write) -> Self {
-        Self { schema, out, header: false }
+        Self {
+            schema,
+            out,
+            header: false,
+        }
     }
 
     fn header(&mut self) -> Result<()> {
@@ -71,13 +75,23 @@ mod tests {
 
     #[test]
     fn what_could_be_misread_is_quoted() {
-        let texts = StringArray::from(vec![Some("a,b"), Some("say \"hi\""), Some(""), None, Some("two\nlines"), Some("é")]);
+        let texts = StringArray::from(vec![
+            Some("a,b"),
+            Some("say \"hi\""),
+            Some(""),
+            None,
+            Some("two\nlines"),
+            Some("é"),
+        ]);
         let batch = RecordBatch::try_from_iter([("a \"name\"", Arc::new(texts) as ArrayRef)]).unwrap();
         let mut out = Vec::new();
         let mut writer = Box::new(CsvWriter::new(batch.schema(), &mut out));
         writer.write(&batch).unwrap();
         writer.finish().unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, "\"a \"\"name\"\"\"\n\"a,b\"\n\"say \"\"hi\"\"\"\n\"\"\n\n\"two\nlines\"\né\n");
+        assert_eq!(
+            text,
+            "\"a \"\"name\"\"\"\n\"a,b\"\n\"say \"\"hi\"\"\"\n\"\"\n\n\"two\nlines\"\né\n"
+        );
     }
 }

@@ -47,7 +47,9 @@ pub(super) struct JsonWriter<'a> {
 
 impl<'a> JsonWriter<'a> {
     pub(super) fn new(out: &'a mut dyn Write) -> Self {
-        Self { inner: WriterBuilder::new().with_explicit_nulls(true).build(Out(out)) }
+        Self {
+            inner: WriterBuilder::new().with_explicit_nulls(true).build(Out(out)),
+        }
     }
 }
 

@@ -35,7 +35,13 @@ pub(super) struct TableWriter<'a> {
 
 impl<'a> TableWriter<'a> {
     pub(super) fn new(schema: SchemaRef, out: &'a mut dyn Write) -> Self {
-        Self { schema, out, held: Vec::new(), widths: None, rows: 0 }
+        Self {
+            schema,
+            out,
+            held: Vec::new(),
+            widths: None,
+            rows: 0,
+        }
     }
 
     /// Decides the widths and writes what was held.
@@ -47,8 +53,17 @@ impl<'a> TableWriter<'a> {
                 *widest = width(cell).max(*widest);
             }
         }
-        let names: Vec<String> = self.schema.fields().iter().map(|field| printable(field.name()).replace('\n', " ")).collect();
-        let centred: Vec<String> = names.iter().zip(&widths).map(|(name, &width)| format!("{name:^width$}")).collect();
+        let names: Vec<String> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| printable(field.name()).replace('\n', " "))
+            .collect();
+        let centred: Vec<String> = names
+            .iter()
+            .zip(&widths)
+            .map(|(name, &width)| format!("{name:^width$}"))
+            .collect();
         writeln!(self.out, "{}", format!(" {}", centred.join(" | ")).trim_end())?;
         let rules: Vec<String> = widths.iter().map(|width| "-".repeat(width + 2)).collect();
         writeln!(self.out, "{}", rules.join("+"))?;
@@ -82,8 +97,10 @@ impl RowWriter for TableWriter<'_> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = batch.columns().iter().map(Cells::new).collect::<Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
-            let cells: Vec<String> =
-                columns.iter().map(|cells| printable(&cells.text(row).unwrap_or_default())).collect();
+            let cells: Vec<String> = columns
+                .iter()
+                .map(|cells| printable(&cells.text(row).unwrap_or_default()))
+                .collect();
             self.rows += 1;
             match self.widths.clone() {
                 Some(widths) => self.line(&cells, &widths)?,
@@ -100,7 +117,12 @@ impl RowWriter for TableWriter<'_> {
         if self.widths.is_none() {
             self.open()?;
         }
-        writeln!(self.out, "({} {})", self.rows, if self.rows == 1 { "row" } else { "rows" })?;
+        writeln!(
+            self.out,
+            "({} {})",
+            self.rows,
+            if self.rows == 1 { "row" } else { "rows" }
+        )?;
         self.out.flush()?;
         Ok(())
     }
@@ -113,7 +135,8 @@ fn width(text: &str) -> usize {
 
 /// Characters that would move the cursor are shown as a space; line ends stay.
 fn printable(text: &str) -> String {
-    text.trim_end_matches('\n').replace(|c: char| c.is_control() && c != '\n', " ")
+    text.trim_end_matches('\n')
+        .replace(|c: char| c.is_control() && c != '\n', " ")
 }
 
 #[cfg(test)]
@@ -132,9 +155,15 @@ mod tests {
             Field::new("name", DataType::Utf8, true),
         ]);
         let ids = Int32Array::from_iter_values(0..rows);
-        let magnitudes: Float64Array = (0..rows).map(|row| (row % 2 == 0).then_some(0.1 + f64::from(row) / 3.0)).collect();
+        let magnitudes: Float64Array = (0..rows)
+            .map(|row| (row % 2 == 0).then_some(0.1 + f64::from(row) / 3.0))
+            .collect();
         let names: StringArray = (0..rows).map(|row| (row > 0).then(|| format!("α {row}"))).collect();
-        RecordBatch::try_new(Arc::new(schema), vec![Arc::new(ids), Arc::new(magnitudes), Arc::new(names)]).unwrap()
+        RecordBatch::try_new(
+            Arc::new(schema),
+            vec![Arc::new(ids), Arc::new(magnitudes), Arc::new(names)],
+        )
+        .unwrap()
     }
 
     fn print(batches: &[RecordBatch]) -> String {
@@ -172,7 +201,8 @@ mod tests {
     fn values_of_several_lines_take_several_lines() {
         let plans = StringArray::from(vec!["Join\n  Scan a\n  Scan b\n", "done"]);
         let ids = Int32Array::from(vec![1, 2]);
-        let columns: [(&str, datafusion::arrow::array::ArrayRef); 2] = [("n", Arc::new(ids)), ("plan", Arc::new(plans))];
+        let columns: [(&str, datafusion::arrow::array::ArrayRef); 2] =
+            [("n", Arc::new(ids)), ("plan", Arc::new(plans))];
         insta::assert_snapshot!(print(&[RecordBatch::try_from_iter(columns).unwrap()]), @r"
          n |   plan
         ---+----------

@@ -25,14 +25,22 @@ fn function(error: &FunctionError) -> Error {
         FunctionError::Signature { .. } => ErrorKind::UndefinedFunction,
         _ => ErrorKind::Internal,
     };
-    let place = Place::Call { function: error.function().to_owned(), argument: error.argument() };
-    Error { hint: error.hint().map(sentence), ..Error::new(kind, error.to_string()).at(place) }
+    let place = Place::Call {
+        function: error.function().to_owned(),
+        argument: error.argument(),
+    };
+    Error {
+        hint: error.hint().map(sentence),
+        ..Error::new(kind, error.to_string()).at(place)
+    }
 }
 
 fn hats(error: &HatsError) -> Error {
     match error {
         HatsError::Engine(inner) => super::translate::by_reference(inner),
-        HatsError::Input { .. } | HatsError::Option { .. } => Error::new(ErrorKind::InvalidParameter, error.to_string()),
+        HatsError::Input { .. } | HatsError::Option { .. } => {
+            Error::new(ErrorKind::InvalidParameter, error.to_string())
+        }
         _ => Error::new(ErrorKind::Io, error.to_string()),
     }
 }
@@ -45,7 +53,10 @@ fn adql(error: &dreyer_adql::Error) -> Error {
         AdqlKind::AmbiguousName => ErrorKind::AmbiguousColumn,
         _ => ErrorKind::Syntax,
     };
-    let told = Error { hint: error.hint.as_deref().map(sentence), ..Error::new(kind, error.message.clone()) };
+    let told = Error {
+        hint: error.hint.as_deref().map(sentence),
+        ..Error::new(kind, error.message.clone())
+    };
     match error.span {
         Some(span) => told.at(Place::Span(span)),
         None => told,

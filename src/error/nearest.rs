@@ -26,7 +26,9 @@ fn distance(a: &str, b: &str) -> usize {
         let mut row = Vec::with_capacity(b.len() + 1);
         row.push(i + 1);
         for (j, &other) in b.iter().enumerate() {
-            let mut cost = (last[j] + usize::from(letter != other)).min(last[j + 1] + 1).min(row[j] + 1);
+            let mut cost = (last[j] + usize::from(letter != other))
+                .min(last[j + 1] + 1)
+                .min(row[j] + 1);
             if i > 0 && j > 0 && letter == b[j - 1] && a[i - 1] == other {
                 cost = cost.min(before[j - 1] + 1);
             }

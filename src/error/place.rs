@@ -21,7 +21,11 @@ impl Place {
     /// The same, where it reads so.
     pub(crate) fn reading(self, found: &str) -> Self {
         match self {
-            Self::Point { line, column, .. } => Self::Point { line, column, text: found.to_owned() },
+            Self::Point { line, column, .. } => Self::Point {
+                line,
+                column,
+                text: found.to_owned(),
+            },
             other => other,
         }
     }
@@ -30,8 +34,18 @@ impl Place {
     pub(crate) fn find(&self, text: &str) -> Option<(usize, Option<usize>)> {
         match self {
             Self::Span(span) => from_span(text, *span),
-            Self::Point { line, column, text: reads } => {
-                let position = position(text, Location { line: *line, column: *column })?;
+            Self::Point {
+                line,
+                column,
+                text: reads,
+            } => {
+                let position = position(
+                    text,
+                    Location {
+                        line: *line,
+                        column: *column,
+                    },
+                )?;
                 let length = reads.chars().count();
                 let there = length > 0 && text.chars().skip(position - 1).take(length).eq(reads.chars());
                 Some((position, there.then_some(length)))
@@ -50,7 +64,9 @@ impl Place {
 
 /// Whether the call begins with a coordinate system, which is no argument any more when the call is evaluated.
 fn names_system(text: &str, function: &str) -> bool {
-    let geometry = ["point", "circle", "box", "polygon"].iter().any(|name| name.eq_ignore_ascii_case(function));
+    let geometry = ["point", "circle", "box", "polygon"]
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(function));
     let first = dreyer_adql::locate_call(text, function, Some(0)).and_then(|span| position(text, span.start));
     geometry && first.is_some_and(|first| text.chars().nth(first - 1) == Some('\''))
 }
@@ -67,7 +83,9 @@ fn position(text: &str, location: Location) -> Option<usize> {
 }
 
 fn word_span(text: &str, word: &str) -> Option<Span> {
-    let tokens = Tokenizer::new(dreyer_adql::dialect(), text).tokenize_with_location().ok()?;
+    let tokens = Tokenizer::new(dreyer_adql::dialect(), text)
+        .tokenize_with_location()
+        .ok()?;
     tokens.into_iter().find_map(|token| match token.token {
         Token::Word(found) if found.value.eq_ignore_ascii_case(word) => Some(token.span),
         _ => None,

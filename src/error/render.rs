@@ -26,9 +26,20 @@ fn excerpt(sql: &str, position: usize, width: Option<usize>) -> Option<String> {
     let (number, start, line) = line_at(sql, fault)?;
     let column = fault - start;
     let line: Vec<char> = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let first = if line.len() > BEFORE + AFTER { column.saturating_sub(BEFORE) } else { 0 };
-    let last = if line.len() > first + BEFORE + AFTER { first + BEFORE + AFTER } else { line.len() };
-    let (head, tail) = (if first > 0 { "..." } else { "" }, if last < line.len() { "..." } else { "" });
+    let first = if line.len() > BEFORE + AFTER {
+        column.saturating_sub(BEFORE)
+    } else {
+        0
+    };
+    let last = if line.len() > first + BEFORE + AFTER {
+        first + BEFORE + AFTER
+    } else {
+        line.len()
+    };
+    let (head, tail) = (
+        if first > 0 { "..." } else { "" },
+        if last < line.len() { "..." } else { "" },
+    );
 
     let label = format!("LINE {number}: {head}");
     let shown: String = line.get(first..last)?.iter().collect();
@@ -61,7 +72,11 @@ mod tests {
     use crate::ErrorKind;
 
     fn error(position: usize, width: Option<usize>) -> Error {
-        Error { position: Some(position), width, ..Error::new(ErrorKind::Syntax, "wrong") }
+        Error {
+            position: Some(position),
+            width,
+            ..Error::new(ErrorKind::Syntax, "wrong")
+        }
     }
 
     #[test]
@@ -72,7 +87,10 @@ mod tests {
 
     #[test]
     fn end_of_text_and_beyond() {
-        assert_eq!(render(&error(7, None), "SELECT"), "ERROR:  wrong\nLINE 1: SELECT\n              ^");
+        assert_eq!(
+            render(&error(7, None), "SELECT"),
+            "ERROR:  wrong\nLINE 1: SELECT\n              ^"
+        );
         assert_eq!(render(&error(70, None), "SELECT"), "ERROR:  wrong");
         assert_eq!(render(&error(1, None), ""), "ERROR:  wrong\nLINE 1: \n        ^");
     }
@@ -82,7 +100,10 @@ mod tests {
         let sql = format!("{}x{}", "a".repeat(300), "b".repeat(300));
         let text = render(&error(301, Some(1)), &sql);
         let lines: Vec<_> = text.lines().collect();
-        assert!(lines[1].starts_with("LINE 1: ...aaa") && lines[1].ends_with("bbb..."), "{text}");
+        assert!(
+            lines[1].starts_with("LINE 1: ...aaa") && lines[1].ends_with("bbb..."),
+            "{text}"
+        );
         assert_eq!(lines[1].find('x'), lines[2].find('^'));
         assert!(lines[1].len() < 120);
     }

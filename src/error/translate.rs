@@ -17,7 +17,10 @@ use super::{Error, ErrorKind, Place, nearest};
 
 /// Words by which a message of the engine is known for its class. The first row that matches counts.
 const WORDINGS: &[(&str, ErrorKind)] = &[
-    ("Failed to coerce arguments to satisfy a call to", ErrorKind::UndefinedFunction),
+    (
+        "Failed to coerce arguments to satisfy a call to",
+        ErrorKind::UndefinedFunction,
+    ),
     ("failed to match any signature", ErrorKind::UndefinedFunction),
     ("Cannot infer common", ErrorKind::DatatypeMismatch),
     ("Cannot coerce", ErrorKind::DatatypeMismatch),
@@ -79,9 +82,17 @@ fn translate(error: &DataFusionError, diagnostic: Option<&Diagnostic>) -> Error 
 }
 
 fn placed(error: Error, diagnostic: Option<&Diagnostic>) -> Error {
-    let Some(span) = diagnostic.and_then(|diagnostic| diagnostic.span) else { return error };
-    let location = |place: datafusion::common::Location| Location { line: place.line, column: place.column };
-    error.at(Place::Span(Span { start: location(span.start), end: location(span.end) }))
+    let Some(span) = diagnostic.and_then(|diagnostic| diagnostic.span) else {
+        return error;
+    };
+    let location = |place: datafusion::common::Location| Location {
+        line: place.line,
+        column: place.column,
+    };
+    error.at(Place::Span(Span {
+        start: location(span.start),
+        end: location(span.end),
+    }))
 }
 
 /// An error of somebody else's type: one of the extensions', or one of the engine's libraries' in disguise.
@@ -110,10 +121,17 @@ fn external(error: &(dyn StdError + Send + Sync + 'static), diagnostic: Option<&
 
 /// A message whose class only its words tell; `otherwise` if they do not.
 fn worded(otherwise: ErrorKind, text: &str) -> Error {
-    let kind = WORDINGS.iter().find(|(words, _)| text.contains(words)).map_or(otherwise, |(_, kind)| *kind);
+    let kind = WORDINGS
+        .iter()
+        .find(|(words, _)| text.contains(words))
+        .map_or(otherwise, |(_, kind)| *kind);
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     let error = Error::new(kind, first.trim_end_matches('.'));
-    if rest.trim().is_empty() { error } else { error.with_detail(rest.trim().replace('\t', "")) }
+    if rest.trim().is_empty() {
+        error
+    } else {
+        error.with_detail(rest.trim().replace('\t', ""))
+    }
 }
 
 /// A message that names what it is about: the words before the name, those after it, and what it becomes.
@@ -121,21 +139,39 @@ type Named = (&'static str, &'static str, fn(&str) -> Error);
 
 /// Messages that name what they are about. The first row that matches counts.
 const NAMED: &[Named] = &[
-    ("table function '", "' not found", |name| missing(ErrorKind::UndefinedFunction, "table function", name)),
+    ("table function '", "' not found", |name| {
+        missing(ErrorKind::UndefinedFunction, "table function", name)
+    }),
     ("table '", "' not found", undefined_table),
     ("Table '", "' doesn't exist", undefined_table),
     ("View '", "' doesn't exist", undefined_table),
-    ("Invalid function '", "'", |name| missing(ErrorKind::UndefinedFunction, "function", name)),
-    ("failed to resolve schema: ", "", |name| missing(ErrorKind::UndefinedSchema, "schema", name)),
-    ("Prepared statement '", "' does not exist", |name| missing(ErrorKind::UndefinedStatement, "prepared statement", name)),
+    ("Invalid function '", "'", |name| {
+        missing(ErrorKind::UndefinedFunction, "function", name)
+    }),
+    ("failed to resolve schema: ", "", |name| {
+        missing(ErrorKind::UndefinedSchema, "schema", name)
+    }),
+    ("Prepared statement '", "' does not exist", |name| {
+        missing(ErrorKind::UndefinedStatement, "prepared statement", name)
+    }),
     ("Config value \"", "\" not found on", undefined_setting),
     ("Could not find config namespace \"", "\"", undefined_setting),
-    ("'", "' is not a variable which can be viewed with 'SHOW'", undefined_setting),
-    ("No function matches the given name and argument types '", "'", no_such_call),
+    (
+        "'",
+        "' is not a variable which can be viewed with 'SHOW'",
+        undefined_setting,
+    ),
+    (
+        "No function matches the given name and argument types '",
+        "'",
+        no_such_call,
+    ),
 ];
 
 fn named(text: &str) -> Option<Error> {
-    NAMED.iter().find_map(|(before, after, error)| between(text, before, after).map(error))
+    NAMED
+        .iter()
+        .find_map(|(before, after, error)| between(text, before, after).map(error))
 }
 
 fn missing(kind: ErrorKind, what: &str, name: &str) -> Error {
@@ -153,7 +189,10 @@ fn no_such_call(call: &str) -> Error {
     let function = call.split('(').next().unwrap_or(call).to_owned();
     Error::new(ErrorKind::UndefinedFunction, format!("function {call} does not exist"))
         .with_hint("No form of the function takes these arguments; a cast may help.")
-        .at(Place::Call { function, argument: None })
+        .at(Place::Call {
+            function,
+            argument: None,
+        })
 }
 
 /// A planning or run-time message of the engine.
@@ -205,9 +244,12 @@ fn schema_error(error: &SchemaError) -> Error {
         }
         SchemaError::AmbiguousReference { field } => {
             let name = field.name();
-            Error::new(ErrorKind::AmbiguousColumn, format!("column reference \"{name}\" is ambiguous"))
-                .with_hint(format!("Say whose it is, as in a.{name}."))
-                .at(Place::Word(name.to_owned()))
+            Error::new(
+                ErrorKind::AmbiguousColumn,
+                format!("column reference \"{name}\" is ambiguous"),
+            )
+            .with_hint(format!("Say whose it is, as in a.{name}."))
+            .at(Place::Word(name.to_owned()))
         }
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
             Error::new(ErrorKind::DuplicateColumn, format!("column \"{name}\" is there twice"))
@@ -280,10 +322,21 @@ fn with_place(error: Error, place: Option<Place>) -> Error {
 
 /// Takes ` at Line: 1, Column: 10` off the end of a message.
 fn split_place(text: &str) -> (&str, Option<Place>) {
-    let Some((head, tail)) = text.rsplit_once(" at Line: ") else { return (text, None) };
-    let mut numbers = tail.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
+    let Some((head, tail)) = text.rsplit_once(" at Line: ") else {
+        return (text, None);
+    };
+    let mut numbers = tail
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|word| word.parse().ok());
     match (numbers.next(), numbers.next()) {
-        (Some(line), Some(column)) => (head, Some(Place::Point { line, column, text: String::new() })),
+        (Some(line), Some(column)) => (
+            head,
+            Some(Place::Point {
+                line,
+                column,
+                text: String::new(),
+            }),
+        ),
         _ => (text, None),
     }
 }
@@ -291,7 +344,11 @@ fn split_place(text: &str) -> (&str, Option<Place>) {
 /// What stands after `before` and ahead of `after` (to the end if that is empty).
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let rest = text.split_once(before)?.1;
-    if after.is_empty() { Some(rest) } else { rest.split_once(after).map(|(found, _)| found) }
+    if after.is_empty() {
+        Some(rest)
+    } else {
+        rest.split_once(after).map(|(found, _)| found)
+    }
 }
 
 #[cfg(test)]
@@ -300,7 +357,8 @@ mod tests {
 
     #[test]
     fn parser_errors_speak_postgres() {
-        let parser = ParserError::ParserError("Expected: end of statement, found: FRM at Line: 1, Column: 10".to_owned());
+        let parser =
+            ParserError::ParserError("Expected: end of statement, found: FRM at Line: 1, Column: 10".to_owned());
         let error = syntax(&parser);
         assert_eq!(error.message, "syntax error at or near \"FRM\"");
         assert_eq!(error.detail.as_deref(), Some("Expected end of statement."));
@@ -322,7 +380,9 @@ mod tests {
 
     #[test]
     fn names_that_were_filled_in_are_taken_off() {
-        let error = Error::from(DataFusionError::Plan("table 'dreyer.public.stars' not found".to_owned()));
+        let error = Error::from(DataFusionError::Plan(
+            "table 'dreyer.public.stars' not found".to_owned(),
+        ));
         assert_eq!(error.message, "relation \"stars\" does not exist");
         assert_eq!(error.sqlstate(), "42P01");
         let error = Error::from(DataFusionError::Plan("table 'dreyer.gaia.stars' not found".to_owned()));

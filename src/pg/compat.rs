@@ -39,7 +39,10 @@ pub(super) fn rewrite(ast: &mut Ast, declared: &[Option<Type>]) -> Result<Rewrit
         Ast::Explain(explain) => {
             // The columns are those of EXPLAIN.
             let inner = rewrite(&mut explain.statement, declared)?;
-            return Ok(Rewritten { labels: Labels::default(), ..inner });
+            return Ok(Rewritten {
+                labels: Labels::default(),
+                ..inner
+            });
         }
         _ => return Ok(Rewritten::default()),
     };
@@ -47,16 +50,23 @@ pub(super) fn rewrite(ast: &mut Ast, declared: &[Option<Type>]) -> Result<Rewrit
         Statement::Query(query) => labels::of(query),
         _ => Labels::default(),
     };
-    let mut passes = Passes { declared, common: names::common_tables(statement), uses_catalog: false };
+    let mut passes = Passes {
+        declared,
+        common: names::common_tables(statement),
+        uses_catalog: false,
+    };
     if let ControlFlow::Break(error) = statement.visit(&mut passes) {
         return Err(error);
     }
     if let Statement::Query(query) = &mut **statement {
         if let Some(select) = outermost(query) {
-            casts::show_names(select);
+            casts::show_names(select)?;
         }
     }
-    Ok(Rewritten { uses_catalog: passes.uses_catalog, labels })
+    Ok(Rewritten {
+        uses_catalog: passes.uses_catalog,
+        labels,
+    })
 }
 
 fn outermost(query: &mut Query) -> Option<&mut Select> {
@@ -119,7 +129,9 @@ fn flow(done: Result<()>) -> ControlFlow<DataFusionError> {
 
 /// An expression from its text.
 fn expression(text: &str) -> Result<Expr> {
-    let mut parser = Parser::new(dreyer_adql::dialect()).try_with_sql(text).map_err(sql_error)?;
+    let mut parser = Parser::new(dreyer_adql::dialect())
+        .try_with_sql(text)
+        .map_err(sql_error)?;
     parser.parse_expr().map_err(sql_error)
 }
 
@@ -130,13 +142,21 @@ fn sql_error(error: datafusion::sql::sqlparser::parser::ParserError) -> DataFusi
 /// The name of an object without the schema, in lower case unless quoted.
 fn last_part(name: &ObjectName) -> Option<String> {
     let ident = name.0.last()?.as_ident()?;
-    Some(if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() })
+    Some(if ident.quote_style.is_some() {
+        ident.value.clone()
+    } else {
+        ident.value.to_lowercase()
+    })
 }
 
 /// The schema that a name gives, in lower case unless quoted.
 fn schema_part(name: &ObjectName) -> Option<String> {
     let ident = name.0.get(name.0.len().checked_sub(2)?)?.as_ident()?;
-    Some(if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() })
+    Some(if ident.quote_style.is_some() {
+        ident.value.clone()
+    } else {
+        ident.value.to_lowercase()
+    })
 }
 
 #[cfg(test)]
@@ -157,8 +177,14 @@ mod tests {
     #[test]
     fn each_construct_becomes_one_that_the_engine_knows() {
         for (before, after) in [
-            ("SELECT relname FROM pg_class", "SELECT relname FROM pg_catalog.pg_class"),
-            ("WITH pg_class AS (SELECT 1 AS a) SELECT a FROM pg_class", "WITH pg_class AS (SELECT 1 AS a) SELECT a FROM pg_class"),
+            (
+                "SELECT relname FROM pg_class",
+                "SELECT relname FROM pg_catalog.pg_class",
+            ),
+            (
+                "WITH pg_class AS (SELECT 1 AS a) SELECT a FROM pg_class",
+                "WITH pg_class AS (SELECT 1 AS a) SELECT a FROM pg_class",
+            ),
             (
                 "SELECT 1 FROM t WHERE a OPERATOR(pg_catalog.!~) '^x$' COLLATE pg_catalog.default",
                 "SELECT 1 FROM t WHERE a !~ '^x$'",
@@ -166,9 +192,15 @@ mod tests {
             ("SELECT pg_catalog.version()", "SELECT version()"),
             ("SELECT a::pg_catalog.text FROM t", "SELECT a::TEXT FROM t"),
             ("SELECT 'x'::\"char\" FROM t", "SELECT char('x') FROM t"),
-            ("SELECT 1 FROM t WHERE a = 't'::regclass", "SELECT 1 FROM t WHERE a = regclass('t')"),
-            ("SELECT a::regclass FROM t", "SELECT regclassout(a) FROM t"),
-            ("SELECT 1 FROM t WHERE a::regtype::text = 'x'", "SELECT 1 FROM t WHERE regtypeout(a) = 'x'"),
+            (
+                "SELECT 1 FROM t WHERE a = 't'::regclass",
+                "SELECT 1 FROM t WHERE a = regclass('t')",
+            ),
+            ("SELECT a::regclass FROM t", "SELECT regclassout(regclass(a)) FROM t"),
+            (
+                "SELECT 1 FROM t WHERE a::regtype::text = 'x'",
+                "SELECT 1 FROM t WHERE regtypeout(regtype(a)) = 'x'",
+            ),
             ("SELECT $1 + a FROM t", "SELECT CAST($1 AS INT) + a FROM t"),
             (
                 "SELECT ARRAY(SELECT a FROM t WHERE b = c ORDER BY 1 DESC) FROM u",
@@ -198,10 +230,19 @@ mod tests {
 
     #[test]
     fn only_what_reads_the_catalogue_says_so() {
-        for sql in ["SELECT 1", "SELECT ra FROM hipparcos WHERE DISTANCE(ra, dec, 1, 2) < 3", "SELECT * FROM a.pg_class"] {
+        for sql in [
+            "SELECT 1",
+            "SELECT ra FROM hipparcos WHERE DISTANCE(ra, dec, 1, 2) < 3",
+            "SELECT * FROM a.pg_class",
+        ] {
             assert!(!rewritten(sql).1, "{sql}");
         }
-        for sql in ["SELECT * FROM pg_class", "SELECT * FROM information_schema.tables", "SELECT format_type(23, -1)", "SELECT 'a'::regclass"] {
+        for sql in [
+            "SELECT * FROM pg_class",
+            "SELECT * FROM information_schema.tables",
+            "SELECT format_type(23, -1)",
+            "SELECT 'a'::regclass",
+        ] {
             assert!(rewritten(sql).1, "{sql}");
         }
     }

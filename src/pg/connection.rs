@@ -88,7 +88,11 @@ impl Connection {
     /// The strings on the statement that begins now. `query` is its text, where this is news.
     pub(super) fn control(&self, query: Option<&str>) -> Control {
         let settings = self.door.settings();
-        Control::new(self.seat.begin(query), self.shared.over.clone(), settings.statement_timeout())
+        Control::new(
+            self.seat.begin(query),
+            self.shared.over.clone(),
+            settings.statement_timeout(),
+        )
     }
 
     /// The statement that began with [`Connection::control`] is over. An error is told to the client, and the
@@ -108,13 +112,15 @@ impl Connection {
             pgwire::messages::response::TransactionStatus::Transaction => "idle in transaction",
             pgwire::messages::response::TransactionStatus::Error => "idle in transaction (aborted)",
         };
-        self.seat.end(state, self.door.settings().get("application_name").unwrap_or_default());
+        self.seat
+            .end(state, self.door.settings().get("application_name").unwrap_or_default());
         concluded
     }
 
     /// `CommandComplete`.
     pub(super) fn complete(&mut self, tag: impl Into<String>) {
-        self.wire.queue(&PgWireBackendMessage::CommandComplete(CommandComplete::new(tag.into())));
+        self.wire
+            .queue(&PgWireBackendMessage::CommandComplete(CommandComplete::new(tag.into())));
     }
 
     /// Tells the client of settings that have changed.
@@ -134,7 +140,9 @@ impl Connection {
         if !self.transaction.is_open() {
             self.portals.clear();
         }
-        self.wire.queue(&PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(self.transaction.status())));
+        self.wire.queue(&PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(
+            self.transaction.status(),
+        )));
         let over = self.shared.over.clone();
         tokio::select! {
             biased;

@@ -21,7 +21,11 @@ impl Control {
     /// `cancel` is for this statement alone; `shutdown` is for everybody, when the time to finish is over.
     pub(super) fn new(cancel: CancellationToken, shutdown: CancellationToken, timeout: Option<Duration>) -> Self {
         let deadline = timeout.and_then(|timeout| Some((Instant::now().checked_add(timeout)?, timeout)));
-        Self { cancel, shutdown, deadline }
+        Self {
+            cancel,
+            shutdown,
+            deadline,
+        }
     }
 
     /// Completes when the statement is to stop, with the reason.
@@ -60,13 +64,17 @@ impl Control {
 
 /// The farewell of a server that shuts down.
 pub(super) fn shutting_down() -> Error {
-    Error::new(ErrorKind::Shutdown, "terminating connection due to administrator command")
+    Error::new(
+        ErrorKind::Shutdown,
+        "terminating connection due to administrator command",
+    )
 }
 
 fn timed_out(deadline: Option<(Instant, Duration)>) -> Error {
     let after = deadline.map_or(0, |(_, timeout)| timeout.as_millis());
-    Error::new(ErrorKind::Cancelled, "canceling statement due to statement timeout")
-        .with_hint(format!("statement_timeout is {after} ms; SET statement_timeout = 0 lifts it."))
+    Error::new(ErrorKind::Cancelled, "canceling statement due to statement timeout").with_hint(format!(
+        "statement_timeout is {after} ms; SET statement_timeout = 0 lifts it."
+    ))
 }
 
 async fn expired(deadline: Option<(Instant, Duration)>) {

@@ -15,17 +15,28 @@ use crate::{Error, ErrorKind, Result};
 ///
 /// # Errors
 /// 22P02 for text and 22P03 for bytes that do not spell a value of the type.
-pub(super) fn parameter(bytes: Option<&Bytes>, target: &Type, format: WireFormat, number: usize) -> Result<ScalarValue> {
+pub(super) fn parameter(
+    bytes: Option<&Bytes>,
+    target: &Type,
+    format: WireFormat,
+    number: usize,
+) -> Result<ScalarValue> {
     let Some(bytes) = bytes else { return null(target) };
     match format {
         WireFormat::Text => match std::str::from_utf8(bytes) {
             Ok(text) => text::value(text, target),
-            Err(_) => Err(Error::new(ErrorKind::InvalidEncoding, "invalid byte sequence for encoding \"UTF8\"")),
+            Err(_) => Err(Error::new(
+                ErrorKind::InvalidEncoding,
+                "invalid byte sequence for encoding \"UTF8\"",
+            )),
         },
         WireFormat::Binary => binary::value(bytes, target).ok_or_else(|| {
             let message = format!("incorrect binary data format in bind parameter {number}");
-            Error::new(ErrorKind::InvalidBinary, message)
-                .with_detail(format!("{} bytes do not make a value of type {}.", bytes.len(), target.name()))
+            Error::new(ErrorKind::InvalidBinary, message).with_detail(format!(
+                "{} bytes do not make a value of type {}.",
+                bytes.len(),
+                target.name()
+            ))
         }),
     }
 }
@@ -44,7 +55,10 @@ mod tests {
 
     fn both(target: &Type, text: &str, binary: &[u8]) -> [ScalarValue; 2] {
         let read = |bytes: &[u8], format| parameter(Some(&Bytes::copy_from_slice(bytes)), target, format, 1).unwrap();
-        [read(text.as_bytes(), WireFormat::Text), read(binary, WireFormat::Binary)]
+        [
+            read(text.as_bytes(), WireFormat::Text),
+            read(binary, WireFormat::Binary),
+        ]
     }
 
     /// Binary forms were taken from the send functions of a PostgreSQL 15.
@@ -57,12 +71,37 @@ mod tests {
             (Type::INT2, "-2", &[0xff, 0xfe], ScalarValue::Int16(Some(-2))),
             (Type::INT4, " 7 ", &[0, 0, 0, 7], ScalarValue::Int32(Some(7))),
             (Type::INT8, "7", &[0, 0, 0, 0, 0, 0, 0, 7], ScalarValue::Int64(Some(7))),
-            (Type::FLOAT8, "1.5", &1.5_f64.to_be_bytes(), ScalarValue::Float64(Some(1.5))),
-            (Type::FLOAT4, "1.5", &1.5_f32.to_be_bytes(), ScalarValue::Float32(Some(1.5))),
+            (
+                Type::FLOAT8,
+                "1.5",
+                &1.5_f64.to_be_bytes(),
+                ScalarValue::Float64(Some(1.5)),
+            ),
+            (
+                Type::FLOAT4,
+                "1.5",
+                &1.5_f32.to_be_bytes(),
+                ScalarValue::Float32(Some(1.5)),
+            ),
             (Type::TEXT, "Å", "Å".as_bytes(), ScalarValue::Utf8(Some("Å".to_owned()))),
-            (Type::BYTEA, "\\x00ff", &[0, 255], ScalarValue::Binary(Some(vec![0, 255]))),
-            (Type::DATE, "2016-01-01", &5844_i32.to_be_bytes(), ScalarValue::Date32(Some(16_801))),
-            (Type::TIME, "12:00:00.5", &43_200_500_000_i64.to_be_bytes(), ScalarValue::Time64Microsecond(Some(43_200_500_000))),
+            (
+                Type::BYTEA,
+                "\\x00ff",
+                &[0, 255],
+                ScalarValue::Binary(Some(vec![0, 255])),
+            ),
+            (
+                Type::DATE,
+                "2016-01-01",
+                &5844_i32.to_be_bytes(),
+                ScalarValue::Date32(Some(16_801)),
+            ),
+            (
+                Type::TIME,
+                "12:00:00.5",
+                &43_200_500_000_i64.to_be_bytes(),
+                ScalarValue::Time64Microsecond(Some(43_200_500_000)),
+            ),
             (
                 Type::TIMESTAMP,
                 "2016-01-01 00:00:00.5",
@@ -81,11 +120,21 @@ mod tests {
                 &[0, 3, 0, 1, 0x40, 0, 0, 2, 0, 12, 0x0d, 0x80, 0x1e, 0x78],
                 decimal(-12_345_678, 8, 2),
             ),
-            (Type::NUMERIC, "0.00001", &[0, 1, 0xff, 0xfe, 0, 0, 0, 5, 3, 0xe8], decimal(1, 5, 5)),
+            (
+                Type::NUMERIC,
+                "0.00001",
+                &[0, 1, 0xff, 0xfe, 0, 0, 0, 5, 3, 0xe8],
+                decimal(1, 5, 5),
+            ),
             (
                 Type::INTERVAL,
                 "1 year 2 months -3 days 4 hours 5 minutes 6.789 seconds",
-                &[&14_706_789_000_i64.to_be_bytes()[..], &(-3_i32).to_be_bytes(), &14_i32.to_be_bytes()].concat(),
+                &[
+                    &14_706_789_000_i64.to_be_bytes()[..],
+                    &(-3_i32).to_be_bytes(),
+                    &14_i32.to_be_bytes(),
+                ]
+                .concat(),
                 ScalarValue::IntervalMonthDayNano(Some(interval)),
             ),
         ] {
@@ -102,12 +151,18 @@ mod tests {
         binary.extend(1.5_f64.to_be_bytes());
         binary.extend((-1_i32).to_be_bytes());
         for value in both(&Type::FLOAT8_ARRAY, "{1.5,NULL}", &binary) {
-            let ScalarValue::List(list) = value else { panic!("{value:?}") };
+            let ScalarValue::List(list) = value else {
+                panic!("{value:?}")
+            };
             let elements = list.value(0);
             let elements = elements.as_primitive::<Float64Type>();
             assert_eq!((elements.len(), elements.value(0), elements.is_null(1)), (2, 1.5, true));
         }
-        let [quoted, _] = both(&Type::TEXT_ARRAY, r#"{a,"b \"c\",d",""}"#, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 25]);
+        let [quoted, _] = both(
+            &Type::TEXT_ARRAY,
+            r#"{a,"b \"c\",d",""}"#,
+            &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 25],
+        );
         let ScalarValue::List(list) = quoted else { panic!() };
         let elements = list.value(0);
         let texts: Vec<_> = elements.as_string::<i32>().iter().flatten().collect();
@@ -117,13 +172,22 @@ mod tests {
     #[test]
     fn nonsense_is_refused_with_its_code() {
         let bad = |target, bytes: &'static [u8], format| {
-            parameter(Some(&Bytes::from_static(bytes)), &target, format, 3).unwrap_err().sqlstate()
+            parameter(Some(&Bytes::from_static(bytes)), &target, format, 3)
+                .unwrap_err()
+                .sqlstate()
         };
         assert_eq!(bad(Type::INT4, b"seven", WireFormat::Text), "22P02");
         assert_eq!(bad(Type::INT4, b"99999999999", WireFormat::Text), "22003");
         assert_eq!(bad(Type::INT4, &[1, 2], WireFormat::Binary), "22P03");
         assert_eq!(bad(Type::NUMERIC, &[0, 9, 0, 0], WireFormat::Binary), "22P03");
-        assert_eq!(bad(Type::FLOAT8_ARRAY, &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 2, 0xbd, 0x7f, 0xff, 0xff, 0xff], WireFormat::Binary), "22P03");
+        assert_eq!(
+            bad(
+                Type::FLOAT8_ARRAY,
+                &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 2, 0xbd, 0x7f, 0xff, 0xff, 0xff],
+                WireFormat::Binary
+            ),
+            "22P03"
+        );
         assert_eq!(bad(Type::INT4_ARRAY, b"{1,{2}", WireFormat::Text), "22P02");
         assert_eq!(bad(Type::TEXT, &[0xff], WireFormat::Text), "22021");
     }

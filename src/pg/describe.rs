@@ -20,7 +20,11 @@ pub(super) struct Column {
 
 impl Column {
     pub(super) fn text(name: impl Into<String>) -> Self {
-        Self { name: name.into(), kind: Type::TEXT, modifier: -1 }
+        Self {
+            name: name.into(),
+            kind: Type::TEXT,
+            modifier: -1,
+        }
     }
 }
 

@@ -74,7 +74,10 @@ pub(crate) struct RowEncoder {
 
 impl RowEncoder {
     pub(crate) fn new(columns: impl IntoIterator<Item = (Type, WireFormat)>, style: Style) -> Self {
-        Self { columns: columns.into_iter().collect(), style }
+        Self {
+            columns: columns.into_iter().collect(),
+            style,
+        }
     }
 
     /// Prepares one batch.
@@ -100,6 +103,10 @@ pub(crate) struct EncodedBatch {
 
 impl EncodedBatch {
     /// Appends a `DataRow` message for each row of the range.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the row description, which came first, counts in 16 bits too"
+    )]
     pub(crate) fn write(&self, rows: Range<usize>, out: &mut BytesMut) {
         for row in rows {
             out.put_u8(b'D');
@@ -124,7 +131,10 @@ struct Column {
 impl Column {
     fn new(array: &ArrayRef, target: &Type, format: WireFormat, style: &Style) -> Result<Self, ArrowError> {
         let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
-        Ok(Self { nulls, writer: cell::writer(array, target, format, style)? })
+        Ok(Self {
+            nulls,
+            writer: cell::writer(array, target, format, style)?,
+        })
     }
 
     fn is_null(&self, row: usize) -> bool {
@@ -149,6 +159,10 @@ enum Counts {
 }
 
 /// Writes a four-byte length before what `body` appends.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "no value of the engine is as long as 4 GiB"
+)]
 fn framed(out: &mut BytesMut, counts: Counts, body: impl FnOnce(&mut BytesMut)) {
     let start = out.len();
     out.put_i32(0);

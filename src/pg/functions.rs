@@ -47,29 +47,42 @@ enum Compute {
 }
 
 const fn pure(name: &'static str, kind: Type, compute: fn(&[ScalarValue]) -> Result<ScalarValue>) -> Row {
-    Row { name, returns: Returns::Kind(kind), volatility: Volatility::Immutable, compute: Compute::Pure(compute) }
+    Row {
+        name,
+        returns: Returns::Kind(kind),
+        volatility: Volatility::Immutable,
+        compute: Compute::Pure(compute),
+    }
 }
 
-const fn looking(
-    name: &'static str,
-    kind: Type,
-    compute: fn(&Door, &[ScalarValue]) -> Result<ScalarValue>,
-) -> Row {
-    Row { name, returns: Returns::Kind(kind), volatility: Volatility::Stable, compute: Compute::Looking(compute) }
+const fn looking(name: &'static str, kind: Type, compute: fn(&Door, &[ScalarValue]) -> Result<ScalarValue>) -> Row {
+    Row {
+        name,
+        returns: Returns::Kind(kind),
+        volatility: Volatility::Stable,
+        compute: Compute::Looking(compute),
+    }
 }
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    [typing::ROWS, naming::ROWS, about::ROWS, session::ROWS, arrays::ROWS].into_iter().flatten()
+    [typing::ROWS, naming::ROWS, about::ROWS, session::ROWS, arrays::ROWS]
+        .into_iter()
+        .flatten()
 }
 
 /// Every function, looking through a door.
 pub(super) fn scalar(door: &Arc<Door>) -> Vec<ScalarUDF> {
-    rows().map(|row| ScalarUDF::new_from_impl(Function::new(row, Some(Arc::clone(door))))).collect()
+    rows()
+        .map(|row| ScalarUDF::new_from_impl(Function::new(row, Some(Arc::clone(door)))))
+        .collect()
 }
 
 /// The functions that only give values a type: what views may use.
 pub(super) fn typing() -> Vec<ScalarUDF> {
-    typing::ROWS.iter().map(|row| ScalarUDF::new_from_impl(Function::new(row, None))).collect()
+    typing::ROWS
+        .iter()
+        .map(|row| ScalarUDF::new_from_impl(Function::new(row, None)))
+        .collect()
 }
 
 /// Whether there is a function of that name here.
@@ -87,7 +100,11 @@ struct Function {
 impl Function {
     fn new(row: &'static Row, door: Option<Arc<Door>>) -> Self {
         let any = TypeSignature::OneOf(vec![TypeSignature::Nullary, TypeSignature::VariadicAny]);
-        Self { row, door, signature: Signature::new(any, row.volatility) }
+        Self {
+            row,
+            door,
+            signature: Signature::new(any, row.volatility),
+        }
     }
 
     fn compute(&self, arguments: &[ScalarValue]) -> Result<ScalarValue> {
@@ -101,13 +118,18 @@ impl Function {
 
 impl fmt::Debug for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Function").field("name", &self.row.name).finish_non_exhaustive()
+        f.debug_struct("Function")
+            .field("name", &self.row.name)
+            .finish_non_exhaustive()
     }
 }
 
 impl PartialEq for Function {
     fn eq(&self, other: &Self) -> bool {
-        let doors = (self.door.as_ref().map(Arc::as_ptr), other.door.as_ref().map(Arc::as_ptr));
+        let doors = (
+            self.door.as_ref().map(Arc::as_ptr),
+            other.door.as_ref().map(Arc::as_ptr),
+        );
         self.row.name == other.row.name && doors.0 == doors.1
     }
 }
@@ -143,7 +165,10 @@ impl ScalarUDFImpl for Function {
                 Arc::new(Field::new(self.row.name, arrow_type(kind), true).with_metadata(metadata))
             }
             Returns::Same => {
-                let data_type = arguments.arg_fields.first().map_or(DataType::Null, |field| field.data_type().clone());
+                let data_type = arguments
+                    .arg_fields
+                    .first()
+                    .map_or(DataType::Null, |field| field.data_type().clone());
                 Arc::new(Field::new(self.row.name, data_type, true))
             }
         })
@@ -151,14 +176,25 @@ impl ScalarUDFImpl for Function {
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let target = arguments.return_field.data_type();
-        let constant = arguments.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+        let constant = arguments
+            .args
+            .iter()
+            .all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         if constant {
-            let values = arguments.args.iter().map(|argument| at(argument, 0)).collect::<Result<Vec<_>>>()?;
+            let values = arguments
+                .args
+                .iter()
+                .map(|argument| at(argument, 0))
+                .collect::<Result<Vec<_>>>()?;
             return Ok(ColumnarValue::Scalar(self.compute(&values)?.cast_to(target)?));
         }
         let mut results = Vec::with_capacity(arguments.number_rows);
         for row in 0..arguments.number_rows {
-            let values = arguments.args.iter().map(|argument| at(argument, row)).collect::<Result<Vec<_>>>()?;
+            let values = arguments
+                .args
+                .iter()
+                .map(|argument| at(argument, row))
+                .collect::<Result<Vec<_>>>()?;
             results.push(self.compute(&values)?.cast_to(target)?);
         }
         if results.is_empty() {

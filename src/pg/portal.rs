@@ -5,9 +5,9 @@ use std::sync::Arc;
 use datafusion::logical_expr::LogicalPlan;
 use pgwire::api::Type;
 
+use super::control::Control;
 use super::describe::{self, Column};
 use super::encode::{EncodedBatch, RowEncoder, Style, WireFormat};
-use super::control::Control;
 use super::report::Failure;
 use super::rows::Rows;
 use super::statement::Planned;
@@ -94,14 +94,23 @@ pub(super) enum Sent {
 impl Portal {
     /// A portal for a statement without parameters, all of whose columns are sent as text.
     pub(super) fn simple(prepared: Arc<Prepared>, plan: Option<LogicalPlan>) -> Self {
-        Self { prepared, plan, formats: Vec::new(), progress: Progress::Bound }
+        Self {
+            prepared,
+            plan,
+            formats: Vec::new(),
+            progress: Progress::Bound,
+        }
     }
 
     /// Ready to send rows in the formats that were asked for.
     pub(super) fn sending(&self, rows: Rows, columns: &[Column], style: Style) -> Box<Sending> {
         let columns = columns.iter().enumerate();
         let columns = columns.map(|(at, column)| (column.kind.clone(), describe::format_of(&self.formats, at)));
-        Box::new(Sending { rows, encoder: RowEncoder::new(columns, style), batch: None })
+        Box::new(Sending {
+            rows,
+            encoder: RowEncoder::new(columns, style),
+            batch: None,
+        })
     }
 }
 
@@ -119,7 +128,11 @@ impl Sending {
                     let Some(batch) = control.watch(wire, self.rows.next()).await? else {
                         return Ok(Sent::All { rows: sent });
                     };
-                    empty.insert(Slice { end: batch.num_rows(), batch: self.encoder.open(&batch).map_err(arrow)?, next: 0 })
+                    empty.insert(Slice {
+                        end: batch.num_rows(),
+                        batch: self.encoder.open(&batch).map_err(arrow)?,
+                        next: 0,
+                    })
                 }
             };
             let mut count = SLICE.min(slice.end - slice.next);

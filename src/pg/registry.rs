@@ -55,10 +55,17 @@ impl Registry {
             user: user.to_owned(),
             peer,
             since: SystemTime::now(),
-            now: Mutex::new(Now { transaction: "idle", ..Now::default() }),
+            now: Mutex::new(Now {
+                transaction: "idle",
+                ..Now::default()
+            }),
         });
         lock(&self.seats).insert(pid, Arc::clone(&entry));
-        Seat { registry: Arc::clone(self), pid, entry }
+        Seat {
+            registry: Arc::clone(self),
+            pid,
+            entry,
+        }
     }
 
     /// Stops what the connection runs, if the secret is right; nobody is told whether it was.
@@ -77,7 +84,10 @@ impl Registry {
 
     /// All connections.
     pub(super) fn activity(&self) -> Vec<Activity> {
-        let mut all: Vec<_> = lock(&self.seats).iter().map(|(pid, entry)| entry.activity(*pid)).collect();
+        let mut all: Vec<_> = lock(&self.seats)
+            .iter()
+            .map(|(pid, entry)| entry.activity(*pid))
+            .collect();
         all.sort_by_key(|activity| activity.pid);
         all
     }
@@ -99,7 +109,11 @@ impl Entry {
             peer: self.peer,
             since: self.since,
             query_since: now.query_since,
-            state: if now.cancel.is_some() { "active" } else { now.transaction },
+            state: if now.cancel.is_some() {
+                "active"
+            } else {
+                now.transaction
+            },
             query: now.query,
         }
     }

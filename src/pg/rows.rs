@@ -32,7 +32,10 @@ impl Rows {
                 }
             }
         });
-        Self { batches, _task: AbortOnDropHandle::new(task) }
+        Self {
+            batches,
+            _task: AbortOnDropHandle::new(task),
+        }
     }
 
     /// The next batch that has rows, or `None` at the end.

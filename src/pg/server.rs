@@ -53,7 +53,9 @@ pub async fn serve(database: Arc<Database>, listener: TcpListener, shutdown: Can
         over: CancellationToken::new(),
     });
     let clients = TaskTracker::new();
-    let arriving = Arc::new(Semaphore::new(most.saturating_add(ARRIVING).min(Semaphore::MAX_PERMITS)));
+    let arriving = Arc::new(Semaphore::new(
+        most.saturating_add(ARRIVING).min(Semaphore::MAX_PERMITS),
+    ));
     loop {
         let socket = tokio::select! {
             biased;
@@ -61,7 +63,9 @@ pub async fn serve(database: Arc<Database>, listener: TcpListener, shutdown: Can
             socket = accept(&listener) => socket,
         };
         // More than can be dealt with: the line is dropped before it costs anything.
-        let Ok(permit) = Arc::clone(&arriving).try_acquire_owned() else { continue };
+        let Ok(permit) = Arc::clone(&arriving).try_acquire_owned() else {
+            continue;
+        };
         let shared = Arc::clone(&shared);
         clients.spawn(async move {
             attend(socket, &shared).await;

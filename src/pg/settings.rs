@@ -35,7 +35,11 @@ impl Settings {
                 base.insert(row.name, (row.check)(value).unwrap_or_else(|| value.clone()));
             }
         }
-        Self { current: base.clone(), base, before: BTreeMap::new() }
+        Self {
+            current: base.clone(),
+            base,
+            before: BTreeMap::new(),
+        }
     }
 
     /// Takes a setting from the start-up message: it becomes what RESET goes back to.
@@ -92,14 +96,20 @@ impl Settings {
     /// Name, value and description of each setting, by name.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &str, &'static str)> {
         self.current.iter().map(|(name, value)| {
-            (*name, value.as_str(), table::find(name).map_or("", |row| row.description))
+            (
+                *name,
+                value.as_str(),
+                table::find(name).map_or("", |row| row.description),
+            )
         })
     }
 
     /// The settings that clients are told about, at the start and whenever they change.
     pub(super) fn reported(&self) -> Vec<(&'static str, String)> {
         let reported = SETTINGS.iter().filter(|row| row.reported);
-        reported.map(|row| (row.name, self.current.get(row.name).cloned().unwrap_or_default())).collect()
+        reported
+            .map(|row| (row.name, self.current.get(row.name).cloned().unwrap_or_default()))
+            .collect()
     }
 
     /// How values are to look.
@@ -131,7 +141,10 @@ fn changeable(name: &str) -> Result<&'static Setting> {
     if row.changeable {
         return Ok(row);
     }
-    Err(Error::new(ErrorKind::CannotChange, format!("parameter \"{}\" cannot be changed", row.name)))
+    Err(Error::new(
+        ErrorKind::CannotChange,
+        format!("parameter \"{}\" cannot be changed", row.name),
+    ))
 }
 
 fn checked(name: &str, value: &str) -> Result<(&'static Setting, String)> {
@@ -141,14 +154,21 @@ fn checked(name: &str, value: &str) -> Result<(&'static Setting, String)> {
         None => {
             let message = format!("invalid value for parameter \"{}\": \"{value}\"", row.name);
             let error = Error::new(ErrorKind::InvalidParameter, message);
-            Err(if row.accepts.is_empty() { error } else { error.with_hint(format!("Available values: {}.", row.accepts)) })
+            Err(if row.accepts.is_empty() {
+                error
+            } else {
+                error.with_hint(format!("Available values: {}.", row.accepts))
+            })
         }
     }
 }
 
 /// The error for a setting that does not exist.
 pub(super) fn unknown(name: &str) -> Error {
-    let error = Error::new(ErrorKind::UndefinedObject, format!("unrecognized configuration parameter \"{name}\""));
+    let error = Error::new(
+        ErrorKind::UndefinedObject,
+        format!("unrecognized configuration parameter \"{name}\""),
+    );
     match crate::error::nearest(name, SETTINGS.iter().map(|row| row.name)) {
         Some(near) => error.with_hint(format!("Did you mean \"{near}\"?")),
         None => error,
@@ -175,10 +195,34 @@ mod tests {
         let mut settings = settings();
         settings.set("timezone", Some("Asia/Kolkata"), false, false).unwrap();
         assert_eq!(settings.get("TIMEZONE"), Some("Asia/Kolkata"));
-        assert_eq!(settings.set("TimeZone", Some("Mars/Olympus"), false, false).unwrap_err().sqlstate(), "22023");
-        assert_eq!(settings.set("no_such_thing", Some("1"), false, false).unwrap_err().sqlstate(), "42704");
-        assert_eq!(settings.set("server_version", Some("1"), false, false).unwrap_err().sqlstate(), "55P02");
-        assert_eq!(settings.set("client_encoding", Some("LATIN1"), false, false).unwrap_err().sqlstate(), "22023");
+        assert_eq!(
+            settings
+                .set("TimeZone", Some("Mars/Olympus"), false, false)
+                .unwrap_err()
+                .sqlstate(),
+            "22023"
+        );
+        assert_eq!(
+            settings
+                .set("no_such_thing", Some("1"), false, false)
+                .unwrap_err()
+                .sqlstate(),
+            "42704"
+        );
+        assert_eq!(
+            settings
+                .set("server_version", Some("1"), false, false)
+                .unwrap_err()
+                .sqlstate(),
+            "55P02"
+        );
+        assert_eq!(
+            settings
+                .set("client_encoding", Some("LATIN1"), false, false)
+                .unwrap_err()
+                .sqlstate(),
+            "22023"
+        );
         settings.set("timezone", None, false, false).unwrap();
         assert_eq!(settings.get("TimeZone"), Some("UTC"));
     }

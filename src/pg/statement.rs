@@ -1,6 +1,5 @@
 //! From the text of a message to statements that are ready to run.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
@@ -10,9 +9,8 @@ use pgwire::api::Type;
 
 use super::describe::Column;
 use super::door::Door;
-use super::encode::pg_type;
 use super::utility::{self, Utility};
-use super::{catalog, compat, decode, describe};
+use super::{catalog, compat, decode, describe, infer};
 use crate::{Error, ErrorKind, Result, Session, Statement};
 
 /// A statement that has been read.
@@ -52,7 +50,12 @@ pub(super) fn parse(session: &Session, text: &str) -> Result<Vec<Parsed>> {
         let read = match utility::parse(piece.text) {
             Ok(Some(utility)) => Ok(Some(Parsed::Utility(utility))),
             Ok(None) => session.parse(piece.text).map(|mut statements| {
-                statements.pop().map(|statement| Parsed::Query(Query { statement, offset: piece.offset }))
+                statements.pop().map(|statement| {
+                    Parsed::Query(Query {
+                        statement,
+                        offset: piece.offset,
+                    })
+                })
             }),
             Err(error) => Err(error),
         };
@@ -71,14 +74,29 @@ impl Query {
     /// Plans the statement. `declared` are the types that the client gave its parameters; those it left open are
     /// inferred.
     pub(super) async fn plan(mut self, session: &Session, declared: &[Option<Type>]) -> Result<Planned> {
-        let rewritten = compat::rewrite(self.statement.ast_mut(), declared).map_err(|error| self.explain(session, error))?;
-        let plan = session.plan(&self.statement).await.map_err(|error| shifted(error, self.offset))?;
+        let rewritten =
+            compat::rewrite(self.statement.ast_mut(), declared).map_err(|error| self.explain(session, error))?;
+        let plan = session
+            .plan(&self.statement)
+            .await
+            .map_err(|error| shifted(error, self.offset))?;
         let uses_catalog = rewritten.uses_catalog || scans_catalog(&plan)?;
         let plan = if uses_catalog { compat::decorrelate(plan)? } else { plan };
         let parameters = parameters(&plan, declared)?;
         let columns = columns(&plan, &parameters, &rewritten.labels)?;
-        let verb = if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) { "EXPLAIN" } else { "SELECT" };
-        Ok(Planned { query: self, plan, uses_catalog, parameters, columns, verb })
+        let verb = if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) {
+            "EXPLAIN"
+        } else {
+            "SELECT"
+        };
+        Ok(Planned {
+            query: self,
+            plan,
+            uses_catalog,
+            parameters,
+            columns,
+            verb,
+        })
     }
 
     fn explain(&self, session: &Session, error: impl Into<Error>) -> Error {
@@ -97,7 +115,11 @@ impl Planned {
 
     /// Sees to it that the catalogue is fresh, if the plan reads it.
     pub(super) async fn refresh(&self, session: &Session, door: &Arc<Door>) -> Result<()> {
-        if self.uses_catalog { door.refresh(&session.context()).await } else { Ok(()) }
+        if self.uses_catalog {
+            door.refresh(&session.context()).await
+        } else {
+            Ok(())
+        }
     }
 
     /// An error met while this ran, with its place.
@@ -113,32 +135,32 @@ fn scans_catalog(plan: &LogicalPlan) -> Result<bool> {
         if let LogicalPlan::TableScan(scan) = node {
             found |= scan.table_name.schema().is_some_and(catalog::is_catalog_schema);
         }
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        Ok(if found {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
     })?;
     Ok(found)
 }
 
 /// The type of each parameter: as declared, else as the plan needs it, else text.
 fn parameters(plan: &LogicalPlan, declared: &[Option<Type>]) -> Result<Vec<Type>> {
-    let inferred: HashMap<usize, Option<Type>> = plan
-        .get_parameter_fields()?
-        .into_iter()
-        .filter_map(|(name, field)| Some((number(&name)?, field.map(|field| pg_type(&field)))))
-        .collect();
+    let inferred = infer::parameters(plan)?;
     let count = inferred.keys().copied().max().unwrap_or(0).max(declared.len());
     if count > usize::from(u16::MAX) {
-        return Err(Error::new(ErrorKind::LimitExceeded, format!("${count} is more parameters than fit a message")));
+        return Err(Error::new(
+            ErrorKind::LimitExceeded,
+            format!("${count} is more parameters than fit a message"),
+        ));
     }
     let of = |at: usize| {
         let declared = declared.get(at).cloned().flatten();
-        declared.or_else(|| inferred.get(&(at + 1)).cloned().flatten()).unwrap_or(Type::TEXT)
+        declared
+            .or_else(|| inferred.get(&(at + 1)).cloned().flatten())
+            .unwrap_or(Type::TEXT)
     };
     Ok((0..count).map(of).collect())
-}
-
-/// 3 of `$3`.
-fn number(placeholder: &str) -> Option<usize> {
-    placeholder.strip_prefix('$')?.parse().ok()
 }
 
 /// The columns that the plan gives once its parameters have values of their types.

@@ -98,9 +98,15 @@ impl Transaction {
     }
 
     fn find(&self, name: &str) -> Result<usize> {
-        self.savepoints.iter().rposition(|savepoint| savepoint == name).ok_or_else(|| {
-            Error::new(ErrorKind::UndefinedSavepoint, format!("savepoint \"{name}\" does not exist"))
-        })
+        self.savepoints
+            .iter()
+            .rposition(|savepoint| savepoint == name)
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::UndefinedSavepoint,
+                    format!("savepoint \"{name}\" does not exist"),
+                )
+            })
     }
 
     fn only_in_block(&self, statement: &str) -> Result<()> {
@@ -120,7 +126,10 @@ mod tests {
     fn a_failed_block_runs_nothing_until_it_ends() {
         let mut transaction = Transaction::default();
         transaction.fail();
-        assert!(transaction.check().is_ok(), "an error outside a block has no lasting effect");
+        assert!(
+            transaction.check().is_ok(),
+            "an error outside a block has no lasting effect"
+        );
         assert!(transaction.begin() && !transaction.begin());
         transaction.fail();
         assert_eq!(transaction.check().unwrap_err().sqlstate(), "25P02");

@@ -13,16 +13,27 @@ pub(super) use run::Reply;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Utility {
     /// BEGIN, START TRANSACTION. The settings are those of its modes.
-    Begin { tag: &'static str, modes: Modes },
+    Begin {
+        tag: &'static str,
+        modes: Modes,
+    },
     /// COMMIT, END. `chain` opens the next block at once.
-    Commit { chain: bool },
+    Commit {
+        chain: bool,
+    },
     /// ROLLBACK, ABORT.
-    Rollback { chain: bool },
+    Rollback {
+        chain: bool,
+    },
     Savepoint(String),
     Release(String),
     RollbackTo(String),
     /// SET; no value is DEFAULT.
-    Set { name: String, value: Option<String>, local: bool },
+    Set {
+        name: String,
+        value: Option<String>,
+        local: bool,
+    },
     /// SET TRANSACTION, and SET SESSION CHARACTERISTICS with the names of the defaults.
     SetModes(Modes),
     Show(String),
@@ -30,7 +41,10 @@ pub(super) enum Utility {
     Reset(String),
     ResetAll,
     /// DISCARD ALL, and its parts that do something here.
-    Discard { all: bool, plans: bool },
+    Discard {
+        all: bool,
+        plans: bool,
+    },
     /// DEALLOCATE; no name is ALL.
     Deallocate(Option<String>),
     /// CLOSE; no name is ALL.

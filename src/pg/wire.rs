@@ -33,7 +33,12 @@ impl Wire {
         let mut context = DecodeContext::new(version);
         context.awaiting_frontend_ssl = false;
         context.awaiting_frontend_startup = false;
-        Self { io, inbox, outbox: BytesMut::with_capacity(FLUSH_AT + 4096), context }
+        Self {
+            io,
+            inbox,
+            outbox: BytesMut::with_capacity(FLUSH_AT + 4096),
+            context,
+        }
     }
 
     /// The next message, or `None` once the client has closed its end.
@@ -50,7 +55,9 @@ impl Wire {
 
     /// Cuts one whole message off the inbox.
     fn frame(&mut self) -> Result<Option<BytesMut>, Failure> {
-        let Some(&[_, a, b, c, d]) = self.inbox.first_chunk::<5>() else { return Ok(None) };
+        let Some(&[_, a, b, c, d]) = self.inbox.first_chunk::<5>() else {
+            return Ok(None);
+        };
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
         if !(4..=MESSAGE_LIMIT).contains(&length) {
             return Err(violation(format!("invalid message length {length}")));

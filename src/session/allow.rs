@@ -32,7 +32,11 @@ pub(super) fn check_read_only(plan: &LogicalPlan) -> Result<()> {
     let mut refused = None;
     plan.apply_with_subqueries(|node| {
         refused = check_node(node).err();
-        Ok(if refused.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        Ok(if refused.is_some() {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
     })?;
     refused.map_or(Ok(()), Err)
 }
@@ -89,26 +93,39 @@ pub(super) fn check_shared(plan: &LogicalPlan, state: &SessionState) -> Result<(
 }
 
 fn refused(statement: &str) -> Error {
-    Error::new(ErrorKind::ReadOnly, format!("cannot execute {statement} on a server that only reads"))
-        .with_hint("`dreyer sql` on your own machine allows it.")
+    Error::new(
+        ErrorKind::ReadOnly,
+        format!("cannot execute {statement} on a server that only reads"),
+    )
+    .with_hint("`dreyer sql` on your own machine allows it.")
 }
 
 fn check_setting(name: &str, value: Option<&str>) -> Result<()> {
     let Some((_, bound)) = SETTINGS.iter().find(|(allowed, _)| matches(name, allowed)) else {
         let allowed: Vec<_> = SETTINGS.iter().map(|(name, _)| name.trim_end_matches('.')).collect();
-        return Err(Error::new(ErrorKind::ReadOnly, format!("parameter \"{name}\" cannot be changed here"))
-            .with_hint(format!("A session may set {}.", allowed.join(", "))));
+        return Err(Error::new(
+            ErrorKind::ReadOnly,
+            format!("parameter \"{name}\" cannot be changed here"),
+        )
+        .with_hint(format!("A session may set {}.", allowed.join(", "))));
     };
     match (bound, value) {
         (Bound::UpTo(most), Some(value)) if !value.parse().is_ok_and(|number| (1..=*most).contains(&number)) => {
-            Err(Error::new(ErrorKind::InvalidParameter, format!("{name} must lie in [1, {most}], got {value}")))
+            Err(Error::new(
+                ErrorKind::InvalidParameter,
+                format!("{name} must lie in [1, {most}], got {value}"),
+            ))
         }
         _ => Ok(()),
     }
 }
 
 fn matches(name: &str, allowed: &str) -> bool {
-    if allowed.ends_with('.') { name.starts_with(allowed) } else { name == allowed }
+    if allowed.ends_with('.') {
+        name.starts_with(allowed)
+    } else {
+        name == allowed
+    }
 }
 
 #[cfg(test)]
@@ -124,8 +141,16 @@ mod tests {
             let error = check_setting("datafusion.execution.batch_size", Some(value)).unwrap_err();
             assert_eq!(error.sqlstate(), "22023", "{value}");
         }
-        for name in ["datafusion.runtime.memory_limit", "datafusion.catalog.location", "datafusion.execution.batch_sizes"] {
-            assert_eq!(check_setting(name, Some("1")).unwrap_err().sqlstate(), "25006", "{name}");
+        for name in [
+            "datafusion.runtime.memory_limit",
+            "datafusion.catalog.location",
+            "datafusion.execution.batch_sizes",
+        ] {
+            assert_eq!(
+                check_setting(name, Some("1")).unwrap_err().sqlstate(),
+                "25006",
+                "{name}"
+            );
         }
     }
 }

@@ -39,6 +39,8 @@ pub(super) fn context(template: &SessionState, tables: &Arc<SharedTables>) -> Se
     let catalogs = MemoryCatalogProviderList::new();
     let catalog = Arc::new(SessionCatalog::new(Arc::clone(tables)));
     catalogs.register_catalog(DEFAULT_CATALOG.to_owned(), catalog);
-    let state = SessionStateBuilder::new_from_existing(template.clone()).with_catalog_list(Arc::new(catalogs)).build();
+    let state = SessionStateBuilder::new_from_existing(template.clone())
+        .with_catalog_list(Arc::new(catalogs))
+        .build();
     SessionContext::new_with_state(state)
 }

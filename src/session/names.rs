@@ -73,14 +73,21 @@ impl Scope {
         }
         let mut found = Vec::new();
         for schema in schemas(name, state) {
-            let Ok(provider) = state.schema_for_ref(schema.clone()) else { continue };
+            let Ok(provider) = state.schema_for_ref(schema.clone()) else {
+                continue;
+            };
             for table in provider.table_names() {
                 if Some(table.to_lowercase()) != lower.last().cloned() {
                     continue;
                 }
                 let spelling = spelled(&schema, &table, name.len());
                 if let Some(provider) = provider.table(&table).await? {
-                    let columns = provider.schema().fields().iter().map(|field| field.name().clone()).collect();
+                    let columns = provider
+                        .schema()
+                        .fields()
+                        .iter()
+                        .map(|field| field.name().clone())
+                        .collect();
                     self.columns.insert(spelling.clone(), columns);
                     found.push(spelling);
                 }
@@ -113,10 +120,20 @@ fn schemas(name: &[String], state: &SessionState) -> Vec<ResolvedTableReference>
     };
     let catalogs = state.catalog_list();
     let mut found = Vec::new();
-    for catalog in catalogs.catalog_names().into_iter().filter(|known| known.eq_ignore_ascii_case(&catalog)) {
-        let mut names = catalogs.catalog(&catalog).map(|catalog| catalog.schema_names()).unwrap_or_default();
+    for catalog in catalogs
+        .catalog_names()
+        .into_iter()
+        .filter(|known| known.eq_ignore_ascii_case(&catalog))
+    {
+        let mut names = catalogs
+            .catalog(&catalog)
+            .map(|catalog| catalog.schema_names())
+            .unwrap_or_default();
         names.push("information_schema".to_owned());
-        for schema in names.into_iter().filter(|known| known.to_lowercase() == schema.to_lowercase()) {
+        for schema in names
+            .into_iter()
+            .filter(|known| known.to_lowercase() == schema.to_lowercase())
+        {
             let reference = TableReference::full(catalog.clone(), schema, "");
             found.push(reference.resolve(&options.default_catalog, &options.default_schema));
         }
@@ -131,5 +148,8 @@ fn spelled(schema: &ResolvedTableReference, table: &str, parts: usize) -> Vec<St
 }
 
 fn parts(name: &ObjectName) -> Option<Vec<String>> {
-    name.0.iter().map(|part| part.as_ident().map(|ident| ident.value.clone())).collect()
+    name.0
+        .iter()
+        .map(|part| part.as_ident().map(|ident| ident.value.clone()))
+        .collect()
 }

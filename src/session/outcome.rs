@@ -108,7 +108,9 @@ pub(super) async fn run(context: &SessionContext, plan: LogicalPlan) -> Result<O
             let rows = count(frame.execute_stream().await?).await?;
             // PostgreSQL puts the object identifier that rows once had before the number.
             let zero = if tag == "INSERT" { "0 " } else { "" };
-            Ok(Outcome::Done { tag: format!("{tag} {zero}{rows}") })
+            Ok(Outcome::Done {
+                tag: format!("{tag} {zero}{rows}"),
+            })
         }
     }
 }
@@ -116,7 +118,10 @@ pub(super) async fn run(context: &SessionContext, plan: LogicalPlan) -> Result<O
 /// The engine resets its own settings only; one of ours is set to its default instead.
 fn reset_of_ours(plan: LogicalPlan) -> LogicalPlan {
     if let LogicalPlan::Statement(Statement::ResetVariable(reset)) = &plan {
-        let default = SkyOptions::default().entries().into_iter().find(|entry| entry.key == reset.variable);
+        let default = SkyOptions::default()
+            .entries()
+            .into_iter()
+            .find(|entry| entry.key == reset.variable);
         if let Some(value) = default.and_then(|entry| entry.value) {
             let variable = reset.variable.clone();
             return LogicalPlan::Statement(Statement::SetVariable(SetVariable { variable, value }));
@@ -129,7 +134,11 @@ fn reset_of_ours(plan: LogicalPlan) -> LogicalPlan {
 async fn count(mut rows: SendableRecordBatchStream) -> Result<u64> {
     let mut total = 0;
     while let Some(batch) = rows.try_next().await? {
-        if let Some(counts) = batch.columns().first().and_then(|column| column.as_primitive_opt::<UInt64Type>()) {
+        if let Some(counts) = batch
+            .columns()
+            .first()
+            .and_then(|column| column.as_primitive_opt::<UInt64Type>())
+        {
             total += (0..counts.len()).map(|row| counts.value(row)).sum::<u64>();
         }
     }

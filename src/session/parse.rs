@@ -29,7 +29,10 @@ impl Statement {
 /// The statements of a text; comments and empty statements are dropped.
 pub(super) fn parse(sql: &str, recursion_limit: usize) -> Result<Vec<Statement>> {
     let pieces = dreyer_adql::split(sql).map_err(|error| Error::from(error).located(sql, 0))?;
-    pieces.into_iter().map(|piece| one(piece.text, piece.offset, recursion_limit)).collect()
+    pieces
+        .into_iter()
+        .map(|piece| one(piece.text, piece.offset, recursion_limit))
+        .collect()
 }
 
 fn one(text: &str, offset: usize, recursion_limit: usize) -> Result<Statement> {
@@ -40,8 +43,15 @@ fn one(text: &str, offset: usize, recursion_limit: usize) -> Result<Statement> {
         .and_then(|mut parser| parser.parse_statements());
     let mut statements = parsed.map_err(|error| Error::from(error).located(text, offset))?;
     match (statements.pop_front(), statements.is_empty()) {
-        (Some(ast), true) => Ok(Statement { text: text.to_owned(), offset, ast }),
-        _ => Err(Error::new(ErrorKind::Syntax, "cannot tell where one statement ends and the next begins")
-            .with_hint("Send the statements one at a time.")),
+        (Some(ast), true) => Ok(Statement {
+            text: text.to_owned(),
+            offset,
+            ast,
+        }),
+        _ => Err(Error::new(
+            ErrorKind::Syntax,
+            "cannot tell where one statement ends and the next begins",
+        )
+        .with_hint("Send the statements one at a time.")),
     }
 }

@@ -29,7 +29,9 @@ fn called(message: &str) -> Option<&str> {
 fn near_function(name: &str, context: &SessionContext) -> Option<String> {
     let state = context.state();
     let scalar = state.scalar_functions().keys();
-    let functions = scalar.chain(state.aggregate_functions().keys()).chain(state.window_functions().keys());
+    let functions = scalar
+        .chain(state.aggregate_functions().keys())
+        .chain(state.window_functions().keys());
     nearest(name, functions.map(String::as_str)).map(str::to_owned)
 }
 
@@ -37,11 +39,16 @@ fn near_function(name: &str, context: &SessionContext) -> Option<String> {
 fn near_setting(name: &str, context: &SessionContext) -> Option<String> {
     let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
     let settings = context.copied_config().options().entries();
-    let names: Vec<(String, String)> = settings.into_iter().map(|entry| (last(&entry.key), entry.key)).collect();
+    let names: Vec<(String, String)> = settings
+        .into_iter()
+        .map(|entry| (last(&entry.key), entry.key))
+        .collect();
     let near = nearest(&last(name), names.iter().map(|(last, _)| last.as_str()))?;
     // Ours come first: it is to them that people give their own values.
     let fitting = names.iter().filter(|(last, _)| last == near);
-    fitting.min_by_key(|(_, full)| !full.starts_with("dreyer.")).map(|(_, full)| full.clone())
+    fitting
+        .min_by_key(|(_, full)| !full.starts_with("dreyer."))
+        .map(|(_, full)| full.clone())
 }
 
 fn quoted(message: &str) -> Option<&str> {
@@ -51,11 +58,17 @@ fn quoted(message: &str) -> Option<&str> {
 /// The table nearest to `name`, by its full name or by its last part in another schema.
 fn near_table(name: &str, context: &SessionContext) -> Option<String> {
     let state = context.state();
-    let catalog = state.catalog_list().catalog(&state.config().options().catalog.default_catalog)?;
+    let catalog = state
+        .catalog_list()
+        .catalog(&state.config().options().catalog.default_catalog)?;
     let mut tables = Vec::new();
     for schema in catalog.schema_names() {
         for table in catalog.schema(&schema)?.table_names() {
-            let full = if schema == DEFAULT_SCHEMA { table.clone() } else { format!("{schema}.{table}") };
+            let full = if schema == DEFAULT_SCHEMA {
+                table.clone()
+            } else {
+                format!("{schema}.{table}")
+            };
             tables.push((full, table));
         }
     }
@@ -64,5 +77,8 @@ fn near_table(name: &str, context: &SessionContext) -> Option<String> {
     }
     let last = name.rsplit('.').next()?;
     let table = nearest(last, tables.iter().map(|(_, table)| table.as_str()))?;
-    tables.iter().find(|(_, name)| name == table).map(|(full, _)| full.clone())
+    tables
+        .iter()
+        .find(|(_, name)| name == table)
+        .map(|(full, _)| full.clone())
 }

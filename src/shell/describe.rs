@@ -24,8 +24,14 @@ pub(super) async fn table(session: &Session, name: &str, out: &mut dyn Write) ->
     let missing = || Error::new(ErrorKind::UndefinedTable, format!("relation \"{name}\" does not exist"));
     let reference = TableReference::parse_str(name);
     let schema = state.schema_for_ref(reference.clone()).map_err(|_| missing())?;
-    let spelling = schema.table_names().into_iter().find(|known| known.eq_ignore_ascii_case(reference.table()));
-    let table = schema.table(&spelling.ok_or_else(missing)?).await?.ok_or_else(missing)?;
+    let spelling = schema
+        .table_names()
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(reference.table()));
+    let table = schema
+        .table(&spelling.ok_or_else(missing)?)
+        .await?
+        .ok_or_else(missing)?;
 
     type Cell = fn(&Field) -> Option<String>;
     let columns: [(&str, Cell); 5] = [
@@ -41,7 +47,9 @@ pub(super) async fn table(session: &Session, name: &str, out: &mut dyn Write) ->
         (name, Arc::new(values) as ArrayRef)
     });
     // Columns that say nothing of any field are left out.
-    let columns = columns.into_iter().filter(|(_, values)| values.null_count() < values.len() || values.is_empty());
+    let columns = columns
+        .into_iter()
+        .filter(|(_, values)| values.null_count() < values.len() || values.is_empty());
     let batch = RecordBatch::try_from_iter(columns).map_err(DataFusionError::from)?;
     let mut writer = Format::Table.writer(batch.schema(), out);
     writer.write(&batch)?;
@@ -50,7 +58,12 @@ pub(super) async fn table(session: &Session, name: &str, out: &mut dyn Write) ->
 
 /// The functions whose name fits `pattern`; all if it is empty.
 pub(super) async fn functions(session: &Session, pattern: &str, out: &mut dyn Write) -> Result<()> {
-    let pattern = pattern.to_lowercase().replace('_', "\\_").replace('*', "%").replace('?', "_").replace('\'', "''");
+    let pattern = pattern
+        .to_lowercase()
+        .replace('_', "\\_")
+        .replace('*', "%")
+        .replace('?', "_")
+        .replace('\'', "''");
     let pattern = if pattern.is_empty() { "%" } else { &pattern };
     let sql = format!(
         "SELECT routine_name AS function, min(syntax_example) AS call, \

@@ -20,7 +20,11 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("\\d", "[NAME]", "the tables, or the columns of one"),
     ("\\dt", "", "the tables"),
     ("\\df", "[PATTERN]", "the functions; * and ? stand for other letters"),
-    ("\\dialect", "[postgres|adql]", "whose meaning words have where the two differ"),
+    (
+        "\\dialect",
+        "[postgres|adql]",
+        "whose meaning words have where the two differ",
+    ),
     ("\\timing", "", "print how long each statement takes, or stop doing so"),
     ("\\?", "", "this help"),
     ("\\q", "", "leave"),
@@ -39,13 +43,22 @@ pub(super) async fn run(runner: &mut Runner, line: &str) -> Result<Next, Failure
         ("\\dialect", name) => dialect(runner, name, &mut out)?,
         ("\\timing", _) => {
             runner.timing = !runner.timing;
-            say(&mut out, if runner.timing { "Timing is on." } else { "Timing is off." })?;
+            say(
+                &mut out,
+                if runner.timing {
+                    "Timing is on."
+                } else {
+                    "Timing is off."
+                },
+            )?;
         }
         ("\\?", _) => help(&mut out)?,
         ("\\q", _) => return Ok(Next::Leave),
         _ => {
             let message = format!("there is no command {command}");
-            return Err(Error::new(ErrorKind::Syntax, message).with_hint("\\? lists the commands.").into());
+            return Err(Error::new(ErrorKind::Syntax, message)
+                .with_hint("\\? lists the commands.")
+                .into());
         }
     }
     Ok(Next::Go)
@@ -61,17 +74,23 @@ fn dialect(runner: &Runner, name: &str, out: &mut dyn Write) -> crate::Result<()
             return Err(Error::new(ErrorKind::InvalidParameter, message));
         }
     }
-    say(out, match runner.session.language() {
-        Language::Adql => "Words have their ADQL meaning.",
-        _ => "Words have their PostgreSQL meaning.",
-    })
+    say(
+        out,
+        match runner.session.language() {
+            Language::Adql => "Words have their ADQL meaning.",
+            _ => "Words have their PostgreSQL meaning.",
+        },
+    )
 }
 
 fn help(out: &mut dyn Write) -> crate::Result<()> {
     for (command, argument, meaning) in COMMANDS {
         say(out, &format!("  {:<26} {meaning}", format!("{command} {argument}")))?;
     }
-    say(out, "  Statements end with ; and may take several lines. Ctrl-C stops one.")
+    say(
+        out,
+        "  Statements end with ; and may take several lines. Ctrl-C stops one.",
+    )
 }
 
 fn say(out: &mut dyn Write, text: &str) -> crate::Result<()> {

@@ -36,7 +36,10 @@ impl Fence {
 }
 
 fn denied(location: &Path, reason: &str) -> Error {
-    Error::PermissionDenied { path: location.to_string(), source: reason.into() }
+    Error::PermissionDenied {
+        path: location.to_string(),
+        source: reason.into(),
+    }
 }
 
 impl fmt::Display for Fence {
@@ -85,7 +88,9 @@ impl ObjectStore for Fence {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        locations.map(|location| Err(denied(&location?, "is read-only"))).boxed()
+        locations
+            .map(|location| Err(denied(&location?, "is read-only")))
+            .boxed()
     }
 
     async fn copy_opts(&self, _: &Path, to: &Path, _: CopyOptions) -> Result<()> {
@@ -109,16 +114,30 @@ mod tests {
     async fn nothing_outside_the_roots_is_seen_and_nothing_is_written() {
         let inner = Arc::new(InMemory::new());
         for path in ["data/sky/a", "data/skyline/b", "etc/passwd"] {
-            inner.put(&Path::from(path), PutPayload::from_static(b"x")).await.unwrap();
+            inner
+                .put(&Path::from(path), PutPayload::from_static(b"x"))
+                .await
+                .unwrap();
         }
         let fence = Fence::new(inner, vec![Path::from("data/sky")]);
         assert!(fence.get(&Path::from("data/sky/a")).await.is_ok());
         for path in ["data/skyline/b", "etc/passwd", "data/sky/../../etc/passwd"] {
             let error = fence.get(&Path::from(path)).await.unwrap_err();
-            assert!(!matches!(error, Error::NotFound { .. }) || path.contains(".."), "{path}: {error}");
+            assert!(
+                !matches!(error, Error::NotFound { .. }) || path.contains(".."),
+                "{path}: {error}"
+            );
         }
         assert!(fence.list(None).try_collect::<Vec<_>>().await.is_err());
-        assert_eq!(fence.list(Some(&Path::from("data/sky"))).try_collect::<Vec<_>>().await.unwrap().len(), 1);
+        assert_eq!(
+            fence
+                .list(Some(&Path::from("data/sky")))
+                .try_collect::<Vec<_>>()
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
         assert!(fence.put(&Path::from("data/sky/new"), PutPayload::new()).await.is_err());
         assert!(fence.delete(&Path::from("data/sky/a")).await.is_err());
     }

@@ -18,7 +18,10 @@ pub(crate) struct ClosedRegistry {
 
 impl ObjectStoreRegistry for ClosedRegistry {
     fn register_store(&self, url: &Url, store: Arc<dyn ObjectStore>) -> Option<Arc<dyn ObjectStore>> {
-        self.stores.write().unwrap_or_else(PoisonError::into_inner).insert(key(url), store)
+        self.stores
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key(url), store)
     }
 
     fn get_store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
@@ -48,7 +51,12 @@ mod tests {
         let url = Url::parse("sample://sky/a/b").unwrap();
         registry.register_store(&url, Arc::new(InMemory::new()));
         assert!(registry.get_store(&Url::parse("sample://sky/other").unwrap()).is_ok());
-        for other in ["sample://sea/a", "file:///etc/passwd", "http://localhost:80/", "s3://bucket/x"] {
+        for other in [
+            "sample://sea/a",
+            "file:///etc/passwd",
+            "http://localhost:80/",
+            "s3://bucket/x",
+        ] {
             let error = Error::from(registry.get_store(&Url::parse(other).unwrap()).unwrap_err());
             assert_eq!(error.sqlstate(), "25006", "{other}");
         }

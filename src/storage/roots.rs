@@ -4,9 +4,9 @@ use std::fs;
 use std::sync::Arc;
 
 use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::ObjectStore;
 
 use super::fence::Fence;
 use super::{ClosedRegistry, sample};
@@ -30,11 +30,21 @@ pub(crate) async fn open_roots(given: &[String], access: Access, registry: &Clos
         let store = sample::open().await?;
         let url = ObjectStoreUrl::parse(sample::URL)?;
         registry.register_store(url.as_ref(), Arc::clone(&store));
-        return Ok(vec![Root { given: sample::URL.to_owned(), store, url, path: Path::default() }]);
+        return Ok(vec![Root {
+            given: sample::URL.to_owned(),
+            store,
+            url,
+            path: Path::default(),
+        }]);
     }
     let root = |(given, path): (&String, Path)| {
         let (given, store, url) = (given.clone(), Arc::clone(&reachable), local_url.clone());
-        Root { given, store, url, path }
+        Root {
+            given,
+            store,
+            url,
+            path,
+        }
     };
     Ok(given.iter().zip(paths).map(root).collect())
 }
@@ -44,8 +54,11 @@ fn local_path(root: &str) -> Result<Path> {
         None => root,
         Some(("file", path)) => path,
         Some((scheme, _)) => {
-            return Err(Error::new(ErrorKind::NotSupported, format!("cannot open {root}: no storage for {scheme}://"))
-                .with_hint("A root is a directory on this machine."));
+            return Err(Error::new(
+                ErrorKind::NotSupported,
+                format!("cannot open {root}: no storage for {scheme}://"),
+            )
+            .with_hint("A root is a directory on this machine."));
         }
     };
     let unreadable = |error: &dyn std::fmt::Display| {
@@ -70,6 +83,11 @@ mod tests {
         assert_eq!(error.kind, ErrorKind::Io);
         assert!(error.message.starts_with("cannot open the root /no/such/folder: "));
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(local_path(file.path().to_str().unwrap()).unwrap_err().message.ends_with("not a directory"));
+        assert!(
+            local_path(file.path().to_str().unwrap())
+                .unwrap_err()
+                .message
+                .ends_with("not a directory")
+        );
     }
 }

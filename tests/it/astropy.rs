@@ -21,7 +21,11 @@ fn astropy(radius_arcsec: u32, when: &str) -> BTreeSet<(i64, i64)> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new(python)
         .arg(here.join("tests/it/astropy_pairs.py"))
-        .args([here.join("sql/sample").display().to_string(), radius_arcsec.to_string(), when.to_owned()])
+        .args([
+            here.join("sql/sample").display().to_string(),
+            radius_arcsec.to_string(),
+            when.to_owned(),
+        ])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -41,12 +45,23 @@ async fn astropy_finds_the_same_pairs() {
             let mut found = BTreeSet::new();
             for batch in batches(&session, &sql.replace("{radius}", &radius.to_string())).await {
                 let column = |number: usize| batch.column(number).as_primitive::<Int64Type>();
-                found.extend(column(0).values().iter().copied().zip(column(1).values().iter().copied()));
+                found.extend(
+                    column(0)
+                        .values()
+                        .iter()
+                        .copied()
+                        .zip(column(1).values().iter().copied()),
+                );
             }
             let truth = astropy(radius, when);
             assert!(truth.len() > 20_000, "{} pairs", truth.len());
             let (missing, extra) = (truth.difference(&found).count(), found.difference(&truth).count());
-            assert_eq!((missing, extra), (0, 0), "{when}, {radius} arcsec, of {} pairs", truth.len());
+            assert_eq!(
+                (missing, extra),
+                (0, 0),
+                "{when}, {radius} arcsec, of {} pairs",
+                truth.len()
+            );
         }
     }
 }

@@ -31,7 +31,10 @@ async fn sent(sql: &str, shows: &str) {
 
     let rows = |plan| collect(plan, Arc::clone(&context));
     let (here, there) = (rows(plan).await.unwrap(), rows(back).await.unwrap());
-    assert!(here.iter().map(|batch| batch.num_rows()).sum::<usize>() > 0, "{sql} must give rows");
+    assert!(
+        here.iter().map(|batch| batch.num_rows()).sum::<usize>() > 0,
+        "{sql} must give rows"
+    );
     assert_eq!(
         pretty_format_batches(&here).unwrap().to_string(),
         pretty_format_batches(&there).unwrap().to_string()

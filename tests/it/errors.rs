@@ -162,7 +162,11 @@ async fn values() {
 
 #[tokio::test]
 async fn rights() {
-    let texts = ["CREATE TABLE t (a INT)", "SET datafusion.runtime.memory_limit = '1G'", "COPY hipparcos TO '/tmp/x.csv'"];
+    let texts = [
+        "CREATE TABLE t (a INT)",
+        "SET datafusion.runtime.memory_limit = '1G'",
+        "COPY hipparcos TO '/nowhere/x.csv'",
+    ];
     insta::assert_snapshot!(rendered(&texts).await, @r#"
     25006 ERROR:  cannot execute CREATE TABLE on a server that only reads
     HINT:  `dreyer sql` on your own machine allows it.
@@ -178,6 +182,10 @@ async fn rights() {
 #[tokio::test]
 async fn no_storage_is_open_but_the_roots() {
     let session = local().await;
-    let error = error(&session, "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 's3://bucket/file.parquet'").await;
+    let error = error(
+        &session,
+        "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 's3://bucket/file.parquet'",
+    )
+    .await;
     assert_eq!(error.sqlstate(), "25006", "{error:?}");
 }

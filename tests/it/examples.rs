@@ -10,7 +10,11 @@ async fn every_example_gives_what_it_says() {
     for example in examples() {
         match example.expect {
             Expect::Rows(rows) => {
-                let found: usize = batches(&session, example.sql).await.iter().map(|batch| batch.num_rows()).sum();
+                let found: usize = batches(&session, example.sql)
+                    .await
+                    .iter()
+                    .map(|batch| batch.num_rows())
+                    .sum();
                 assert_eq!(found, rows, "{}", example.name);
             }
             Expect::Value(expected) => assert_eq!(value(&session, example.sql).await, expected, "{}", example.name),

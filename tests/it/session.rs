@@ -21,15 +21,24 @@ async fn columns_carry_their_units_to_the_result() {
     let batches = batches(&session, "SELECT ra, pmra AS motion FROM hipparcos LIMIT 1").await;
     let schema = batches[0].schema();
     assert_eq!(schema.field(0).metadata().get("unit").map(String::as_str), Some("deg"));
-    assert_eq!(schema.field(1).metadata().get("ucd").map(String::as_str), Some("pos.pm;pos.eq.ra"));
+    assert_eq!(
+        schema.field(1).metadata().get("ucd").map(String::as_str),
+        Some("pos.pm;pos.eq.ra")
+    );
 }
 
 #[tokio::test]
 async fn what_a_session_creates_is_its_own() {
     let one = local().await;
     let two = one.database().session();
-    assert_eq!(done(&one, "CREATE VIEW near AS SELECT * FROM hipparcos WHERE parallax > 500").await, "CREATE VIEW");
-    assert_eq!(value(&one, "SELECT COUNT(*) FROM near").await, value(&one, "SELECT COUNT(*) FROM hipparcos WHERE parallax > 500").await);
+    assert_eq!(
+        done(&one, "CREATE VIEW near AS SELECT * FROM hipparcos WHERE parallax > 500").await,
+        "CREATE VIEW"
+    );
+    assert_eq!(
+        value(&one, "SELECT COUNT(*) FROM near").await,
+        value(&one, "SELECT COUNT(*) FROM hipparcos WHERE parallax > 500").await
+    );
     assert_eq!(error(&two, "SELECT * FROM near").await.kind, ErrorKind::UndefinedTable);
     assert_eq!(done(&one, "CREATE TABLE few AS SELECT 1 AS a").await, "CREATE TABLE");
     assert_eq!(done(&one, "INSERT INTO few VALUES (2), (3)").await, "INSERT 0 2");
@@ -53,17 +62,20 @@ async fn a_server_reads_and_does_nothing_else() {
         "DROP TABLE hipparcos",
         "DROP SCHEMA public",
         "INSERT INTO hipparcos SELECT * FROM hipparcos",
-        "COPY hipparcos TO '/tmp/out.csv'",
-        "COPY (SELECT 1) TO '/tmp/out.csv'",
-        "EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/out.csv'",
-        "PREPARE p AS COPY (SELECT 1) TO '/tmp/out.csv'",
+        "COPY hipparcos TO '/nowhere/out.csv'",
+        "COPY (SELECT 1) TO '/nowhere/out.csv'",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '/nowhere/out.csv'",
+        "PREPARE p AS COPY (SELECT 1) TO '/nowhere/out.csv'",
         "SET datafusion.runtime.memory_limit = '1G'",
         "SET datafusion.catalog.location = '/etc'",
         "SET datafusion.sql_parser.recursion_limit = 100000",
         "RESET datafusion.runtime.memory_limit",
     ] {
         let error = error(&session, sql).await;
-        assert!(["25006", "42000", "42601", "0A000"].contains(&error.sqlstate()), "{sql}: {error:?}");
+        assert!(
+            ["25006", "42000", "42601", "0A000"].contains(&error.sqlstate()),
+            "{sql}: {error:?}"
+        );
         assert!(!error.message.contains("Internal"), "{sql}: {error:?}");
     }
 }
@@ -75,15 +87,27 @@ async fn settings_belong_to_the_session() {
     assert_eq!(done(&one, "SET datafusion.execution.batch_size = 100").await, "SET");
     assert_eq!(done(&one, "SET dreyer.dialect = 'adql'").await, "SET");
     assert_eq!((one.language(), two.language()), (Language::Adql, Language::Postgres));
-    assert!(table(&one, "SHOW datafusion.execution.batch_size").await.contains("| 100 "));
-    assert!(table(&two, "SHOW datafusion.execution.batch_size").await.contains("| 8192 "));
+    assert!(
+        table(&one, "SHOW datafusion.execution.batch_size")
+            .await
+            .contains("| 100 ")
+    );
+    assert!(
+        table(&two, "SHOW datafusion.execution.batch_size")
+            .await
+            .contains("| 8192 ")
+    );
     assert!(table(&one, "SHOW dreyer.dialect").await.contains("adql"));
     assert_eq!(done(&one, "RESET dreyer.dialect").await, "RESET");
     assert_eq!(one.language(), Language::Postgres);
     two.set_language(Language::Adql).unwrap();
     assert_eq!(two.clone().language(), Language::Adql);
     let error = error(&one, "SET dreyer.dialect = 'klingon'").await;
-    assert_eq!((error.sqlstate(), error.message.contains("klingon")), ("22023", true), "{error:?}");
+    assert_eq!(
+        (error.sqlstate(), error.message.contains("klingon")),
+        ("22023", true),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -99,7 +123,13 @@ async fn a_text_is_cut_into_statements_with_their_places() {
     let session = server().await.session();
     assert!(session.parse(" -- nothing\n ; ").unwrap().is_empty());
     let statements = session.parse("SELECT 'é'; SELECT 2 ;").unwrap();
-    assert_eq!(statements.iter().map(|s| (s.offset, s.text.as_str())).collect::<Vec<_>>(), [(0, "SELECT 'é'"), (12, "SELECT 2")]);
+    assert_eq!(
+        statements
+            .iter()
+            .map(|s| (s.offset, s.text.as_str()))
+            .collect::<Vec<_>>(),
+        [(0, "SELECT 'é'"), (12, "SELECT 2")]
+    );
     let long = format!("SELECT '{}'", "x".repeat(2 << 20));
     assert_eq!(session.parse(&long).unwrap_err().sqlstate(), "54000");
 }
@@ -107,13 +137,35 @@ async fn a_text_is_cut_into_statements_with_their_places() {
 #[tokio::test]
 async fn names_without_quotes_do_not_care_about_case() {
     let session = local().await;
-    done(&session, "CREATE TABLE \"MixedCase\" AS SELECT 1 AS \"psfFlux\", 2 AS other").await;
+    done(
+        &session,
+        "CREATE TABLE \"MixedCase\" AS SELECT 1 AS \"psfFlux\", 2 AS other",
+    )
+    .await;
     assert_eq!(value(&session, "SELECT psfflux FROM mixedcase").await, "1");
-    assert_eq!(value(&session, "SELECT m.PSFFLUX + OTHER FROM MIXEDCASE AS M").await, "3");
-    assert_eq!(value(&session, "SELECT \"psfFlux\" FROM public.\"MixedCase\"").await, "1");
-    assert_eq!(error(&session, "SELECT \"psfflux\" FROM \"MixedCase\"").await.sqlstate(), "42703");
+    assert_eq!(
+        value(&session, "SELECT m.PSFFLUX + OTHER FROM MIXEDCASE AS M").await,
+        "3"
+    );
+    assert_eq!(
+        value(&session, "SELECT \"psfFlux\" FROM public.\"MixedCase\"").await,
+        "1"
+    );
+    assert_eq!(
+        error(&session, "SELECT \"psfflux\" FROM \"MixedCase\"")
+            .await
+            .sqlstate(),
+        "42703"
+    );
     assert_eq!(error(&session, "SELECT * FROM \"mixedcase\"").await.sqlstate(), "42P01");
-    assert_eq!(value(&session, "SELECT COUNT(*) FROM Information_Schema.Tables WHERE Table_Name = 'MixedCase'").await, "1");
+    assert_eq!(
+        value(
+            &session,
+            "SELECT COUNT(*) FROM Information_Schema.Tables WHERE Table_Name = 'MixedCase'"
+        )
+        .await,
+        "1"
+    );
 }
 
 #[tokio::test]
@@ -133,9 +185,19 @@ async fn every_statement_the_engine_knows_keeps_working() {
     assert!(table(&session, "SHOW TABLES").await.contains("gaia_bright"));
     assert!(table(&session, "DESCRIBE hipparcos").await.contains("parallax"));
     assert!(table(&session, "SHOW COLUMNS FROM hipparcos").await.contains("hpmag"));
-    assert!(table(&session, "SHOW ALL").await.contains("datafusion.execution.batch_size"));
-    assert_eq!(value(&session, "WITH t(a) AS (VALUES (1), (2)) SELECT SUM(a) FROM t").await, "3");
-    assert_eq!(value(&session, "SELECT array_transform([1, 2], x -> x + 1)").await, "[2, 3]");
+    assert!(
+        table(&session, "SHOW ALL")
+            .await
+            .contains("datafusion.execution.batch_size")
+    );
+    assert_eq!(
+        value(&session, "WITH t(a) AS (VALUES (1), (2)) SELECT SUM(a) FROM t").await,
+        "3"
+    );
+    assert_eq!(
+        value(&session, "SELECT array_transform([1, 2], x -> x + 1)").await,
+        "[2, 3]"
+    );
 }
 
 #[tokio::test]
@@ -143,9 +205,15 @@ async fn files_are_written_and_read_back_locally() {
     let session = local().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("near.parquet");
-    let copy = format!("COPY (SELECT TOP 7 hip, ra FROM Hipparcos ORDER BY hip) TO '{}'", file.display());
+    let copy = format!(
+        "COPY (SELECT TOP 7 hip, ra FROM Hipparcos ORDER BY hip) TO '{}'",
+        file.display()
+    );
     assert_eq!(done(&session, &copy).await, "COPY 7");
-    let create = format!("CREATE EXTERNAL TABLE near STORED AS PARQUET LOCATION '{}'", file.display());
+    let create = format!(
+        "CREATE EXTERNAL TABLE near STORED AS PARQUET LOCATION '{}'",
+        file.display()
+    );
     assert_eq!(done(&session, &create).await, "CREATE EXTERNAL TABLE");
     assert_eq!(value(&session, "SELECT COUNT(*) FROM near").await, "7");
 }
@@ -154,7 +222,10 @@ async fn files_are_written_and_read_back_locally() {
 async fn show_functions_lists_ours_with_what_they_do() {
     let session = server().await.session();
     let functions = table(&session, "SHOW FUNCTIONS LIKE 'ivo_healpix%'").await;
-    assert!(functions.contains("ivo_healpix_index") && functions.contains("ivo_healpix_center"), "{functions}");
+    assert!(
+        functions.contains("ivo_healpix_index") && functions.contains("ivo_healpix_center"),
+        "{functions}"
+    );
 }
 
 #[tokio::test]
@@ -169,7 +240,10 @@ async fn explain_analyze_tells_what_was_read() {
 #[tokio::test]
 async fn a_dropped_stream_ends_the_work_and_the_session_goes_on() {
     let session = server().await.session();
-    let mut rows = session.query("SELECT * FROM gaia_bright AS a CROSS JOIN gaia_bright AS b").await.unwrap();
+    let mut rows = session
+        .query("SELECT * FROM gaia_bright AS a CROSS JOIN gaia_bright AS b")
+        .await
+        .unwrap();
     assert!(rows.try_next().await.unwrap().is_some());
     drop(rows);
     assert_eq!(value(&session, "SELECT 1").await, "1");

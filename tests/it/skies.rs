@@ -33,8 +33,6 @@ pub(crate) enum Sky {
 }
 
 impl Sky {
-    pub(crate) const ALL: [Self; 5] = [Self::Uniform, Self::Clustered, Self::Poles, Self::Wrap, Self::Corners];
-
     /// `count` objects. Half of those of one seed lie within `near_deg` of an object of the seed before it, so that
     /// two skies of neighbouring seeds have pairs at every radius.
     pub(crate) fn objects(self, count: usize, seed: u64, near_deg: f64) -> Vec<Object> {
@@ -43,13 +41,22 @@ impl Sky {
         (0..count)
             .map(|number| {
                 let (ra, dec) = self.place(&mut anchors);
-                let (ra, dec) = if number % 2 == 0 { (ra, dec) } else { self.place(&mut random) };
+                let (ra, dec) = if number % 2 == 0 {
+                    (ra, dec)
+                } else {
+                    self.place(&mut random)
+                };
                 // A step of up to `near_deg`, of either sign, along both axes of the sky.
                 let step = (2.0 * random.unit() - 1.0) * near_deg;
                 let across = (2.0 * random.unit() - 1.0) * near_deg / dec.to_radians().cos().max(1e-3);
                 let dec = (dec + if seed % 2 == 0 { 0.0 } else { step }).clamp(-90.0, 90.0);
                 let ra = (ra + if seed % 2 == 0 { 0.0 } else { across }).rem_euclid(360.0);
-                Object { id: number as i64, ra: Some(ra), dec, band: (number % 3) as i64 }
+                Object {
+                    id: number as i64,
+                    ra: Some(ra),
+                    dec,
+                    band: (number % 3) as i64,
+                }
             })
             .collect()
     }
@@ -67,13 +74,23 @@ impl Sky {
                 let away = if random.unit() < 0.05 { 0.0 } else { 2.0 * random.unit() };
                 (360.0 * random.unit(), sign * (90.0 - away))
             }
-            Self::Wrap => ((359.0 + 2.0 * random.unit()).rem_euclid(360.0), 40.0 * random.unit() - 20.0),
+            Self::Wrap => (
+                (359.0 + 2.0 * random.unit()).rem_euclid(360.0),
+                40.0 * random.unit() - 20.0,
+            ),
             Self::Corners => {
                 // Base cells meet where the equatorial and polar parts do, |sin dec| = 2/3, and on the equator.
-                let lat = [0.0, (2.0_f64 / 3.0).asin().to_degrees(), -(2.0_f64 / 3.0).asin().to_degrees()];
+                let lat = [
+                    0.0,
+                    (2.0_f64 / 3.0).asin().to_degrees(),
+                    -(2.0_f64 / 3.0).asin().to_degrees(),
+                ];
                 let corner = (8.0 * random.unit()).floor() * 45.0;
                 let spread = 0.5 * (random.unit() - 0.5);
-                (corner + spread, lat[(3.0 * random.unit()) as usize % 3] + 0.5 * (random.unit() - 0.5))
+                (
+                    corner + spread,
+                    lat[(3.0 * random.unit()) as usize % 3] + 0.5 * (random.unit() - 0.5),
+                )
             }
         }
     }

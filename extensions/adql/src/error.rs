@@ -108,6 +108,25 @@ impl Error {
         )
     }
 
+    pub(crate) fn geometry_text(function: &str, count: usize, text: &str, span: Span) -> Self {
+        let wanted = match function {
+            "POLYGON" => format!("an even number of numbers, at least {count}"),
+            _ => format!("{count} numbers"),
+        };
+        Self::new(
+            ErrorKind::InvalidValue,
+            format!("{function} as text is {wanted}, got '{text}'"),
+        )
+        .at(span)
+        .hint("write degrees with spaces between: longitude, latitude, then sizes")
+    }
+
+    pub(crate) fn region_shape(text: &str, span: Span) -> Self {
+        Self::new(ErrorKind::Unsupported, format!("REGION cannot read '{text}'"))
+            .at(span)
+            .hint("write Position, Circle, Box or Polygon, a frame, and numbers in degrees: REGION('Circle ICRS 10 20 1')")
+    }
+
     pub(crate) fn too_many_operators(limit: usize, span: Span) -> Self {
         Self::new(
             ErrorKind::TooComplex,

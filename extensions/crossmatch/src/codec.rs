@@ -93,16 +93,26 @@ impl PhysicalExtensionCodec for CrossMatchCodec {
         proto_converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let proto = CrossMatchProto::decode(buf).map_err(|error| broken(&error.to_string()))?;
-        let [left, right] = inputs else { return internal_err!("CrossMatchExec has two inputs, got {}", inputs.len()) };
+        let [left, right] = inputs else {
+            return internal_err!("CrossMatchExec has two inputs, got {}", inputs.len());
+        };
         let decode = PhysicalPlanDecodeContext::new(ctx, self);
         let expr = |node: &protobuf::PhysicalExprNode, schema: &Schema| {
             proto_converter.proto_to_physical_expr(node, schema, &decode)
         };
         let side = |proto: Option<SideProto>, input: &Arc<dyn ExecutionPlan>| -> Result<Side> {
             let proto = proto.ok_or_else(|| broken("a side is missing"))?;
-            let position = proto.position.iter().map(|node| expr(node, &input.schema())).collect::<Result<_>>()?;
+            let position = proto
+                .position
+                .iter()
+                .map(|node| expr(node, &input.schema()))
+                .collect::<Result<_>>()?;
             let index_column = proto.index_column.map(small).transpose()?;
-            Ok(Side { position: Position::from_exprs(position)?, index_column, width: small(proto.width)? })
+            Ok(Side {
+                position: Position::from_exprs(position)?,
+                index_column,
+                width: small(proto.width)?,
+            })
         };
         let sides = [side(proto.left, left)?, side(proto.right, right)?];
         let condition = proto.condition.ok_or_else(|| broken("the condition is missing"))?;
@@ -111,7 +121,13 @@ impl PhysicalExtensionCodec for CrossMatchCodec {
         let condition = JoinFilter::new(expr(&expression, &schema)?, columns, Arc::new(schema));
         let mode = proto.mode.ok_or_else(|| broken("the strategy is missing"))?.into();
         let inputs = [Arc::clone(left), Arc::clone(right)];
-        Ok(Arc::new(CrossMatchExec::new(inputs, sides, proto.radius_deg, condition, mode)))
+        Ok(Arc::new(CrossMatchExec::new(
+            inputs,
+            sides,
+            proto.radius_deg,
+            condition,
+            mode,
+        )))
     }
 
     fn try_encode(
@@ -158,9 +174,15 @@ impl ConditionProto {
         let mut fields = Vec::with_capacity(self.index.len());
         for (&index, &is_left) in self.index.iter().zip(&self.left) {
             let index = small(index)?;
-            let (side, schema) =
-                if is_left { (JoinSide::Left, left.schema()) } else { (JoinSide::Right, right.schema()) };
-            let field = schema.fields().get(index).ok_or_else(|| broken("the condition reads a missing column"))?;
+            let (side, schema) = if is_left {
+                (JoinSide::Left, left.schema())
+            } else {
+                (JoinSide::Right, right.schema())
+            };
+            let field = schema
+                .fields()
+                .get(index)
+                .ok_or_else(|| broken("the condition reads a missing column"))?;
             fields.push(Arc::clone(field));
             columns.push(ColumnIndex { index, side });
         }
@@ -178,7 +200,10 @@ impl From<&Mode> for ModeProto {
                 right_rows: estimate.right_rows,
                 file_bytes: estimate.file_bytes,
             },
-            Mode::Indexed { held } => Self { holds_left: *held == JoinSide::Left, ..Self::default() },
+            Mode::Indexed { held } => Self {
+                holds_left: *held == JoinSide::Left,
+                ..Self::default()
+            },
         }
     }
 }
@@ -186,12 +211,27 @@ impl From<&Mode> for ModeProto {
 impl From<ModeProto> for Mode {
     fn from(proto: ModeProto) -> Self {
         if proto.partitions.is_empty() {
-            return Self::Indexed { held: if proto.holds_left { JoinSide::Left } else { JoinSide::Right } };
+            return Self::Indexed {
+                held: if proto.holds_left {
+                    JoinSide::Left
+                } else {
+                    JoinSide::Right
+                },
+            };
         }
-        let ModeProto { left_rows, right_rows, file_bytes, .. } = proto;
+        let ModeProto {
+            left_rows,
+            right_rows,
+            file_bytes,
+            ..
+        } = proto;
         Self::Aligned {
             units: proto.partitions.into_iter().map(Vec::from).collect(),
-            estimate: Estimate { left_rows, right_rows, file_bytes },
+            estimate: Estimate {
+                left_rows,
+                right_rows,
+                file_bytes,
+            },
         }
     }
 }
@@ -199,7 +239,9 @@ impl From<ModeProto> for Mode {
 impl From<&[CellRanges]> for UnitsProto {
     fn from(units: &[CellRanges]) -> Self {
         let bounds = |ranges: &CellRanges| ranges.iter().flat_map(|range| [range.start, range.end]).collect();
-        Self { units: units.iter().map(|unit| RangesProto { bounds: bounds(unit) }).collect() }
+        Self {
+            units: units.iter().map(|unit| RangesProto { bounds: bounds(unit) }).collect(),
+        }
     }
 }
 

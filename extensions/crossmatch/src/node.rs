@@ -51,7 +51,15 @@ impl CrossMatch {
         condition: Expr,
     ) -> Result<Self> {
         let schema = Arc::new(build_join_schema(left.schema(), right.schema(), &JoinType::Inner)?);
-        Ok(Self { left, right, left_at, right_at, radius: Radius(radius_deg), condition, schema })
+        Ok(Self {
+            left,
+            right,
+            left_at,
+            right_at,
+            radius: Radius(radius_deg),
+            condition,
+            schema,
+        })
     }
 
     /// Where the left side's position comes from.
@@ -106,7 +114,12 @@ impl UserDefinedLogicalNodeCore for CrossMatch {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CrossMatch: radius={}, condition={}", Arcsec(self.radius.0), self.condition)
+        write!(
+            f,
+            "CrossMatch: radius={}, condition={}",
+            Arcsec(self.radius.0),
+            self.condition
+        )
     }
 
     fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {

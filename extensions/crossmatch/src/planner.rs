@@ -5,12 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::{JoinSide, Result};
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
-use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use dreyer_tiling::{CrossMatchStrategy, SkyCoords, SkyOptions, TilingSources, sky_options};
 
@@ -46,14 +46,19 @@ impl ExtensionPlanner for CrossMatchPlanner {
         session: &dyn Session,
         planning_ctx: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let Some(node) = node.as_any().downcast_ref::<CrossMatch>() else { return Ok(None) };
+        let Some(node) = node.as_any().downcast_ref::<CrossMatch>() else {
+            return Ok(None);
+        };
         let ([left_logical, right_logical], [left, right]) = (logical_inputs, physical_inputs) else {
             return Ok(None);
         };
         let position = |coords: &SkyCoords, input: &LogicalPlan| -> Result<Position> {
             let physical = |expr| planner.create_physical_expr(expr, input.schema(), session, planning_ctx);
             Ok(match coords {
-                SkyCoords::LonLat(lon, lat) => Position::LonLat { lon: physical(lon)?, lat: physical(lat)? },
+                SkyCoords::LonLat(lon, lat) => Position::LonLat {
+                    lon: physical(lon)?,
+                    lat: physical(lat)?,
+                },
                 SkyCoords::Point(point) => Position::Point(physical(point)?),
             })
         };
@@ -118,8 +123,12 @@ fn join_filter(
     }
     let expression = condition
         .transform_up(|expr| {
-            let Some(column) = expr.downcast_ref::<Column>() else { return Ok(Transformed::no(expr)) };
-            let Ok(place) = used.binary_search(&column.index()) else { return Ok(Transformed::no(expr)) };
+            let Some(column) = expr.downcast_ref::<Column>() else {
+                return Ok(Transformed::no(expr));
+            };
+            let Ok(place) = used.binary_search(&column.index()) else {
+                return Ok(Transformed::no(expr));
+            };
             let moved: Arc<dyn PhysicalExpr> = Arc::new(Column::new(column.name(), place));
             Ok(Transformed::yes(moved))
         })

@@ -63,16 +63,20 @@ fn cross_match(join: &Join) -> Result<Option<CrossMatch>> {
             best = Some((sides.0, sides.1, radius_deg));
         }
     }
-    let Some((left_at, right_at, radius_deg)) = best else { return Ok(None) };
+    let Some((left_at, right_at, radius_deg)) = best else {
+        return Ok(None);
+    };
 
     // Equalities stood apart from the filter; in the condition they are judged with the rest.
     let equalities = join.on.iter().map(|(left, right)| match join.null_equality {
         datafusion::common::NullEquality::NullEqualsNothing => left.clone().eq(right.clone()),
-        datafusion::common::NullEquality::NullEqualsNull => Expr::BinaryExpr(datafusion::logical_expr::BinaryExpr::new(
-            Box::new(left.clone()),
-            datafusion::logical_expr::Operator::IsNotDistinctFrom,
-            Box::new(right.clone()),
-        )),
+        datafusion::common::NullEquality::NullEqualsNull => {
+            Expr::BinaryExpr(datafusion::logical_expr::BinaryExpr::new(
+                Box::new(left.clone()),
+                datafusion::logical_expr::Operator::IsNotDistinctFrom,
+                Box::new(right.clone()),
+            ))
+        }
     });
     let condition = conjunction(split_conjunction(filter).into_iter().cloned().chain(equalities));
     let Some(condition) = condition else { return Ok(None) };

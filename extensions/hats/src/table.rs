@@ -107,7 +107,9 @@ impl HatsTable {
         let bytes: u64 = tiles.iter().map(Tile::bytes).sum();
         let estimated = || {
             let share = |rows| (u128::from(rows) * u128::from(bytes)).div_ceil(self.catalog.bytes().max(1).into());
-            self.catalog.rows().map(|rows: u64| u64::try_from(share(rows)).unwrap_or(rows))
+            self.catalog
+                .rows()
+                .map(|rows: u64| u64::try_from(share(rows)).unwrap_or(rows))
         };
         let rows = if whole {
             self.catalog.rows()

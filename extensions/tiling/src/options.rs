@@ -61,11 +61,19 @@ struct Entries(Vec<ConfigEntry>);
 
 impl Visit for Entries {
     fn some<V: fmt::Display>(&mut self, key: &str, value: V, description: &'static str) {
-        self.0.push(ConfigEntry { key: key.to_owned(), value: Some(value.to_string()), description });
+        self.0.push(ConfigEntry {
+            key: key.to_owned(),
+            value: Some(value.to_string()),
+            description,
+        });
     }
 
     fn none(&mut self, key: &str, description: &'static str) {
-        self.0.push(ConfigEntry { key: key.to_owned(), value: None, description });
+        self.0.push(ConfigEntry {
+            key: key.to_owned(),
+            value: None,
+            description,
+        });
     }
 }
 

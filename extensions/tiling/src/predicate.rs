@@ -151,7 +151,9 @@ fn literal(value: f64) -> Expr {
 
 /// A constant number, if `expr` is one.
 pub(crate) fn constant(expr: &Expr) -> Option<f64> {
-    let Expr::Literal(value, _) = strip_casts(expr) else { return None };
+    let Expr::Literal(value, _) = strip_casts(expr) else {
+        return None;
+    };
     match value.cast_to(&datafusion::arrow::datatypes::DataType::Float64) {
         Ok(ScalarValue::Float64(number)) => number.filter(|n| n.is_finite()),
         _ => None,
@@ -174,18 +176,31 @@ fn upper_bound(measure: &Expr, limit: &Expr, bound: Bound) -> Option<SpatialPred
         ),
         _ => return None,
     };
-    Some(SpatialPredicate::Within { a, b, radius_deg: limit / scale, bound })
+    Some(SpatialPredicate::Within {
+        a,
+        b,
+        radius_deg: limit / scale,
+        bound,
+    })
 }
 
 fn separation_call(expr: &Expr, scale: f64) -> Option<(&ScalarFunction, f64)> {
     match strip_casts(expr) {
         Expr::ScalarFunction(call) if role_of(&call.func) == Some(Role::Separation) => Some((call, scale)),
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Multiply, right }) => match (constant(left), constant(right)) {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Multiply,
+            right,
+        }) => match (constant(left), constant(right)) {
             (Some(factor), None) if factor > 0.0 => separation_call(right, scale * factor),
             (None, Some(factor)) if factor > 0.0 => separation_call(left, scale * factor),
             _ => None,
         },
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Divide, right }) => match constant(right) {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Divide,
+            right,
+        }) => match constant(right) {
             Some(factor) if factor > 0.0 => separation_call(left, scale / factor),
             _ => None,
         },
@@ -223,9 +238,17 @@ fn point_in_region(point: &Expr, region: &Expr) -> Option<SpatialPredicate> {
         }
     }
     if let Some((center, radius_deg)) = circle_parts(region) {
-        return Some(SpatialPredicate::Within { a: coords, b: center, radius_deg, bound: Bound::Through });
+        return Some(SpatialPredicate::Within {
+            a: coords,
+            b: center,
+            radius_deg,
+            bound: Bound::Through,
+        });
     }
-    Some(SpatialPredicate::Inside { point: coords, region: constant_region(region)? })
+    Some(SpatialPredicate::Inside {
+        point: coords,
+        region: constant_region(region)?,
+    })
 }
 
 fn circle_parts(expr: &Expr) -> Option<(SkyCoords, f64)> {

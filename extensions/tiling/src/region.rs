@@ -34,9 +34,13 @@ pub fn constant_region(expr: &Expr) -> Option<Region> {
 
 /// The circle around a constant position.
 pub(crate) fn circle_around(center: &SkyCoords, radius_deg: f64) -> Option<Region> {
-    let SkyCoords::LonLat(lon, lat) = center else { return None };
+    let SkyCoords::LonLat(lon, lat) = center else {
+        return None;
+    };
     let center = LonLat::new(constant(lon)?, constant(lat)?).ok()?;
-    Circle::new(center, (radius_deg + ROUNDING_DEG).clamp(0.0, 180.0)).ok().map(Region::Circle)
+    Circle::new(center, (radius_deg + ROUNDING_DEG).clamp(0.0, 180.0))
+        .ok()
+        .map(Region::Circle)
 }
 
 /// The numbers of a literal POINT, CIRCLE, BOX or POLYGON.
@@ -52,14 +56,22 @@ pub(crate) fn numbers(value: &ScalarValue) -> Option<Vec<f64>> {
 
 fn fixed(numbers: &[f64]) -> Option<Region> {
     match *numbers {
-        [lon, lat] => Circle::new(LonLat::new(lon, lat).ok()?, ROUNDING_DEG).ok().map(Region::Circle),
+        [lon, lat] => Circle::new(LonLat::new(lon, lat).ok()?, ROUNDING_DEG)
+            .ok()
+            .map(Region::Circle),
         [lon, lat, radius] => {
-            let radius = if radius < 0.0 { radius } else { (radius + ROUNDING_DEG).min(180.0) };
-            Circle::new(LonLat::new(lon, lat).ok()?, radius).ok().map(Region::Circle)
+            let radius = if radius < 0.0 {
+                radius
+            } else {
+                (radius + ROUNDING_DEG).min(180.0)
+            };
+            Circle::new(LonLat::new(lon, lat).ok()?, radius)
+                .ok()
+                .map(Region::Circle)
         }
-        [lon, lat, width, height] => {
-            SkyBox::new(LonLat::new(lon, lat).ok()?, width, height).ok().map(Region::Box)
-        }
+        [lon, lat, width, height] => SkyBox::new(LonLat::new(lon, lat).ok()?, width, height)
+            .ok()
+            .map(Region::Box),
         _ => None,
     }
 }
@@ -93,7 +105,12 @@ pub fn sky_cover(filters: &[Expr], lon_column: &str, lat_column: &str, max_range
 fn cover_of(expr: &Expr, lon_column: &str, lat_column: &str, max_ranges: usize) -> Option<CellRanges> {
     // Both sides of an AND may prune; an OR prunes only if both do.
     if let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr {
-        let sides = || (cover_of(left, lon_column, lat_column, max_ranges), cover_of(right, lon_column, lat_column, max_ranges));
+        let sides = || {
+            (
+                cover_of(left, lon_column, lat_column, max_ranges),
+                cover_of(right, lon_column, lat_column, max_ranges),
+            )
+        };
         match op {
             Operator::And => {
                 return match sides() {

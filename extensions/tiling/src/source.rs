@@ -47,11 +47,7 @@ pub trait TilingSource: Debug + Send + Sync {
 
     /// The same scan in one partition and in tile order, reading no more than it must for rows whose index lies in
     /// `ranges`. Rows outside may still come, in whole row groups or pages; the caller filters.
-    fn restrict(
-        &self,
-        plan: &Arc<dyn ExecutionPlan>,
-        ranges: &CellRanges,
-    ) -> Result<Option<Arc<dyn ExecutionPlan>>>;
+    fn restrict(&self, plan: &Arc<dyn ExecutionPlan>, ranges: &CellRanges) -> Result<Option<Arc<dyn ExecutionPlan>>>;
 }
 
 /// The tiling sources of a session, kept as an extension of its [`SessionConfig`].
@@ -66,11 +62,18 @@ impl TilingSources {
 
     /// The first source that knows `plan`, with its answer.
     pub fn tiling(&self, plan: &Arc<dyn ExecutionPlan>) -> Option<(Arc<dyn TilingSource>, Tiling)> {
-        self.0.iter().find_map(|source| Some((Arc::clone(source), source.tiling(plan)?)))
+        self.0
+            .iter()
+            .find_map(|source| Some((Arc::clone(source), source.tiling(plan)?)))
     }
 }
 
 /// The astronomical options of a session, or their defaults where none were registered.
 pub fn sky_options(config: &SessionConfig) -> SkyOptions {
-    config.options().extensions.get::<SkyOptions>().cloned().unwrap_or_default()
+    config
+        .options()
+        .extensions
+        .get::<SkyOptions>()
+        .cloned()
+        .unwrap_or_default()
 }

@@ -52,7 +52,12 @@ impl Which {
     /// All relations, in order.
     pub(super) fn relations(self) -> BTreeSet<&'static str> {
         let contents = self.contents();
-        contents.views.keys().copied().chain(contents.empty.keys().map(String::as_str)).collect()
+        contents
+            .views
+            .keys()
+            .copied()
+            .chain(contents.empty.keys().map(String::as_str))
+            .collect()
     }
 }
 
@@ -68,8 +73,10 @@ fn contents(folder: &'static Dir<'static>) -> Contents {
     let mut views = BTreeMap::new();
     let mut empty = BTreeMap::new();
     for file in folder.files() {
-        let (Some(name), Some(text)) = (file.path().file_stem().and_then(|stem| stem.to_str()), file.contents_utf8())
-        else {
+        let (Some(name), Some(text)) = (
+            file.path().file_stem().and_then(|stem| stem.to_str()),
+            file.contents_utf8(),
+        ) else {
             continue;
         };
         if name == EMPTY {
@@ -108,7 +115,9 @@ fn field(column: &ColumnDef) -> Field {
 
 /// Whether a schema is one of the catalogue's.
 pub(in crate::pg) fn is_catalog_schema(name: &str) -> bool {
-    [Which::PgCatalog, Which::InformationSchema].iter().any(|which| which.name() == name)
+    [Which::PgCatalog, Which::InformationSchema]
+        .iter()
+        .any(|which| which.name() == name)
 }
 
 /// Whether a name without a schema means a relation of pg_catalog.
@@ -128,10 +137,19 @@ mod tests {
 
     #[test]
     fn the_empty_relations_are_all_read() {
-        for (folder, which) in [(&PG_CATALOG, Which::PgCatalog), (&INFORMATION_SCHEMA, Which::InformationSchema)] {
-            let Some(text) = folder.get_file("empty.sql").and_then(|file| file.contents_utf8()) else { continue };
+        for (folder, which) in [
+            (&PG_CATALOG, Which::PgCatalog),
+            (&INFORMATION_SCHEMA, Which::InformationSchema),
+        ] {
+            let Some(text) = folder.get_file("empty.sql").and_then(|file| file.contents_utf8()) else {
+                continue;
+            };
             let parsed = Parser::parse_sql(dreyer_adql::dialect(), text).unwrap();
-            assert_eq!(parsed.len(), which.contents().empty.len(), "every statement of empty.sql declares a table");
+            assert_eq!(
+                parsed.len(),
+                which.contents().empty.len(),
+                "every statement of empty.sql declares a table"
+            );
             for (name, schema) in &which.contents().empty {
                 assert!(!schema.fields().is_empty(), "{name}");
                 assert!(which.view(name).is_none(), "{name} is both a view and always empty");

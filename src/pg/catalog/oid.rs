@@ -25,7 +25,7 @@ pub(super) struct Oids {
 
 impl Oids {
     pub(super) fn of(&mut self, kind: Kind, name: &[&str]) -> u32 {
-        let mut oid = FIRST + (hash(kind, name) % u64::from(END - FIRST)) as u32;
+        let mut oid = FIRST + u32::try_from(hash(kind, name) % u64::from(END - FIRST)).unwrap_or_default();
         while !self.taken.insert(oid) {
             oid = if oid + 1 == END { FIRST } else { oid + 1 };
         }
@@ -37,9 +37,12 @@ impl Oids {
 fn hash(kind: Kind, name: &[&str]) -> u64 {
     // A byte that no name has keeps ("ab", "c") and ("a", "bc") apart.
     let parts = name.iter().flat_map(|part| part.bytes().chain([0xff]));
-    [kind as u8].into_iter().chain(parts).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    [kind as u8]
+        .into_iter()
+        .chain(parts)
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
 }
 
 #[cfg(test)]
@@ -53,7 +56,10 @@ mod tests {
         assert_eq!(stars, Oids::default().of(Kind::Relation, &["public", "stars"]));
         assert!((FIRST..END).contains(&stars));
         assert_ne!(stars, oids.of(Kind::Schema, &["public", "stars"]));
-        assert_ne!(oids.of(Kind::Relation, &["ab", "c"]), oids.of(Kind::Relation, &["a", "bc"]));
+        assert_ne!(
+            oids.of(Kind::Relation, &["ab", "c"]),
+            oids.of(Kind::Relation, &["a", "bc"])
+        );
     }
 
     #[test]

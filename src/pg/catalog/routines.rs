@@ -28,11 +28,23 @@ pub(super) fn all(state: &SessionState, oids: &mut Oids, schema_oid: impl Fn(&st
     }
     for (name, function) in state.aggregate_functions() {
         let returns = |types: &[DataType]| function.return_type(types).ok();
-        routines.extend(engines(name, "a", function.signature(), function.documentation(), returns));
+        routines.extend(engines(
+            name,
+            "a",
+            function.signature(),
+            function.documentation(),
+            returns,
+        ));
     }
     for (name, function) in state.window_functions() {
         if !state.aggregate_functions().contains_key(name) {
-            routines.extend(engines(name, "w", function.signature(), function.documentation(), |_| None));
+            routines.extend(engines(
+                name,
+                "w",
+                function.signature(),
+                function.documentation(),
+                |_| None,
+            ));
         }
     }
     routines.sort_by(|a, b| (&a.name, &a.arguments.len()).cmp(&(&b.name, &b.arguments.len())));
@@ -95,8 +107,13 @@ fn engines(
     let mut seen = BTreeSet::new();
     let mut forms = Vec::new();
     for types in signature.type_signature.get_example_types() {
-        let arguments: Vec<Argument> =
-            types.iter().map(|data_type| Argument { name: String::new(), kind: shown(data_type) }).collect();
+        let arguments: Vec<Argument> = types
+            .iter()
+            .map(|data_type| Argument {
+                name: String::new(),
+                kind: shown(data_type),
+            })
+            .collect();
         let names: Vec<&str> = arguments.iter().map(|argument| argument.kind.name()).collect();
         if forms.len() < FORMS && seen.insert(names.join(",")) {
             let returns = returns(&types).map_or(Type::ANYELEMENT, |data_type| shown(&data_type));
@@ -104,8 +121,14 @@ fn engines(
         }
     }
     if forms.is_empty() {
-        let anything = vec![Argument { name: String::new(), kind: Type::ANY }];
-        forms.push(Routine { variadic: true, ..routine(name, kind, anything, Type::ANYELEMENT) });
+        let anything = vec![Argument {
+            name: String::new(),
+            kind: Type::ANY,
+        }];
+        forms.push(Routine {
+            variadic: true,
+            ..routine(name, kind, anything, Type::ANYELEMENT)
+        });
     }
     for form in &mut forms {
         form.volatility = volatility(signature.volatility);

@@ -89,10 +89,16 @@ impl Snapshot {
     /// Looks at everything that the session sees.
     pub(in crate::pg) async fn take(context: &SessionContext, system: &System, path: Vec<String>) -> Result<Self> {
         let mut oids = Oids::default();
-        let mut snapshot = Self { path, ..Self::default() };
+        let mut snapshot = Self {
+            path,
+            ..Self::default()
+        };
         let state = context.state();
         let catalog = state.catalog_list().catalog(DEFAULT_CATALOG);
-        let mut names = catalog.as_ref().map(|catalog| catalog.schema_names()).unwrap_or_default();
+        let mut names = catalog
+            .as_ref()
+            .map(|catalog| catalog.schema_names())
+            .unwrap_or_default();
         names.retain(|name| !is_catalog_schema(name));
         names.extend([Which::PgCatalog, Which::InformationSchema].map(|which| which.name().to_owned()));
         names.sort_unstable();
@@ -112,10 +118,16 @@ impl Snapshot {
                 };
                 let oid = oids.of(Kind::Relation, &[&name, &table]);
                 if let Some(provider) = provider {
-                    snapshot.relations.push(relation(oid, schema_oid, &name, table, provider.as_ref()));
+                    snapshot
+                        .relations
+                        .push(relation(oid, schema_oid, &name, table, provider.as_ref()));
                 }
             }
-            snapshot.schemas.push(Namespace { oid: schema_oid, comment: comment(&name), name });
+            snapshot.schemas.push(Namespace {
+                oid: schema_oid,
+                comment: comment(&name),
+                name,
+            });
         }
         snapshot.routines = routines::all(&state, &mut oids, |schema| snapshot.schema_oid(schema).unwrap_or(0));
         snapshot.index();
@@ -123,12 +135,25 @@ impl Snapshot {
     }
 
     fn index(&mut self) {
-        self.relation_by_oid = self.relations.iter().enumerate().map(|(at, relation)| (relation.oid, at)).collect();
-        self.routine_by_oid = self.routines.iter().enumerate().map(|(at, routine)| (routine.oid, at)).collect();
+        self.relation_by_oid = self
+            .relations
+            .iter()
+            .enumerate()
+            .map(|(at, relation)| (relation.oid, at))
+            .collect();
+        self.routine_by_oid = self
+            .routines
+            .iter()
+            .enumerate()
+            .map(|(at, routine)| (routine.oid, at))
+            .collect();
     }
 
     fn schema_oid(&self, name: &str) -> Option<u32> {
-        self.schemas.iter().find(|schema| schema.name == name).map(|schema| schema.oid)
+        self.schemas
+            .iter()
+            .find(|schema| schema.name == name)
+            .map(|schema| schema.oid)
     }
 
     pub(in crate::pg) fn relation(&self, oid: u32) -> Option<&Relation> {
@@ -145,7 +170,11 @@ impl Snapshot {
 
     /// The relation that a name means, with or without a schema.
     pub(in crate::pg) fn find_relation(&self, schema: Option<&str>, name: &str) -> Option<&Relation> {
-        let find = |schema: &str| self.relations.iter().find(|row| row.name == name && row.schema == schema);
+        let find = |schema: &str| {
+            self.relations
+                .iter()
+                .find(|row| row.name == name && row.schema == schema)
+        };
         match schema {
             Some(schema) => find(schema),
             None => find("pg_catalog").or_else(|| self.path.iter().find_map(|schema| find(schema))),
@@ -154,13 +183,16 @@ impl Snapshot {
 
     /// Whether a relation can be named without its schema, and means that one.
     pub(in crate::pg) fn is_visible(&self, relation: &Relation) -> bool {
-        self.find_relation(None, &relation.name).is_some_and(|found| found.oid == relation.oid)
+        self.find_relation(None, &relation.name)
+            .is_some_and(|found| found.oid == relation.oid)
     }
 }
 
 impl Which {
     fn of(schema: &str) -> Option<Self> {
-        [Self::PgCatalog, Self::InformationSchema].into_iter().find(|which| which.name() == schema)
+        [Self::PgCatalog, Self::InformationSchema]
+            .into_iter()
+            .find(|which| which.name() == schema)
     }
 }
 
@@ -184,13 +216,21 @@ fn comment(schema: &str) -> Option<&'static str> {
 fn relation(oid: u32, schema_oid: u32, schema: &str, name: String, provider: &dyn TableProvider) -> Relation {
     let columns = provider.schema();
     let statistics = provider.statistics();
-    let number = |value: Option<&Precision<usize>>| value.and_then(Precision::get_value).and_then(|n| i64::try_from(*n).ok());
+    let number = |value: Option<&Precision<usize>>| {
+        value
+            .and_then(Precision::get_value)
+            .and_then(|n| i64::try_from(*n).ok())
+    };
     Relation {
         oid,
         schema_oid,
         schema: schema.to_owned(),
         name,
-        kind: if provider.table_type() == TableType::View { "v" } else { "r" },
+        kind: if provider.table_type() == TableType::View {
+            "v"
+        } else {
+            "r"
+        },
         rows: number(statistics.as_ref().map(|statistics| &statistics.num_rows)),
         bytes: number(statistics.as_ref().map(|statistics| &statistics.total_byte_size)),
         comment: columns.metadata().get("description").cloned(),
@@ -211,7 +251,12 @@ fn relation(oid: u32, schema_oid: u32, schema: &str, name: String, provider: &dy
 
 /// What is known of a column in one line: `Right ascension [deg] (pos.eq.ra)`.
 fn column_comment(metadata: &HashMap<String, String>) -> Option<String> {
-    let said = |key: &str| metadata.get(key).map(|text| text.trim()).filter(|text| !text.is_empty());
+    let said = |key: &str| {
+        metadata
+            .get(key)
+            .map(|text| text.trim())
+            .filter(|text| !text.is_empty())
+    };
     let parts = [
         said("description").map(str::to_owned),
         said("unit").map(|unit| format!("[{unit}]")),
@@ -228,10 +273,22 @@ mod tests {
     #[test]
     fn comments_say_what_is_known() {
         let said = |pairs: &[(&str, &str)]| {
-            column_comment(&pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+            column_comment(
+                &pairs
+                    .iter()
+                    .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                    .collect(),
+            )
         };
-        let all = [("description", "Right ascension"), ("unit", "deg"), ("ucd", "pos.eq.ra;meta.main")];
-        assert_eq!(said(&all).as_deref(), Some("Right ascension [deg] (pos.eq.ra;meta.main)"));
+        let all = [
+            ("description", "Right ascension"),
+            ("unit", "deg"),
+            ("ucd", "pos.eq.ra;meta.main"),
+        ];
+        assert_eq!(
+            said(&all).as_deref(),
+            Some("Right ascension [deg] (pos.eq.ra;meta.main)")
+        );
         assert_eq!(said(&all[1..2]).as_deref(), Some("[deg]"));
         assert_eq!(said(&[("dreyer.pg_type", "oid")]), None);
     }

@@ -136,10 +136,17 @@ pub(super) const SOURCES: &[Source] = &[
     },
     Source {
         name: "settings",
-        columns: &[("name", Type::TEXT), ("setting", Type::TEXT), ("description", Type::TEXT)],
+        columns: &[
+            ("name", Type::TEXT),
+            ("setting", Type::TEXT),
+            ("description", Type::TEXT),
+        ],
         rows: |door| {
             let settings = door.settings();
-            settings.all().map(|(name, value, about)| vec![text(name), text(value), text(about)]).collect()
+            settings
+                .all()
+                .map(|(name, value, about)| vec![text(name), text(value), text(about)])
+                .collect()
         },
     },
     Source {
@@ -294,7 +301,10 @@ impl SourceTable {
                     .with_metadata([(PG_TYPE.to_owned(), kind.name().to_owned())].into())
             })
             .collect();
-        Self { source, schema: Arc::new(Schema::new(fields)) }
+        Self {
+            source,
+            schema: Arc::new(Schema::new(fields)),
+        }
     }
 
     fn batch(&self, door: &Door) -> Result<RecordBatch> {
@@ -302,12 +312,18 @@ impl SourceTable {
         let columns = self.schema.fields().iter().enumerate();
         let arrays = columns.map(|(at, field)| array(rows.iter().map(|row| &row[at]), field.data_type()));
         let options = datafusion::arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(rows.len()));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays.collect::<Result<_>>()?, &options)?)
+        Ok(RecordBatch::try_new_with_options(
+            Arc::clone(&self.schema),
+            arrays.collect::<Result<_>>()?,
+            &options,
+        )?)
     }
 }
 
 fn array<'a>(values: impl Iterator<Item = &'a Value>, data_type: &DataType) -> Result<ArrayRef> {
-    let scalars = values.map(|value| scalar(value, data_type)).collect::<Result<Vec<_>>>()?;
+    let scalars = values
+        .map(|value| scalar(value, data_type))
+        .collect::<Result<Vec<_>>>()?;
     if scalars.is_empty() {
         return Ok(datafusion::arrow::array::new_empty_array(data_type));
     }
@@ -315,7 +331,8 @@ fn array<'a>(values: impl Iterator<Item = &'a Value>, data_type: &DataType) -> R
 }
 
 fn scalar(value: &Value, data_type: &DataType) -> Result<ScalarValue> {
-    let list = |items: Vec<ScalarValue>, item: &DataType| ScalarValue::List(ScalarValue::new_list_nullable(&items, item));
+    let list =
+        |items: Vec<ScalarValue>, item: &DataType| ScalarValue::List(ScalarValue::new_list_nullable(&items, item));
     match value {
         Value::Null => ScalarValue::try_from(data_type),
         Value::Oid(oid) => Ok(ScalarValue::UInt32(Some(*oid))),
@@ -323,12 +340,14 @@ fn scalar(value: &Value, data_type: &DataType) -> Result<ScalarValue> {
         Value::Text(text) => Ok(ScalarValue::Utf8(Some(text.clone()))),
         Value::Int(value) => ScalarValue::Int64(Some(*value)).cast_to(data_type),
         Value::Micros(micros) => ScalarValue::TimestampMicrosecond(Some(*micros), None).cast_to(data_type),
-        Value::Oids(oids) => {
-            Ok(list(oids.iter().map(|oid| ScalarValue::UInt32(Some(*oid))).collect(), &DataType::UInt32))
-        }
-        Value::Texts(texts) => {
-            Ok(list(texts.iter().map(|text| ScalarValue::Utf8(Some(text.clone()))).collect(), &DataType::Utf8))
-        }
+        Value::Oids(oids) => Ok(list(
+            oids.iter().map(|oid| ScalarValue::UInt32(Some(*oid))).collect(),
+            &DataType::UInt32,
+        )),
+        Value::Texts(texts) => Ok(list(
+            texts.iter().map(|text| ScalarValue::Utf8(Some(text.clone()))).collect(),
+            &DataType::Utf8,
+        )),
     }
 }
 
@@ -350,9 +369,16 @@ impl TableProvider for SourceTable {
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let door = state.config().get_extension::<Door>().ok_or_else(|| {
-            exec_datafusion_err!("the catalogue relation {} can only be read through the PostgreSQL door", self.source.name)
+            exec_datafusion_err!(
+                "the catalogue relation {} can only be read through the PostgreSQL door",
+                self.source.name
+            )
         })?;
         let batch = self.batch(&door)?;
-        Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], Arc::clone(&self.schema), projection.cloned())?)
+        Ok(MemorySourceConfig::try_new_exec(
+            &[vec![batch]],
+            Arc::clone(&self.schema),
+            projection.cloned(),
+        )?)
     }
 }

@@ -40,7 +40,10 @@ impl System {
             .with_default_catalog_and_schema(DEFAULT_CATALOG, Which::PgCatalog.name())
             .with_create_default_catalog_and_schema(false)
             .with_information_schema(false);
-        let mut template = SessionStateBuilder::new().with_config(config).with_default_features().build();
+        let mut template = SessionStateBuilder::new()
+            .with_config(config)
+            .with_default_features()
+            .build();
         for function in functions::typing() {
             datafusion::execution::FunctionRegistry::register_udf(&mut template, Arc::new(function))?;
         }
@@ -49,16 +52,27 @@ impl System {
             sources.register_table(source.name.to_owned(), Arc::new(SourceTable::new(source)))?;
         }
         let sources = Arc::new(sources);
-        Ok(Arc::new_cyclic(|this| Self { template, sources, planned: Mutex::default(), this: this.clone() }))
+        Ok(Arc::new_cyclic(|this| Self {
+            template,
+            sources,
+            planned: Mutex::default(),
+            this: this.clone(),
+        }))
     }
 
     /// Puts the catalogue schemas into a session.
     pub(in crate::pg) fn register(&self, context: &SessionContext) -> Result<(), Error> {
         let state = context.state();
-        let Some(catalog) = state.catalog_list().catalog(DEFAULT_CATALOG) else { return Ok(()) };
+        let Some(catalog) = state.catalog_list().catalog(DEFAULT_CATALOG) else {
+            return Ok(());
+        };
         let session = Arc::downgrade(state.catalog_list());
         for which in [Which::PgCatalog, Which::InformationSchema] {
-            let schema = SystemSchema { system: self.this.clone(), which, session: Some(session.clone()) };
+            let schema = SystemSchema {
+                system: self.this.clone(),
+                which,
+                session: Some(session.clone()),
+            };
             catalog.register_schema(which.name(), Arc::new(schema))?;
         }
         Ok(())
@@ -67,7 +81,12 @@ impl System {
     /// A relation of the catalogue.
     pub(super) async fn relation(&self, which: Which, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let key = (which.name(), name.to_owned());
-        let known = self.planned.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let known = self
+            .planned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+            .cloned();
         if known.is_some() {
             return Ok(known);
         }
@@ -76,18 +95,26 @@ impl System {
             (None, Some(schema)) => Arc::new(EmptyTable::new(schema)),
             (None, None) => return Ok(None),
         };
-        self.planned.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&table));
+        self.planned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, Arc::clone(&table));
         Ok(Some(table))
     }
 
     /// Plans the query of a view.
     async fn plan(&self, text: &str) -> Result<ViewTable> {
-        let mut statements = DFParserBuilder::new(text).with_dialect(dreyer_adql::dialect()).build()?.parse_statements()?;
+        let mut statements = DFParserBuilder::new(text)
+            .with_dialect(dreyer_adql::dialect())
+            .build()?
+            .parse_statements()?;
         let (Some(mut ast), true) = (statements.pop_front(), statements.is_empty()) else {
             return plan_err!("a view is one query");
         };
         compat::rewrite(&mut ast, &[])?;
-        let state = SessionStateBuilder::new_from_existing(self.template.clone()).with_catalog_list(self.catalogs()?).build();
+        let state = SessionStateBuilder::new_from_existing(self.template.clone())
+            .with_catalog_list(self.catalogs()?)
+            .build();
         let plan = compat::decorrelate(state.statement_to_plan(ast).await?)?;
         Ok(ViewTable::new(plan, Some(text.trim().to_owned())))
     }
@@ -96,7 +123,11 @@ impl System {
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(SOURCES_SCHEMA, Arc::clone(&self.sources))?;
         for which in [Which::PgCatalog, Which::InformationSchema] {
-            let schema = SystemSchema { system: self.this.clone(), which, session: None };
+            let schema = SystemSchema {
+                system: self.this.clone(),
+                which,
+                session: None,
+            };
             catalog.register_schema(which.name(), Arc::new(schema))?;
         }
         let catalogs = MemoryCatalogProviderList::new();
@@ -139,7 +170,9 @@ impl SchemaProvider for SystemSchema {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let Some(system) = self.system.upgrade() else { return Ok(None) };
+        let Some(system) = self.system.upgrade() else {
+            return Ok(None);
+        };
         match system.relation(self.which, name).await? {
             Some(table) => Ok(Some(table)),
             None => self.engines(name).await,
@@ -161,7 +194,10 @@ mod tests {
         let system = System::new(&database).unwrap();
         for which in [Which::PgCatalog, Which::InformationSchema] {
             for name in which.relations() {
-                let table = system.relation(which, name).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+                let table = system
+                    .relation(which, name)
+                    .await
+                    .unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert!(!table.unwrap().schema().fields().is_empty(), "{name}");
             }
         }

@@ -117,7 +117,10 @@ pub(in crate::pg) fn named_type(name: &str) -> Option<&'static Type> {
     if let Some(element) = name.strip_suffix("[]").and_then(named_type) {
         return ARRAYS.iter().find(|array| element_of(array).as_ref() == Some(element));
     }
-    let scalar = TYPES.iter().find(|row| row.kind.name() == name || row.sql == name).map(|row| &row.kind);
+    let scalar = TYPES
+        .iter()
+        .find(|row| row.kind.name() == name || row.sql == name)
+        .map(|row| &row.kind);
     scalar.or_else(|| ARRAYS.iter().find(|array| array.name() == name))
 }
 

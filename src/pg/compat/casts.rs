@@ -4,9 +4,7 @@
 //! `'t'::regclass` is a number where it is compared, and a name where it is cast to text or shown.
 
 use datafusion::common::Result;
-use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, DataType, Expr, Ident, ObjectName, ObjectNamePart, Select, SelectItem,
-};
+use datafusion::sql::sqlparser::ast::{ArrayElemTypeDef, DataType, Expr, Select, SelectItem};
 use datafusion::sql::sqlparser::parser::Parser;
 
 use super::{expression, last_part, schema_part, sql_error};
@@ -15,7 +13,15 @@ use super::{expression, last_part, schema_part, sql_error};
 const TYPED: &[&str] = &["oid", "xid", "name", "char", "regproc", "inet"];
 
 /// Types of numbers that show as names. Each has a function of its name, and another with `out` after it.
-const NAMED: &[&str] = &["regclass", "regtype", "regnamespace", "regrole", "regprocedure", "regoper", "regoperator"];
+const NAMED: &[&str] = &[
+    "regclass",
+    "regtype",
+    "regnamespace",
+    "regrole",
+    "regprocedure",
+    "regoper",
+    "regoperator",
+];
 
 /// Types kept as others: of the catalogue itself, and domains of information_schema.
 const STAND_INS: &[(&str, &str)] = &[
@@ -30,17 +36,24 @@ const STAND_INS: &[(&str, &str)] = &[
 
 /// Rewrites a cast. Gives whether it now reads the catalogue.
 pub(super) fn cast(expr: &mut Expr) -> Result<bool> {
-    let Expr::Cast { expr: inner, data_type, .. } = expr else { return Ok(false) };
+    let Expr::Cast {
+        expr: inner, data_type, ..
+    } = expr
+    else {
+        return Ok(false);
+    };
     if let Some(plain) = stand_in(data_type)? {
         *data_type = plain;
     }
     if is_text(data_type) {
-        if let Some(shown) = shown(inner) {
+        if let Some(shown) = shown(inner)? {
             *expr = shown;
         }
         return Ok(false);
     }
-    let Some(name) = type_name(data_type) else { return Ok(false) };
+    let Some(name) = type_name(data_type) else {
+        return Ok(false);
+    };
     if TYPED.contains(&name.as_str()) || NAMED.contains(&name.as_str()) {
         *expr = expression(&format!("{name}({inner})"))?;
         return Ok(NAMED.contains(&name.as_str()));
@@ -49,27 +62,31 @@ pub(super) fn cast(expr: &mut Expr) -> Result<bool> {
 }
 
 /// Numbers of objects that a query shows become names.
-pub(super) fn show_names(select: &mut Select) {
+pub(super) fn show_names(select: &mut Select) -> Result<()> {
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            if let Some(shown) = shown(expr) {
+            if let Some(shown) = shown(expr)? {
                 *expr = shown;
             }
         }
     }
+    Ok(())
 }
 
-/// `regclass(x)` as `regclassout(x)`.
-fn shown(expr: &Expr) -> Option<Expr> {
-    let Expr::Function(function) = expr else { return None };
-    let name = last_part(&function.name).filter(|name| NAMED.contains(&name.as_str()))?;
-    let mut function = function.clone();
-    function.name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(format!("{name}out")))]);
-    Some(Expr::Function(function))
+/// `regclass(x)` as `regclassout(regclass(x))`.
+fn shown(expr: &Expr) -> Result<Option<Expr>> {
+    let Expr::Function(function) = expr else { return Ok(None) };
+    match last_part(&function.name).filter(|name| NAMED.contains(&name.as_str())) {
+        Some(name) => expression(&format!("{name}out({expr})")).map(Some),
+        None => Ok(None),
+    }
 }
 
 fn is_text(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Text | DataType::Varchar(_) | DataType::CharacterVarying(_) | DataType::String(_))
+    matches!(
+        data_type,
+        DataType::Text | DataType::Varchar(_) | DataType::CharacterVarying(_) | DataType::String(_)
+    )
 }
 
 fn type_name(data_type: &DataType) -> Option<String> {
@@ -92,7 +109,11 @@ fn stand_in(data_type: &DataType) -> Result<Option<DataType>> {
             if special || schema_part(name).is_none_or(|schema| schema != "pg_catalog") {
                 return Ok(None);
             }
-            let modifiers = if modifiers.is_empty() { String::new() } else { format!("({})", modifiers.join(",")) };
+            let modifiers = if modifiers.is_empty() {
+                String::new()
+            } else {
+                format!("({})", modifiers.join(","))
+            };
             parsed(&format!("{last}{modifiers}")).map(Some)
         }
         DataType::JSON | DataType::JSONB => Ok(Some(DataType::Text)),
@@ -105,6 +126,8 @@ fn stand_in(data_type: &DataType) -> Result<Option<DataType>> {
 }
 
 fn parsed(text: &str) -> Result<DataType> {
-    let mut parser = Parser::new(dreyer_adql::dialect()).try_with_sql(text).map_err(sql_error)?;
+    let mut parser = Parser::new(dreyer_adql::dialect())
+        .try_with_sql(text)
+        .map_err(sql_error)?;
     parser.parse_data_type().map_err(sql_error)
 }

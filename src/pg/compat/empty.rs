@@ -14,8 +14,25 @@ use super::{last_part, schema_part};
 
 /// Aggregates without GROUP BY give a row where there is none.
 const AGGREGATES: &[&str] = &[
-    "count", "sum", "avg", "min", "max", "array_agg", "string_agg", "bool_and", "bool_or", "every", "json_agg",
-    "jsonb_agg", "json_object_agg", "first_value", "last_value", "stddev", "variance", "corr", "median",
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "array_agg",
+    "string_agg",
+    "bool_and",
+    "bool_or",
+    "every",
+    "json_agg",
+    "jsonb_agg",
+    "json_object_agg",
+    "first_value",
+    "last_value",
+    "stddev",
+    "variance",
+    "corr",
+    "median",
 ];
 
 /// Replaces what is computed in the select list of a query that has no rows.
@@ -104,8 +121,15 @@ fn rowless_factor(factor: &TableFactor, common: &HashSet<String>) -> bool {
             Some(schema) => schema == "pg_catalog" && is_always_empty(&last),
             None => is_always_empty(&last) && !common.contains(&last),
         }),
-        TableFactor::Derived { subquery, lateral: false, .. } => empty(subquery, common),
-        TableFactor::NestedJoin { table_with_joins, alias: None } => rowless_table(table_with_joins, common),
+        TableFactor::Derived {
+            subquery,
+            lateral: false,
+            ..
+        } => empty(subquery, common),
+        TableFactor::NestedJoin {
+            table_with_joins,
+            alias: None,
+        } => rowless_table(table_with_joins, common),
         _ => false,
     }
 }
@@ -140,7 +164,10 @@ fn aggregates(select: &Select) -> bool {
     if !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty()) {
         return false;
     }
-    let mut find = Find { found: select.having.is_some(), ..Find::default() };
+    let mut find = Find {
+        found: select.having.is_some(),
+        ..Find::default()
+    };
     for item in &select.projection {
         let _ = item.visit(&mut find);
     }

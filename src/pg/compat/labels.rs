@@ -3,9 +3,7 @@
 
 use std::collections::HashSet;
 
-use datafusion::sql::sqlparser::ast::{
-    DataType, Expr, Function, Ident, Query, Select, SelectItem, SetExpr, Value,
-};
+use datafusion::sql::sqlparser::ast::{DataType, Expr, Function, Ident, Query, Select, SelectItem, SetExpr, Value};
 
 use super::last_part;
 
@@ -20,7 +18,9 @@ pub(in crate::pg) struct Labels {
 impl Labels {
     /// The name of column `at` of `count`, if it does not come from a `*`.
     pub(in crate::pg) fn get(&self, at: usize, count: usize) -> Option<&str> {
-        let from_end = count.checked_sub(self.tail.len()).and_then(|start| at.checked_sub(start));
+        let from_end = count
+            .checked_sub(self.tail.len())
+            .and_then(|start| at.checked_sub(start));
         let name = self.head.get(at).or_else(|| self.tail.get(from_end?));
         name.map(String::as_str)
     }
@@ -52,13 +52,21 @@ fn of_select(select: &Select) -> Labels {
                 continue;
             }
         };
-        if stars { labels.tail.push(name) } else { labels.head.push(name) }
+        if stars {
+            labels.tail.push(name)
+        } else {
+            labels.head.push(name)
+        }
     }
     labels
 }
 
 fn spelled(ident: &Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+    if ident.quote_style.is_some() {
+        ident.value.clone()
+    } else {
+        ident.value.to_lowercase()
+    }
 }
 
 /// What PostgreSQL calls an expression; `None` for what it has no name for.
@@ -116,7 +124,10 @@ pub(super) fn keep_apart(select: &mut Select) {
                     other => other.to_string(),
                 };
                 if !seen.insert(name) {
-                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: own() };
+                    *item = SelectItem::ExprWithAlias {
+                        expr: expr.clone(),
+                        alias: own(),
+                    };
                 }
             }
             SelectItem::ExprWithAlias { alias, .. } => {
@@ -137,7 +148,9 @@ mod tests {
     use super::*;
 
     fn labels(sql: &str) -> Labels {
-        let Statement::Query(query) = Parser::parse_sql(dreyer_adql::dialect(), sql).unwrap().remove(0) else { panic!() };
+        let Statement::Query(query) = Parser::parse_sql(dreyer_adql::dialect(), sql).unwrap().remove(0) else {
+            panic!()
+        };
         of(&query)
     }
 
@@ -151,7 +164,9 @@ mod tests {
             "extract", "X",
         ];
         let labels = labels(given);
-        let names: Vec<_> = (0..expected.len()).map(|at| labels.get(at, expected.len()).unwrap()).collect();
+        let names: Vec<_> = (0..expected.len())
+            .map(|at| labels.get(at, expected.len()).unwrap())
+            .collect();
         assert_eq!(names, expected);
     }
 

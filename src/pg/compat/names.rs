@@ -42,7 +42,11 @@ pub(super) fn relation(name: &mut ObjectName, common: &HashSet<String>) -> bool 
 
 /// `FROM pg_catalog.unnest(…)` without the schema.
 pub(super) fn table_function(factor: &mut TableFactor) {
-    if let TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } = factor {
+    if let TableFactor::Table {
+        name, args: Some(_), ..
+    }
+    | TableFactor::Function { name, .. } = factor
+    {
         strip(name);
     }
 }
@@ -72,7 +76,10 @@ pub(super) fn call(expr: &mut Expr) -> bool {
             false
         }
         Expr::Collate { expr: inner, .. } => {
-            *expr = std::mem::replace(inner, Expr::Wildcard(datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty()));
+            *expr = std::mem::replace(
+                inner,
+                Expr::Wildcard(datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty()),
+            );
             false
         }
         _ => false,
@@ -91,7 +98,11 @@ fn nullary(name: &str) -> Function {
         name: ObjectName::from(vec![Ident::new(name)]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args: vec![], clauses: vec![] }),
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: vec![],
+            clauses: vec![],
+        }),
         filter: None,
         null_treatment: None,
         over: None,

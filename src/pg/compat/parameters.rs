@@ -25,9 +25,13 @@ const CASTS: &[(Type, &str)] = &[
 /// `$1` as `CAST($1 AS INT)` if it was declared so.
 pub(super) fn declare(expr: &mut Expr, declared: &[Option<Type>]) -> Result<()> {
     let Expr::Value(value) = expr else { return Ok(()) };
-    let Value::Placeholder(name) = &value.value else { return Ok(()) };
+    let Value::Placeholder(name) = &value.value else {
+        return Ok(());
+    };
     let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok());
-    let kind = number.and_then(|number| declared.get(number.checked_sub(1)?)).and_then(Option::as_ref);
+    let kind = number
+        .and_then(|number| declared.get(number.checked_sub(1)?))
+        .and_then(Option::as_ref);
     if let Some((_, spelling)) = CASTS.iter().find(|(known, _)| Some(known) == kind) {
         *expr = expression(&format!("CAST({name} AS {spelling})"))?;
     }

@@ -23,13 +23,20 @@ pub(in crate::pg) fn decorrelate(plan: LogicalPlan) -> Result<LogicalPlan> {
                 let (qualifier, name) = before.qualified_name();
                 after.alias_qualified(qualifier, name)
             });
-            Ok(Transformed::yes(LogicalPlanBuilder::from(input).project(named.collect::<Vec<_>>())?.build()?))
+            Ok(Transformed::yes(
+                LogicalPlanBuilder::from(input)
+                    .project(named.collect::<Vec<_>>())?
+                    .build()?,
+            ))
         }
         LogicalPlan::Filter(filter) if has_refused(&filter.predicate) => {
             let (input, mut conditions) = join_all(&filter.input, vec![filter.predicate.clone()], &names)?;
             let columns = filter.input.schema().columns().into_iter().map(Expr::from);
             let condition = conditions.pop().unwrap_or_else(|| lit(true));
-            let plan = LogicalPlanBuilder::from(input).filter(condition)?.project(columns)?.build()?;
+            let plan = LogicalPlanBuilder::from(input)
+                .filter(condition)?
+                .project(columns)?
+                .build()?;
             Ok(Transformed::yes(plan))
         }
         plan => Ok(Transformed::no(plan)),
@@ -38,7 +45,8 @@ pub(in crate::pg) fn decorrelate(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn has_refused(expr: &Expr) -> bool {
-    expr.exists(|expr| Ok(matches!(expr, Expr::ScalarSubquery(subquery) if refused(subquery)))).unwrap_or(false)
+    expr.exists(|expr| Ok(matches!(expr, Expr::ScalarSubquery(subquery) if refused(subquery))))
+        .unwrap_or(false)
 }
 
 /// Whether the engine would not plan it: correlated, and not seen to give at most one row.
@@ -52,7 +60,8 @@ fn join_all(input: &LogicalPlan, expressions: Vec<Expr>, names: &AliasGenerator)
     let mut rewritten = Vec::with_capacity(expressions.len());
     for expression in expressions {
         let expression = expression.transform_down(|expr| match expr {
-            Expr::ScalarSubquery(subquery) if refused(&subquery) => match join(&input, &subquery, &names.next("__sq"))? {
+            Expr::ScalarSubquery(subquery) if refused(&subquery) => match join(&input, &subquery, &names.next("__sq"))?
+            {
                 Some((joined, column)) => {
                     input = joined;
                     Ok(Transformed::new(Expr::Column(column), true, TreeNodeRecursion::Jump))
@@ -75,14 +84,23 @@ fn join(input: &LogicalPlan, subquery: &Subquery, name: &str) -> Result<Option<(
     }
     // The columns are renamed one by one: those that the condition needs may have one name in two relations.
     let before = inner.schema().columns();
-    let after: Vec<Column> = (0..before.len()).map(|at| Column::new_unqualified(format!("{name}_{at}"))).collect();
-    let renamed = before.iter().zip(&after).map(|(old, new)| Expr::Column(old.clone()).alias(new.name.clone()));
-    let renamed = LogicalPlanBuilder::from(inner.clone()).project(renamed.collect::<Vec<_>>())?.build()?;
+    let after: Vec<Column> = (0..before.len())
+        .map(|at| Column::new_unqualified(format!("{name}_{at}")))
+        .collect();
+    let renamed = before
+        .iter()
+        .zip(&after)
+        .map(|(old, new)| Expr::Column(old.clone()).alias(new.name.clone()));
+    let renamed = LogicalPlanBuilder::from(inner.clone())
+        .project(renamed.collect::<Vec<_>>())?
+        .build()?;
     let map: HashMap<&Column, &Column> = before.iter().zip(&after).collect();
     let condition = match conjunction(pull_up.join_filters) {
         Some(condition) => replace_col(condition, &map)?,
         None => lit(true),
     };
-    let joined = LogicalPlanBuilder::from(input.clone()).join_on(renamed, JoinType::Left, [condition])?.build()?;
+    let joined = LogicalPlanBuilder::from(input.clone())
+        .join_on(renamed, JoinType::Left, [condition])?
+        .build()?;
     Ok(after.into_iter().next().map(|column| (joined, column)))
 }

@@ -11,7 +11,11 @@ use crate::Result;
 /// `{1,2,NULL}`, with quoted elements.
 pub(super) fn from_text(given: &str, target: &Type, element: &Type) -> Result<ScalarValue> {
     let bad = || text::bad(given, target);
-    let body = given.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).ok_or_else(bad)?;
+    let body = given
+        .trim()
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+        .ok_or_else(bad)?;
     let values = elements(body)
         .ok_or_else(bad)?
         .into_iter()
@@ -85,12 +89,19 @@ pub(super) fn from_binary(bytes: &[u8], _target: &Type, element: &Type) -> Optio
         };
         values.push(parameter(item.as_ref(), element, WireFormat::Binary, 0).ok()?);
     }
-    if rest.is_empty() { list(values, element).ok() } else { None }
+    if rest.is_empty() {
+        list(values, element).ok()
+    } else {
+        None
+    }
 }
 
 /// Elements of one type make a list; decimals, each of which came with a scale of its own, are given one.
 fn list(values: Vec<ScalarValue>, element: &Type) -> Result<ScalarValue> {
     let item = arrow_type(element);
-    let values = values.iter().map(|value| value.cast_to(&item)).collect::<Result<Vec<_>, _>>()?;
+    let values = values
+        .iter()
+        .map(|value| value.cast_to(&item))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(ScalarValue::List(ScalarValue::new_list_nullable(&values, &item)))
 }

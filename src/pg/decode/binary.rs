@@ -49,19 +49,37 @@ fn interval(bytes: &[u8]) -> Option<ScalarValue> {
     let (micros, rest) = bytes.split_at_checked(8)?;
     let (days, months) = rest.split_at_checked(4)?;
     let nanos = int8(micros)?.checked_mul(1000)?;
-    Some(ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(int4(months)?, int4(days)?, nanos))))
+    Some(ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(
+        int4(months)?,
+        int4(days)?,
+        nanos,
+    ))))
 }
 
 fn uuid(bytes: &[u8]) -> Option<String> {
     let value = u128::from_be_bytes(bytes.try_into().ok()?);
     let digits = format!("{value:032x}");
-    Some([&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-"))
+    Some(
+        [
+            &digits[..8],
+            &digits[8..12],
+            &digits[12..16],
+            &digits[16..20],
+            &digits[20..],
+        ]
+        .join("-"),
+    )
 }
 
 /// Base-10000 digits as text.
 fn numeric_text(bytes: &[u8]) -> Option<String> {
-    let words: Vec<u16> = bytes.chunks(2).map(|pair| Some(u16::from_be_bytes(pair.try_into().ok()?))).collect::<Option<_>>()?;
-    let [count, weight, sign, scale, digits @ ..] = words.as_slice() else { return None };
+    let words: Vec<u16> = bytes
+        .chunks(2)
+        .map(|pair| Some(u16::from_be_bytes(pair.try_into().ok()?)))
+        .collect::<Option<_>>()?;
+    let [count, weight, sign, scale, digits @ ..] = words.as_slice() else {
+        return None;
+    };
     if digits.len() != usize::from(*count) || digits.iter().any(|digit| *digit > 9999) {
         return None;
     }
@@ -77,7 +95,10 @@ fn numeric_text(bytes: &[u8]) -> Option<String> {
     let all: String = digits.iter().map(|digit| format!("{digit:04}")).collect();
     let point = (i32::from(weight) + 1) * 4;
     let (whole, mut fraction) = if point <= 0 {
-        ("0".to_owned(), format!("{}{all}", "0".repeat(point.unsigned_abs() as usize)))
+        (
+            "0".to_owned(),
+            format!("{}{all}", "0".repeat(point.unsigned_abs() as usize)),
+        )
     } else {
         let point = point as usize;
         let padded = format!("{all}{}", "0".repeat(point.saturating_sub(all.len())));
@@ -87,5 +108,9 @@ fn numeric_text(bytes: &[u8]) -> Option<String> {
     let scale = usize::from(*scale);
     fraction.push_str(&"0".repeat(scale.saturating_sub(fraction.len())));
     fraction.truncate(scale);
-    Some(if scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
+    Some(if scale == 0 {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{fraction}")
+    })
 }

@@ -16,18 +16,32 @@ pub(super) fn value(text: &str, target: &Type) -> Result<ScalarValue> {
     }
     let trimmed = text.trim();
     match *target {
-        Type::BOOL => boolean(trimmed).map(|value| ScalarValue::Boolean(Some(value))).ok_or_else(|| bad(text, target)),
+        Type::BOOL => boolean(trimmed)
+            .map(|value| ScalarValue::Boolean(Some(value)))
+            .ok_or_else(|| bad(text, target)),
         Type::INT2 => integer(trimmed, target).map(|value| ScalarValue::Int16(Some(value))),
         Type::INT4 => integer(trimmed, target).map(|value| ScalarValue::Int32(Some(value))),
         Type::INT8 => integer(trimmed, target).map(|value| ScalarValue::Int64(Some(value))),
         Type::OID => integer(trimmed, target).map(|value| ScalarValue::UInt32(Some(value))),
-        Type::FLOAT4 => trimmed.parse().map(|value| ScalarValue::Float32(Some(value))).map_err(|_| bad(text, target)),
-        Type::FLOAT8 => trimmed.parse().map(|value| ScalarValue::Float64(Some(value))).map_err(|_| bad(text, target)),
+        Type::FLOAT4 => trimmed
+            .parse()
+            .map(|value| ScalarValue::Float32(Some(value)))
+            .map_err(|_| bad(text, target)),
+        Type::FLOAT8 => trimmed
+            .parse()
+            .map(|value| ScalarValue::Float64(Some(value)))
+            .map_err(|_| bad(text, target)),
         Type::NUMERIC => numeric(trimmed).ok_or_else(|| bad(text, target)),
-        Type::BYTEA => bytea(text).map(|value| ScalarValue::Binary(Some(value))).ok_or_else(|| bad(text, target)),
+        Type::BYTEA => bytea(text)
+            .map(|value| ScalarValue::Binary(Some(value)))
+            .ok_or_else(|| bad(text, target)),
         Type::DATE | Type::TIME | Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::INTERVAL => {
             let text_value = ScalarValue::Utf8(Some(trimmed.to_owned()));
-            text_value.cast_to(&arrow_type(target)).ok().filter(|value| !value.is_null()).ok_or_else(|| bad(text, target))
+            text_value
+                .cast_to(&arrow_type(target))
+                .ok()
+                .filter(|value| !value.is_null())
+                .ok_or_else(|| bad(text, target))
         }
         _ => Ok(ScalarValue::Utf8(Some(text.to_owned()))),
     }
@@ -36,7 +50,10 @@ pub(super) fn value(text: &str, target: &Type) -> Result<ScalarValue> {
 /// The error for text that does not spell a value of the type.
 pub(super) fn bad(text: &str, target: &Type) -> Error {
     let name = super::super::catalog::type_name(target.oid());
-    Error::new(ErrorKind::InvalidText, format!("invalid input syntax for type {name}: \"{text}\""))
+    Error::new(
+        ErrorKind::InvalidText,
+        format!("invalid input syntax for type {name}: \"{text}\""),
+    )
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -52,7 +69,10 @@ fn integer<T: TryFrom<i128>>(text: &str, target: &Type) -> Result<T> {
     let number: i128 = text.parse().map_err(|_| bad(text, target))?;
     T::try_from(number).map_err(|_| {
         let name = super::super::catalog::type_name(target.oid());
-        Error::new(ErrorKind::OutOfRange, format!("value \"{text}\" is out of range for type {name}"))
+        Error::new(
+            ErrorKind::OutOfRange,
+            format!("value \"{text}\" is out of range for type {name}"),
+        )
     })
 }
 
@@ -69,7 +89,11 @@ pub(super) fn numeric(text: &str) -> Option<ScalarValue> {
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let digits = format!("{whole}{fraction}");
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok().filter(|value: &f64| !value.is_finite()).map(|value| ScalarValue::Float64(Some(value)));
+        return text
+            .parse()
+            .ok()
+            .filter(|value: &f64| !value.is_finite())
+            .map(|value| ScalarValue::Float64(Some(value)));
     }
     let scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
     let zeros = usize::try_from(-scale).unwrap_or(0);
@@ -80,18 +104,25 @@ pub(super) fn numeric(text: &str) -> Option<ScalarValue> {
         return text.parse().ok().map(|value| ScalarValue::Float64(Some(value)));
     }
     let unscaled: i128 = format!("{digits}{}", "0".repeat(zeros)).parse().ok()?;
-    Some(ScalarValue::Decimal128(Some(sign * unscaled), precision as u8, scale as i8))
+    Some(ScalarValue::Decimal128(
+        Some(sign * unscaled),
+        u8::try_from(precision).ok()?,
+        i8::try_from(scale).ok()?,
+    ))
 }
 
 /// `\x` and hexadecimal digits, or the older form with octal escapes.
 fn bytea(text: &str) -> Option<Vec<u8>> {
     if let Some(digits) = text.strip_prefix("\\x") {
         let digits: Vec<u8> = digits.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         if digits.len() % 2 != 0 {
             return None;
         }
-        return digits.chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect();
+        return digits
+            .chunks(2)
+            .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
+            .collect();
     }
     let mut bytes = text.bytes();
     let mut value = Vec::with_capacity(text.len());

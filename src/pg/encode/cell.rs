@@ -4,8 +4,8 @@ use bytes::{BufMut, BytesMut};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType,
-    DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int16Type, Int32Type,
-    Int64Type, IntervalDayTimeType, IntervalMonthDayNanoType, IntervalUnit, IntervalYearMonthType,
+    DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int16Type,
+    Int32Type, Int64Type, IntervalDayTimeType, IntervalMonthDayNanoType, IntervalUnit, IntervalYearMonthType,
     Time64MicrosecondType, TimeUnit, TimestampMicrosecondType, UInt32Type, UInt64Type,
 };
 use datafusion::arrow::error::ArrowError;
@@ -16,12 +16,7 @@ use super::number::Decimal;
 use super::{Style, WireFormat, Writer, datetime, float, json, list, number, pgtype};
 
 /// The writer of one column. The array is in the layout that `conform` gives.
-pub(super) fn writer(
-    array: &ArrayRef,
-    target: &Type,
-    format: WireFormat,
-    style: &Style,
-) -> Result<Writer, ArrowError> {
+pub(super) fn writer(array: &ArrayRef, target: &Type, format: WireFormat, style: &Style) -> Result<Writer, ArrowError> {
     if let Some(element) = pgtype::element_of(target) {
         return list::writer(array, target, &element, format, style);
     }
@@ -44,12 +39,18 @@ pub(super) fn writer(
             |v, out| Decimal::from_i128(v.into(), 0).put_binary(out),
             number::put_unsigned,
         ),
-        DataType::Float32 => {
-            pair::<Float32Type>(array, binary, |v, out| out.put_f32(v), move |v, out| float::put(v, extra, out))
-        }
-        DataType::Float64 => {
-            pair::<Float64Type>(array, binary, |v, out| out.put_f64(v), move |v, out| float::put(v, extra, out))
-        }
+        DataType::Float32 => pair::<Float32Type>(
+            array,
+            binary,
+            |v, out| out.put_f32(v),
+            move |v, out| float::put(v, extra, out),
+        ),
+        DataType::Float64 => pair::<Float64Type>(
+            array,
+            binary,
+            |v, out| out.put_f64(v),
+            move |v, out| float::put(v, extra, out),
+        ),
         DataType::Decimal128(_, scale) => {
             let scale = *scale;
             decimal::<Decimal128Type>(array, binary, move |v| Decimal::from_i128(v, scale))
@@ -145,9 +146,10 @@ fn timestamp(array: &ArrayRef, zoned: bool, binary: bool, style: &Style) -> Writ
 
 fn interval(array: &ArrayRef, unit: IntervalUnit, binary: bool) -> Writer {
     match unit {
-        IntervalUnit::YearMonth => {
-            parts::<IntervalYearMonthType>(array, binary, |months| Parts { months, ..Parts::default() })
-        }
+        IntervalUnit::YearMonth => parts::<IntervalYearMonthType>(array, binary, |months| Parts {
+            months,
+            ..Parts::default()
+        }),
         IntervalUnit::DayTime => parts::<IntervalDayTimeType>(array, binary, |value| Parts {
             months: 0,
             days: value.days,
@@ -162,7 +164,10 @@ fn interval(array: &ArrayRef, unit: IntervalUnit, binary: bool) -> Writer {
 }
 
 fn duration(array: &ArrayRef, unit: TimeUnit, binary: bool) -> Writer {
-    let of = |micros| Parts { micros, ..Parts::default() };
+    let of = |micros| Parts {
+        micros,
+        ..Parts::default()
+    };
     match unit {
         TimeUnit::Second => parts::<DurationSecondType>(array, binary, move |v| of(v.saturating_mul(1_000_000))),
         TimeUnit::Millisecond => parts::<DurationMillisecondType>(array, binary, move |v| of(v.saturating_mul(1000))),
@@ -177,7 +182,11 @@ fn parts<T: ArrowPrimitiveType>(
     array: &ArrayRef,
     binary: bool,
     of: impl Fn(T::Native) -> Parts + Copy + Send + Sync + 'static,
-) -> Writer
-{
-    pair::<T>(array, binary, move |value, out| of(value).put_binary(out), move |value, out| of(value).put_text(out))
+) -> Writer {
+    pair::<T>(
+        array,
+        binary,
+        move |value, out| of(value).put_binary(out),
+        move |value, out| of(value).put_text(out),
+    )
 }

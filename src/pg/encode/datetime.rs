@@ -81,8 +81,11 @@ pub(super) fn put_timestamp_tz(micros: i64, zone: Option<&Tz>, out: &mut BytesMu
 /// Seconds east of UTC at a moment; 0 for moments beyond what the zone rules can tell.
 fn offset_seconds(micros: i64, zone: Option<&Tz>) -> i32 {
     let Some(zone) = zone else { return 0 };
-    DateTime::from_timestamp_micros(micros)
-        .map_or(0, |moment| zone.offset_from_utc_datetime(&moment.naive_utc()).fix().local_minus_utc())
+    DateTime::from_timestamp_micros(micros).map_or(0, |moment| {
+        zone.offset_from_utc_datetime(&moment.naive_utc())
+            .fix()
+            .local_minus_utc()
+    })
 }
 
 /// Date and time; says whether the year is before 1.
@@ -146,7 +149,11 @@ mod tests {
         for days in (-1_000_000..1_000_000).step_by(377) {
             let moment = DateTime::from_timestamp(days * 86_400, 0).unwrap().date_naive();
             use chrono::Datelike;
-            let expected = (i64::from(moment.year()), u64::from(moment.month()), u64::from(moment.day()));
+            let expected = (
+                i64::from(moment.year()),
+                u64::from(moment.month()),
+                u64::from(moment.day()),
+            );
             assert_eq!(civil(days), expected, "day {days}");
         }
     }
@@ -171,6 +178,9 @@ mod tests {
 
     #[test]
     fn nanoseconds_round() {
-        assert_eq!([-1500, -501, -500, 499, 500, 1499].map(micros_of_nanos), [-1, -1, 0, 0, 1, 1]);
+        assert_eq!(
+            [-1500, -501, -500, 499, 500, 1499].map(micros_of_nanos),
+            [-1, -1, 0, 0, 1, 1]
+        );
     }
 }

@@ -28,7 +28,10 @@ pub(super) fn put<F: Float>(value: F, extra_digits: i32, out: &mut BytesMut) {
     if wide.is_infinite() {
         return out.put_slice(if wide > 0.0 { b"Infinity" } else { b"-Infinity" });
     }
-    let mut scientific = Stack { bytes: [0; 40], used: 0 };
+    let mut scientific = Stack {
+        bytes: [0; 40],
+        used: 0,
+    };
     let (precision, written) = if extra_digits > 0 {
         (F::DIGITS, write!(scientific, "{value:e}"))
     } else {
@@ -93,7 +96,10 @@ impl Stack {
 
 impl Write for Stack {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let place = self.bytes.get_mut(self.used..self.used + text.len()).ok_or(std::fmt::Error)?;
+        let place = self
+            .bytes
+            .get_mut(self.used..self.used + text.len())
+            .ok_or(std::fmt::Error)?;
         place.copy_from_slice(text.as_bytes());
         self.used += text.len();
         Ok(())
@@ -171,7 +177,9 @@ mod tests {
     fn every_shortest_text_reads_back_to_the_same_bits() {
         let mut bits = 0x9E37_79B9_7F4A_7C15_u64;
         for _ in 0..20_000 {
-            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            bits = bits
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             let value = f64::from_bits(bits);
             if value.is_finite() {
                 assert_eq!(text(value, 1).parse::<f64>().unwrap().to_bits(), value.to_bits());

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::datetime::{put_fraction};
+use super::datetime::put_fraction;
 use super::number::{put_integer, put_padded};
 
 /// An interval in PostgreSQL's three parts.
@@ -22,7 +22,11 @@ impl Parts {
 
     /// `1 year 2 mons -3 days +04:05:06.789`: the style `postgres`, where a part after a negative one says its sign.
     pub(super) fn put_text(self, out: &mut BytesMut) {
-        let mut text = Text { out, empty: true, negative_before: false };
+        let mut text = Text {
+            out,
+            empty: true,
+            negative_before: false,
+        };
         text.part(i64::from(self.months / 12), "year");
         text.part(i64::from(self.months % 12), "mon");
         text.part(i64::from(self.days), "day");

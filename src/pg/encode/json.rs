@@ -25,5 +25,7 @@ pub(super) fn writer(array: &ArrayRef) -> Result<Writer, ArrowError> {
         }
         ends.push(texts.len());
     }
-    Ok(Box::new(move |row, out: &mut BytesMut| out.put_slice(&texts[ends[row]..ends[row + 1]])))
+    Ok(Box::new(move |row, out: &mut BytesMut| {
+        out.put_slice(&texts[ends[row]..ends[row + 1]])
+    }))
 }

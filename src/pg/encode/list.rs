@@ -39,6 +39,7 @@ pub(super) fn writer(
     })
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "offsets into memory are addresses of it")]
 fn slots(array: &ArrayRef) -> Result<(Slots, ArrayRef), ArrowError> {
     if let Some(list) = array.as_list_opt::<i32>() {
         let offsets = list.offsets().clone();
@@ -55,9 +56,16 @@ fn slots(array: &ArrayRef) -> Result<(Slots, ArrayRef), ArrowError> {
         let slots: Slots = Box::new(move |row| row * size..(row + 1) * size);
         return Ok((slots, list.values().clone()));
     }
-    Err(ArrowError::NotYetImplemented(format!("cannot send {} as an array", array.data_type())))
+    Err(ArrowError::NotYetImplemented(format!(
+        "cannot send {} as an array",
+        array.data_type()
+    )))
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "an array of 2^31 elements fits no message"
+)]
 fn put_binary(column: &Column, slots: std::ops::Range<usize>, oid: u32, first: i32, out: &mut BytesMut) {
     let empty = slots.is_empty();
     out.put_i32(i32::from(!empty));
@@ -103,7 +111,8 @@ fn put_text(column: &Column, slots: std::ops::Range<usize>, out: &mut BytesMut) 
 
 /// An element, quoted where its text could be taken for something else.
 fn put_element(text: &[u8], out: &mut BytesMut) {
-    let special = |byte: &u8| matches!(byte, b'{' | b'}' | b',' | b'"' | b'\\') || byte.is_ascii_whitespace() || *byte == 0x0b;
+    let special =
+        |byte: &u8| matches!(byte, b'{' | b'}' | b',' | b'"' | b'\\') || byte.is_ascii_whitespace() || *byte == 0x0b;
     if !text.is_empty() && !text.iter().any(special) && !text.eq_ignore_ascii_case(b"NULL") {
         return out.put_slice(text);
     }

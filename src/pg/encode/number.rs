@@ -28,7 +28,7 @@ pub(super) fn put_integer(value: i64, out: &mut BytesMut) {
 
 /// Appends the digits, padded with zeros to the width.
 pub(super) fn put_padded(value: u64, width: usize, out: &mut BytesMut) {
-    let mut bound = 10_u64.saturating_pow(width.saturating_sub(1) as u32);
+    let mut bound = 10_u64.saturating_pow(u32::try_from(width.saturating_sub(1)).unwrap_or(u32::MAX));
     while bound > value && bound > 1 {
         out.put_u8(b'0');
         bound /= 10;
@@ -56,7 +56,11 @@ impl Decimal {
         if scale < 0 && digits != "0" {
             digits.extend(std::iter::repeat_n('0', usize::from(scale.unsigned_abs())));
         }
-        Self { negative, digits, scale: usize::try_from(scale).unwrap_or(0) }
+        Self {
+            negative,
+            digits,
+            scale: usize::try_from(scale).unwrap_or(0),
+        }
     }
 
     pub(super) fn from_i128(value: i128, scale: i8) -> Self {
@@ -82,6 +86,10 @@ impl Decimal {
     }
 
     /// Groups of four decimal digits around the point, leading and trailing zero groups dropped.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the widest decimal has 76 digits, with scales of 8 bits"
+    )]
     pub(super) fn put_binary(&self, out: &mut BytesMut) {
         let (whole, fraction) = self.split();
         let fraction = format!("{}{fraction}", "0".repeat(self.scale - fraction.len()));
@@ -101,7 +109,11 @@ impl Decimal {
         let kept = &groups[leading..groups.len() - trailing];
 
         out.put_u16(kept.len() as u16);
-        out.put_i16(if kept.is_empty() { 0 } else { head as i16 - leading as i16 - 1 });
+        out.put_i16(if kept.is_empty() {
+            0
+        } else {
+            head as i16 - leading as i16 - 1
+        });
         out.put_u16(if self.negative && !kept.is_empty() { 0x4000 } else { 0 });
         out.put_u16(self.scale as u16);
         for group in kept {
@@ -165,7 +177,10 @@ mod tests {
         ] {
             let mut out = BytesMut::new();
             Decimal::from_i128(value, scale).put_binary(&mut out);
-            let words: Vec<i16> = out.chunks(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]])).collect();
+            let words: Vec<i16> = out
+                .chunks(2)
+                .map(|pair| i16::from_be_bytes([pair[0], pair[1]]))
+                .collect();
             assert_eq!(words, expected, "{value} e-{scale}");
         }
     }

@@ -38,7 +38,11 @@ const NAMED: &[Type] = &[
 
 /// The type that a field is described as to clients.
 pub(crate) fn pg_type(field: &Field) -> Type {
-    match field.metadata().get(PG_TYPE).and_then(|name| NAMED.iter().find(|known| known.name() == name)) {
+    match field
+        .metadata()
+        .get(PG_TYPE)
+        .and_then(|name| NAMED.iter().find(|known| known.name() == name))
+    {
         Some(named) => named.clone(),
         None => of_data_type(field.data_type()),
     }
@@ -98,7 +102,10 @@ const ARRAYS: &[(Type, Type)] = &[
 ];
 
 fn array_of(element: &Type) -> Type {
-    ARRAYS.iter().find(|(known, _)| known == element).map_or(Type::JSON, |(_, array)| array.clone())
+    ARRAYS
+        .iter()
+        .find(|(known, _)| known == element)
+        .map_or(Type::JSON, |(_, array)| array.clone())
 }
 
 /// The element type of an array type.
@@ -106,7 +113,10 @@ pub(crate) fn element_of(array: &Type) -> Option<Type> {
     match *array {
         Type::INT2_VECTOR => Some(Type::INT2),
         Type::OID_VECTOR => Some(Type::OID),
-        _ => ARRAYS.iter().find(|(_, known)| known == array).map(|(element, _)| element.clone()),
+        _ => ARRAYS
+            .iter()
+            .find(|(_, known)| known == array)
+            .map(|(element, _)| element.clone()),
     }
 }
 
@@ -199,7 +209,10 @@ fn conform_layout(array: &ArrayRef, target: &Type) -> Result<ArrayRef, ArrowErro
         DataType::Time32(_) => to(DataType::Time64(TimeUnit::Microsecond)),
         DataType::Time64(TimeUnit::Nanosecond) => {
             let nanos = array.as_primitive::<Time64NanosecondType>();
-            cast(&rounded(nanos.reinterpret_cast::<Int64Type>()), &DataType::Time64(TimeUnit::Microsecond))
+            cast(
+                &rounded(nanos.reinterpret_cast::<Int64Type>()),
+                &DataType::Time64(TimeUnit::Microsecond),
+            )
         }
         DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
             let nanos = array.as_primitive::<TimestampNanosecondType>();

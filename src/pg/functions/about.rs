@@ -12,9 +12,15 @@ use super::{Row, looking, pure};
 pub(super) const ROWS: &[Row] = &[
     looking("obj_description", Type::TEXT, |door, arguments| {
         let snapshot = door.snapshot();
-        let Some(oid) = oid(arguments, 0) else { return Ok(ScalarValue::Utf8(None)) };
+        let Some(oid) = oid(arguments, 0) else {
+            return Ok(ScalarValue::Utf8(None));
+        };
         let relation = || snapshot.relation(oid).and_then(|relation| relation.comment.clone());
-        let schema = || snapshot.schema(oid).and_then(|schema| schema.comment.map(str::to_owned));
+        let schema = || {
+            snapshot
+                .schema(oid)
+                .and_then(|schema| schema.comment.map(str::to_owned))
+        };
         let routine = || snapshot.routine(oid).and_then(|routine| routine.comment.clone());
         Ok(some_text(match text(arguments, 1).as_deref() {
             Some("pg_class") => relation(),
@@ -28,7 +34,9 @@ pub(super) const ROWS: &[Row] = &[
         let snapshot = door.snapshot();
         let relation = oid(arguments, 0).and_then(|oid| snapshot.relation(oid));
         let number = integer(arguments, 1).and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
-        let column = relation.zip(number).and_then(|(relation, number)| relation.columns.get(number));
+        let column = relation
+            .zip(number)
+            .and_then(|(relation, number)| relation.columns.get(number));
         Ok(some_text(column.and_then(|column| column.comment.clone())))
     }),
     pure("shobj_description", Type::TEXT, none),
@@ -38,17 +46,29 @@ pub(super) const ROWS: &[Row] = &[
     pure("pg_indexes_size", Type::INT8, |_| Ok(ScalarValue::Int64(Some(0)))),
     looking("pg_database_size", Type::INT8, |door, _| {
         let snapshot = door.snapshot();
-        Ok(ScalarValue::Int64(Some(snapshot.relations.iter().filter_map(|relation| relation.bytes).sum())))
+        Ok(ScalarValue::Int64(Some(
+            snapshot.relations.iter().filter_map(|relation| relation.bytes).sum(),
+        )))
     }),
-    pure("pg_size_pretty", Type::TEXT, |arguments| Ok(some_text(integer(arguments, 0).map(pretty)))),
+    pure("pg_size_pretty", Type::TEXT, |arguments| {
+        Ok(some_text(integer(arguments, 0).map(pretty)))
+    }),
     pure("pg_tablespace_location", Type::TEXT, |_| Ok(some_text(Some("")))),
     looking("pg_get_function_arguments", Type::TEXT, |door, arguments| {
         let snapshot = door.snapshot();
-        Ok(some_text(oid(arguments, 0).and_then(|oid| snapshot.routine(oid)).map(arguments_of)))
+        Ok(some_text(
+            oid(arguments, 0)
+                .and_then(|oid| snapshot.routine(oid))
+                .map(arguments_of),
+        ))
     }),
     looking("pg_get_function_identity_arguments", Type::TEXT, |door, arguments| {
         let snapshot = door.snapshot();
-        Ok(some_text(oid(arguments, 0).and_then(|oid| snapshot.routine(oid)).map(arguments_of)))
+        Ok(some_text(
+            oid(arguments, 0)
+                .and_then(|oid| snapshot.routine(oid))
+                .map(arguments_of),
+        ))
     }),
     looking("pg_get_function_result", Type::TEXT, |door, arguments| {
         let snapshot = door.snapshot();
@@ -74,7 +94,9 @@ pub(super) const ROWS: &[Row] = &[
     pure("pg_get_function_sqlbody", Type::TEXT, none),
     pure("pg_relation_is_publishable", Type::BOOL, no),
     pure("pg_column_is_updatable", Type::BOOL, no),
-    pure("pg_relation_is_updatable", Type::INT4, |_| Ok(ScalarValue::Int32(Some(0)))),
+    pure("pg_relation_is_updatable", Type::INT4, |_| {
+        Ok(ScalarValue::Int32(Some(0)))
+    }),
     pure("has_table_privilege", Type::BOOL, reading),
     pure("has_column_privilege", Type::BOOL, reading),
     pure("has_any_column_privilege", Type::BOOL, reading),
@@ -99,7 +121,8 @@ fn no(_: &[ScalarValue]) -> Result<ScalarValue> {
 /// Everybody may read and use everything, and nobody may change anything.
 fn reading(arguments: &[ScalarValue]) -> Result<ScalarValue> {
     let wanted = text(arguments, arguments.len().saturating_sub(1)).unwrap_or_default();
-    let allowed = |word: &str| ["SELECT", "USAGE", "EXECUTE", "CONNECT"].contains(&word.trim().to_ascii_uppercase().as_str());
+    let allowed =
+        |word: &str| ["SELECT", "USAGE", "EXECUTE", "CONNECT"].contains(&word.trim().to_ascii_uppercase().as_str());
     Ok(truth(wanted.split(',').any(allowed)))
 }
 
@@ -113,7 +136,11 @@ fn size(door: &Door, arguments: &[ScalarValue]) -> Result<ScalarValue> {
 fn arguments_of(routine: &Routine) -> String {
     let last = routine.arguments.len().saturating_sub(1);
     let shown = routine.arguments.iter().enumerate().map(|(at, argument)| {
-        let variadic = if routine.variadic && at == last { "VARIADIC " } else { "" };
+        let variadic = if routine.variadic && at == last {
+            "VARIADIC "
+        } else {
+            ""
+        };
         let space = if argument.name.is_empty() { "" } else { " " };
         format!("{variadic}{}{space}{}", argument.name, type_name(argument.kind.oid()))
     });
@@ -138,9 +165,13 @@ mod tests {
 
     #[test]
     fn sizes_are_shown_as_postgresql_shows_them() {
-        for (bytes, shown) in
-            [(0, "0 bytes"), (10_239, "10239 bytes"), (10_240, "10 kB"), (7_658_496, "7479 kB"), (1 << 40, "1024 GB")]
-        {
+        for (bytes, shown) in [
+            (0, "0 bytes"),
+            (10_239, "10239 bytes"),
+            (10_240, "10 kB"),
+            (7_658_496, "7479 kB"),
+            (1 << 40, "1024 GB"),
+        ] {
             assert_eq!(pretty(bytes), shown);
         }
     }

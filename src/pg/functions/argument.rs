@@ -88,8 +88,14 @@ pub(super) fn name_parts(name: &str) -> Vec<String> {
 /// A name as it must be written: quoted if it could not stand without.
 pub(super) fn quoted(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$');
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$');
+    if plain {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
 }
 
 #[cfg(test)]
@@ -108,7 +114,19 @@ mod tests {
 
     #[test]
     fn numbers_may_come_as_text() {
-        let arguments = [ScalarValue::Utf8(Some("16400".into())), ScalarValue::UInt32(Some(7)), ScalarValue::Null];
-        assert_eq!((oid(&arguments, 0), oid(&arguments, 1), oid(&arguments, 2), oid(&arguments, 3)), (Some(16400), Some(7), None, None));
+        let arguments = [
+            ScalarValue::Utf8(Some("16400".into())),
+            ScalarValue::UInt32(Some(7)),
+            ScalarValue::Null,
+        ];
+        assert_eq!(
+            (
+                oid(&arguments, 0),
+                oid(&arguments, 1),
+                oid(&arguments, 2),
+                oid(&arguments, 3)
+            ),
+            (Some(16400), Some(7), None, None)
+        );
     }
 }

@@ -11,7 +11,9 @@ use super::{Compute, Returns, Row, pure};
 
 pub(super) const ROWS: &[Row] = &[
     pure("array_lower", Type::INT4, |arguments| Ok(bound(arguments, |_| 1))),
-    pure("array_upper", Type::INT4, |arguments| Ok(bound(arguments, |length| length))),
+    pure("array_upper", Type::INT4, |arguments| {
+        Ok(bound(arguments, |length| length))
+    }),
     // What ARRAY(SELECT …) without rows gives.
     pure("no_texts", Type::TEXT_ARRAY, |_| Ok(texts(Vec::new()))),
     // What ARRAY(SELECT …) becomes: array_agg gives NULL where that gives an empty array.
@@ -25,9 +27,16 @@ pub(super) const ROWS: &[Row] = &[
 
 /// The first dimension's first or last index; NULL for an array without elements or another dimension.
 fn bound(arguments: &[ScalarValue], of: fn(i32) -> i32) -> ScalarValue {
-    let length = elements(arguments, 0).map(|elements| elements.len()).filter(|length| *length > 0);
+    let length = elements(arguments, 0)
+        .map(|elements| elements.len())
+        .filter(|length| *length > 0);
     let first = integer(arguments, 1).unwrap_or(1) == 1;
-    ScalarValue::Int32(length.filter(|_| first).and_then(|length| i32::try_from(length).ok()).map(of))
+    ScalarValue::Int32(
+        length
+            .filter(|_| first)
+            .and_then(|length| i32::try_from(length).ok())
+            .map(of),
+    )
 }
 
 fn or_empty(arguments: &[ScalarValue]) -> Result<ScalarValue> {

@@ -11,53 +11,106 @@ use crate::{Error, ErrorKind};
 
 pub(super) const ROWS: &[Row] = &[
     // The cast to regclass takes a name and gives a number; the cast back, and a column that is shown, the name.
-    looking("regclass", Type::OID, |door, arguments| number_of(arguments, |name| found(door, name), "relation", ErrorKind::UndefinedTable)),
+    looking("regclass", Type::OID, |door, arguments| {
+        number_of(
+            arguments,
+            |name| found(door, name),
+            "relation",
+            ErrorKind::UndefinedTable,
+        )
+    }),
     looking("to_regclass", Type::OID, |door, arguments| {
-        Ok(ScalarValue::UInt32(text(arguments, 0).and_then(|name| found(door, &name))))
+        Ok(ScalarValue::UInt32(
+            text(arguments, 0).and_then(|name| found(door, &name)),
+        ))
     }),
     looking("regclassout", Type::TEXT, |door, arguments| {
         let snapshot = door.snapshot();
         let shown = |relation: &Relation| {
             let name = quoted(&relation.name);
-            if snapshot.is_visible(relation) { name } else { format!("{}.{name}", quoted(&relation.schema)) }
+            if snapshot.is_visible(relation) {
+                name
+            } else {
+                format!("{}.{name}", quoted(&relation.schema))
+            }
         };
         Ok(name_of(arguments, |oid| snapshot.relation(oid).map(shown)))
     }),
-    pure("regtype", Type::OID, |arguments| number_of(arguments, typed, "type", ErrorKind::UndefinedObject)),
-    pure("to_regtype", Type::OID, |arguments| Ok(ScalarValue::UInt32(text(arguments, 0).and_then(|name| typed(&name))))),
-    pure("regtypeout", Type::TEXT, |arguments| Ok(name_of(arguments, |oid| Some(type_name(oid)).filter(|name| name != "???")))),
+    pure("regtype", Type::OID, |arguments| {
+        number_of(arguments, typed, "type", ErrorKind::UndefinedObject)
+    }),
+    pure("to_regtype", Type::OID, |arguments| {
+        Ok(ScalarValue::UInt32(text(arguments, 0).and_then(|name| typed(&name))))
+    }),
+    pure("regtypeout", Type::TEXT, |arguments| {
+        Ok(name_of(arguments, |oid| {
+            Some(type_name(oid)).filter(|name| name != "???")
+        }))
+    }),
     looking("regnamespace", Type::OID, |door, arguments| {
-        number_of(arguments, |name| schema(door, name), "schema", ErrorKind::UndefinedSchema)
+        number_of(
+            arguments,
+            |name| schema(door, name),
+            "schema",
+            ErrorKind::UndefinedSchema,
+        )
     }),
     looking("to_regnamespace", Type::OID, |door, arguments| {
-        Ok(ScalarValue::UInt32(text(arguments, 0).and_then(|name| schema(door, &name))))
+        Ok(ScalarValue::UInt32(
+            text(arguments, 0).and_then(|name| schema(door, &name)),
+        ))
     }),
     looking("regnamespaceout", Type::TEXT, |door, arguments| {
         let snapshot = door.snapshot();
-        Ok(name_of(arguments, |oid| snapshot.schema(oid).map(|schema| quoted(&schema.name))))
+        Ok(name_of(arguments, |oid| {
+            snapshot.schema(oid).map(|schema| quoted(&schema.name))
+        }))
     }),
     looking("regrole", Type::OID, |door, arguments| {
-        number_of(arguments, |name| (name == door.user).then_some(10), "role", ErrorKind::UndefinedObject)
+        number_of(
+            arguments,
+            |name| (name == door.user).then_some(10),
+            "role",
+            ErrorKind::UndefinedObject,
+        )
     }),
-    looking("regroleout", Type::TEXT, |door, arguments| Ok(name_of(arguments, |oid| (oid == 10).then(|| door.user.clone())))),
+    looking("regroleout", Type::TEXT, |door, arguments| {
+        Ok(name_of(arguments, |oid| (oid == 10).then(|| door.user.clone())))
+    }),
     looking("regprocedure", Type::OID, |door, arguments| {
         let snapshot = door.snapshot();
-        let named = |name: &str| snapshot.routines.iter().find(|routine| routine.name == name).map(|routine| routine.oid);
+        let named = |name: &str| {
+            snapshot
+                .routines
+                .iter()
+                .find(|routine| routine.name == name)
+                .map(|routine| routine.oid)
+        };
         number_of(arguments, named, "function", ErrorKind::UndefinedFunction)
     }),
     // Operators have no rows of their own here, so none has a name.
-    pure("regoper", Type::OID, |arguments| number_of(arguments, |_| None, "operator", ErrorKind::UndefinedFunction)),
-    pure("regoperator", Type::OID, |arguments| number_of(arguments, |_| None, "operator", ErrorKind::UndefinedFunction)),
+    pure("regoper", Type::OID, |arguments| {
+        number_of(arguments, |_| None, "operator", ErrorKind::UndefinedFunction)
+    }),
+    pure("regoperator", Type::OID, |arguments| {
+        number_of(arguments, |_| None, "operator", ErrorKind::UndefinedFunction)
+    }),
     pure("regoperout", Type::TEXT, |arguments| Ok(name_of(arguments, |_| None))),
-    pure("regoperatorout", Type::TEXT, |arguments| Ok(name_of(arguments, |_| None))),
+    pure("regoperatorout", Type::TEXT, |arguments| {
+        Ok(name_of(arguments, |_| None))
+    }),
     looking("regprocedureout", Type::TEXT, |door, arguments| {
         let snapshot = door.snapshot();
-        Ok(name_of(arguments, |oid| snapshot.routine(oid).map(|routine| routine.name.clone())))
+        Ok(name_of(arguments, |oid| {
+            snapshot.routine(oid).map(|routine| routine.name.clone())
+        }))
     }),
     looking("pg_table_is_visible", Type::BOOL, |door, arguments| {
         let snapshot = door.snapshot();
         let relation = oid(arguments, 0).and_then(|oid| snapshot.relation(oid));
-        Ok(ScalarValue::Boolean(relation.map(|relation| snapshot.is_visible(relation))))
+        Ok(ScalarValue::Boolean(
+            relation.map(|relation| snapshot.is_visible(relation)),
+        ))
     }),
     looking("pg_function_is_visible", Type::BOOL, |door, arguments| {
         let snapshot = door.snapshot();
@@ -77,28 +130,50 @@ pub(super) const ROWS: &[Row] = &[
     pure("pg_ts_parser_is_visible", Type::BOOL, yes),
     pure("pg_ts_template_is_visible", Type::BOOL, yes),
     pure("format_type", Type::TEXT, |arguments| {
-        Ok(some_text(oid(arguments, 0).map(|oid| format_type(oid, integer(arguments, 1).unwrap_or(-1)))))
+        Ok(some_text(
+            oid(arguments, 0).map(|oid| format_type(oid, integer(arguments, 1).unwrap_or(-1))),
+        ))
     }),
-    pure("quote_ident", Type::TEXT, |arguments| Ok(some_text(text(arguments, 0).map(|name| quoted(&name))))),
-    pure("quote_literal", Type::TEXT, |arguments| Ok(some_text(text(arguments, 0).map(|text| literal(&text))))),
+    pure("quote_ident", Type::TEXT, |arguments| {
+        Ok(some_text(text(arguments, 0).map(|name| quoted(&name))))
+    }),
+    pure("quote_literal", Type::TEXT, |arguments| {
+        Ok(some_text(text(arguments, 0).map(|text| literal(&text))))
+    }),
     pure("quote_nullable", Type::TEXT, |arguments| {
-        Ok(some_text(Some(text(arguments, 0).map_or_else(|| "NULL".to_owned(), |text| literal(&text)))))
+        Ok(some_text(Some(
+            text(arguments, 0).map_or_else(|| "NULL".to_owned(), |text| literal(&text)),
+        )))
     }),
-    pure("format", Type::TEXT, |arguments| Ok(some_text(text(arguments, 0).map(|pattern| filled(&pattern, arguments))))),
+    pure("format", Type::TEXT, |arguments| {
+        Ok(some_text(text(arguments, 0).map(|pattern| filled(&pattern, arguments))))
+    }),
     pure("parse_ident", Type::TEXT_ARRAY, |arguments| {
         let parts = text(arguments, 0).map(|name| name_parts(&name)).unwrap_or_default();
         Ok(super::arrays::texts(parts))
     }),
     looking("pg_get_userbyid", Type::NAME, |door, arguments| {
-        let name = |oid: u32| if oid == 10 { door.user.clone() } else { format!("unknown (OID={oid})") };
+        let name = |oid: u32| {
+            if oid == 10 {
+                door.user.clone()
+            } else {
+                format!("unknown (OID={oid})")
+            }
+        };
         Ok(some_text(oid(arguments, 0).map(name)))
     }),
     pure("pg_encoding_to_char", Type::NAME, |arguments| {
-        Ok(some_text(integer(arguments, 0).map(|number| if number == 6 { "UTF8" } else { "" })))
+        Ok(some_text(
+            integer(arguments, 0).map(|number| if number == 6 { "UTF8" } else { "" }),
+        ))
     }),
     pure("pg_char_to_encoding", Type::INT4, |arguments| {
         let name = text(arguments, 0).unwrap_or_default();
-        Ok(ScalarValue::Int32(Some(if name.eq_ignore_ascii_case("utf8") { 6 } else { -1 })))
+        Ok(ScalarValue::Int32(Some(if name.eq_ignore_ascii_case("utf8") {
+            6
+        } else {
+            -1
+        })))
     }),
 ];
 
@@ -155,7 +230,11 @@ fn found(door: &Door, name: &str) -> Option<u32> {
 
 fn schema(door: &Door, name: &str) -> Option<u32> {
     let name = name_parts(name).pop()?;
-    door.snapshot().schemas.iter().find(|schema| schema.name == name).map(|schema| schema.oid)
+    door.snapshot()
+        .schemas
+        .iter()
+        .find(|schema| schema.name == name)
+        .map(|schema| schema.oid)
 }
 
 fn typed(name: &str) -> Option<u32> {
@@ -172,7 +251,9 @@ fn number_of(
     if let Some(oid) = oid(arguments, 0) {
         return Ok(ScalarValue::UInt32(Some(oid)));
     }
-    let Some(name) = text(arguments, 0) else { return Ok(ScalarValue::UInt32(None)) };
+    let Some(name) = text(arguments, 0) else {
+        return Ok(ScalarValue::UInt32(None));
+    };
     match find(&name) {
         Some(oid) => Ok(ScalarValue::UInt32(Some(oid))),
         None if name == "-" => Ok(ScalarValue::UInt32(Some(0))),

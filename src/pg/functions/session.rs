@@ -20,13 +20,17 @@ pub(super) const ROWS: &[Row] = &[
     looking("session_user", Type::NAME, user),
     looking("current_role", Type::NAME, user),
     looking("user", Type::NAME, user),
-    looking("current_schema", Type::NAME, |door, _| Ok(some_text(path(door).into_iter().next()))),
+    looking("current_schema", Type::NAME, |door, _| {
+        Ok(some_text(path(door).into_iter().next()))
+    }),
     looking("current_schemas", Type::NAME_ARRAY, |door, arguments| {
         let implicit = boolean(arguments, 0).unwrap_or(false).then(|| "pg_catalog".to_owned());
         Ok(super::arrays::texts(implicit.into_iter().chain(path(door)).collect()))
     }),
     looking("current_setting", Type::TEXT, |door, arguments| {
-        let Some(name) = text(arguments, 0) else { return Ok(ScalarValue::Utf8(None)) };
+        let Some(name) = text(arguments, 0) else {
+            return Ok(ScalarValue::Utf8(None));
+        };
         let settings = door.settings();
         match settings.get(&name) {
             Some(value) => Ok(some_text(Some(value))),
@@ -35,12 +39,16 @@ pub(super) const ROWS: &[Row] = &[
         }
     }),
     looking("set_config", Type::TEXT, |door, arguments| {
-        let (Some(name), value) = (text(arguments, 0), text(arguments, 1)) else { return Ok(ScalarValue::Utf8(None)) };
+        let (Some(name), value) = (text(arguments, 0), text(arguments, 1)) else {
+            return Ok(ScalarValue::Utf8(None));
+        };
         let mut settings = door.settings_mut();
         settings.set(&name, value.as_deref(), false, false).map_err(failed)?;
         Ok(some_text(settings.get(&name)))
     }),
-    looking("pg_backend_pid", Type::INT4, |door, _| Ok(ScalarValue::Int32(Some(door.pid)))),
+    looking("pg_backend_pid", Type::INT4, |door, _| {
+        Ok(ScalarValue::Int32(Some(door.pid)))
+    }),
     looking("pg_cancel_backend", Type::BOOL, |door, arguments| {
         let pid = integer(arguments, 0).and_then(|pid| i32::try_from(pid).ok());
         Ok(ScalarValue::Boolean(pid.map(|pid| door.registry.cancel_unchecked(pid))))
@@ -52,7 +60,10 @@ pub(super) const ROWS: &[Row] = &[
     pure("getdatabaseencoding", Type::NAME, |_| Ok(some_text(Some("UTF8")))),
     looking("pg_postmaster_start_time", Type::TIMESTAMPTZ, |door, _| {
         let since = door.opened.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Ok(ScalarValue::TimestampMicrosecond(i64::try_from(since.as_micros()).ok(), Some("+00:00".into())))
+        Ok(ScalarValue::TimestampMicrosecond(
+            i64::try_from(since.as_micros()).ok(),
+            Some("+00:00".into()),
+        ))
     }),
     pure("txid_current", Type::INT8, |_| Ok(ScalarValue::Int64(Some(1)))),
     pure("pg_advisory_unlock_all", Type::TEXT, |_| Ok(some_text(Some("")))),

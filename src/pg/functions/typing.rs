@@ -11,7 +11,9 @@ pub(super) const ROWS: &[Row] = &[
     pure("xid", Type::XID, |arguments| Ok(ScalarValue::UInt32(oid(arguments, 0)))),
     pure("name", Type::NAME, as_text),
     pure("char", Type::CHAR, |arguments| {
-        Ok(some_text(text(arguments, 0).map(|text| text.chars().take(1).collect::<String>())))
+        Ok(some_text(
+            text(arguments, 0).map(|text| text.chars().take(1).collect::<String>()),
+        ))
     }),
     pure("regproc", Type::REGPROC, as_text),
     pure("inet", Type::INET, as_text),

@@ -42,7 +42,10 @@ impl Connection {
     /// The plan of a prepared statement with values for its parameters.
     pub(super) fn bind_values(&self, prepared: &Prepared, values: Vec<ScalarValue>) -> Result<Option<LogicalPlan>> {
         match &prepared.work {
-            Work::Query(planned) => planned.bind(values).map(Some).map_err(|e| planned.explain(&self.session, e)),
+            Work::Query(planned) => planned
+                .bind(values)
+                .map(Some)
+                .map_err(|e| planned.explain(&self.session, e)),
             Work::Nothing | Work::Utility(_) => Ok(None),
         }
     }
@@ -83,7 +86,10 @@ impl Connection {
                 return Ok(Sent::All { rows: 0 });
             }
         };
-        let sent = sending.send(limit, &mut self.wire, control).await.map_err(|failure| self.place(portal, failure))?;
+        let sent = sending
+            .send(limit, &mut self.wire, control)
+            .await
+            .map_err(|failure| self.place(portal, failure))?;
         match sent {
             Sent::All { rows } => {
                 let tag = match &portal.prepared.work {
@@ -97,7 +103,9 @@ impl Connection {
             }
             Sent::Some => {
                 portal.progress = Progress::Sending(sending);
-                self.wire.queue(&Answer::PortalSuspended(pgwire::messages::extendedquery::PortalSuspended::new()));
+                self.wire.queue(&Answer::PortalSuspended(
+                    pgwire::messages::extendedquery::PortalSuspended::new(),
+                ));
             }
         }
         Ok(sent)
@@ -119,26 +127,44 @@ impl Connection {
                 }
                 Reply::Rows(stream) => {
                     let columns = prepared.columns().unwrap_or_default();
-                    Ok(Progress::Sending(portal.sending(Rows::of(stream), &columns, self.door.settings().style())))
+                    Ok(Progress::Sending(portal.sending(
+                        Rows::of(stream),
+                        &columns,
+                        self.door.settings().style(),
+                    )))
                 }
             },
             Work::Query(planned) => self.begin_query(portal, planned, control).await,
         }
     }
 
-    async fn begin_query(&mut self, portal: &Portal, planned: &Planned, control: &Control) -> Result<Progress, Failure> {
+    async fn begin_query(
+        &mut self,
+        portal: &Portal,
+        planned: &Planned,
+        control: &Control,
+    ) -> Result<Progress, Failure> {
         self.transaction.check()?;
-        let Some(plan) = portal.plan.clone() else { return Ok(Progress::Done) };
+        let Some(plan) = portal.plan.clone() else {
+            return Ok(Progress::Done);
+        };
         let (session, door, fresh) = (self.session.clone(), Arc::clone(&self.door), planned.clone());
         let started = tokio::spawn(async move {
             fresh.refresh(&session, &door).await?;
             session.execute(plan).await
         });
-        let outcome = control.watch(&mut self.wire, joined(started)).await.map_err(|failure| self.place(portal, failure))?;
+        let outcome = control
+            .watch(&mut self.wire, joined(started))
+            .await
+            .map_err(|failure| self.place(portal, failure))?;
         match outcome {
             Outcome::Rows(stream) => {
                 let columns = portal.prepared.columns().unwrap_or_default();
-                Ok(Progress::Sending(portal.sending(Rows::of(stream), &columns, self.door.settings().style())))
+                Ok(Progress::Sending(portal.sending(
+                    Rows::of(stream),
+                    &columns,
+                    self.door.settings().style(),
+                )))
             }
             Outcome::Done { tag } => {
                 self.complete(tag);
@@ -167,6 +193,9 @@ fn verb(prepared: &Prepared) -> &'static str {
 async fn joined<T: Send + 'static>(task: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
     match AbortOnDropHandle::new(task).await {
         Ok(result) => result,
-        Err(error) => Err(Error::new(ErrorKind::Internal, format!("a task of the statement ended: {error}"))),
+        Err(error) => Err(Error::new(
+            ErrorKind::Internal,
+            format!("a task of the statement ended: {error}"),
+        )),
     }
 }

@@ -39,7 +39,12 @@ impl Connection {
             let message = "cannot insert multiple commands into a prepared statement";
             return Err(Error::new(ErrorKind::Syntax, message).into());
         }
-        let Some(statement) = statements.pop() else { return Ok(Prepared { text, work: Work::Nothing }) };
+        let Some(statement) = statements.pop() else {
+            return Ok(Prepared {
+                text,
+                work: Work::Nothing,
+            });
+        };
         // What the client does not know, it calls 0 or unknown.
         let declared = |oid: &u32| Type::from_oid(*oid).filter(|kind| *kind != Type::UNKNOWN);
         let declared: Vec<_> = oids.iter().map(declared).collect();
@@ -51,7 +56,8 @@ impl Connection {
     pub(super) fn bind(&mut self, bind: &Bind) -> Result<(), Failure> {
         let portal = self.bound(bind).map_err(Failure::Error);
         if let Some(portal) = self.conclude_or_skip(portal)? {
-            self.portals.insert(bind.portal_name.clone().unwrap_or_default(), portal);
+            self.portals
+                .insert(bind.portal_name.clone().unwrap_or_default(), portal);
             self.wire.queue(&Answer::BindComplete(BindComplete::new()));
         }
         Ok(())
@@ -61,13 +67,25 @@ impl Connection {
         let prepared = self.statement(bind.statement_name.as_deref().unwrap_or_default())?;
         let values = values(bind, prepared.parameters())?;
         let columns = prepared.columns().map_or(0, |columns| columns.len());
-        let formats: Vec<_> = bind.result_column_format_codes.iter().map(|code| WireFormat::from_code(*code)).collect();
+        let formats: Vec<_> = bind
+            .result_column_format_codes
+            .iter()
+            .map(|code| WireFormat::from_code(*code))
+            .collect();
         if formats.len() > 1 && formats.len() != columns {
-            let message = format!("bind message has {} result formats but query has {columns} columns", formats.len());
+            let message = format!(
+                "bind message has {} result formats but query has {columns} columns",
+                formats.len()
+            );
             return Err(Error::new(ErrorKind::ProtocolViolation, message));
         }
         let plan = self.bind_values(&prepared, values)?;
-        Ok(Portal { prepared, plan, formats, progress: Progress::Bound })
+        Ok(Portal {
+            prepared,
+            plan,
+            formats,
+            progress: Progress::Bound,
+        })
     }
 
     /// Describe, of a statement or of a portal.
@@ -81,7 +99,10 @@ impl Connection {
             }
             return Ok(());
         }
-        let found = self.portals.get(name).map(|portal| (Arc::clone(&portal.prepared), portal.formats.clone()));
+        let found = self
+            .portals
+            .get(name)
+            .map(|portal| (Arc::clone(&portal.prepared), portal.formats.clone()));
         let found = found.ok_or_else(|| Failure::Error(no_portal(name)));
         if let Some((prepared, formats)) = self.conclude_or_skip(found)? {
             self.describe_columns(&prepared, &formats);
@@ -144,16 +165,27 @@ fn values(bind: &Bind, types: &[Type]) -> Result<Vec<ScalarValue>> {
     let (given, needed) = (bind.parameters.len(), types.len());
     let statement = bind.statement_name.as_deref().unwrap_or_default();
     if given != needed {
-        let message = format!("bind message supplies {given} parameters, but prepared statement \"{statement}\" requires {needed}");
+        let message = format!(
+            "bind message supplies {given} parameters, but prepared statement \"{statement}\" requires {needed}"
+        );
         return Err(Error::new(ErrorKind::ProtocolViolation, message));
     }
-    let formats: Vec<_> = bind.parameter_format_codes.iter().map(|code| WireFormat::from_code(*code)).collect();
+    let formats: Vec<_> = bind
+        .parameter_format_codes
+        .iter()
+        .map(|code| WireFormat::from_code(*code))
+        .collect();
     if formats.len() > 1 && formats.len() != given {
-        let message = format!("bind message has {} parameter formats but {given} parameters", formats.len());
+        let message = format!(
+            "bind message has {} parameter formats but {given} parameters",
+            formats.len()
+        );
         return Err(Error::new(ErrorKind::ProtocolViolation, message));
     }
     let parameters = bind.parameters.iter().zip(types).enumerate();
     parameters
-        .map(|(at, (bytes, target))| decode::parameter(bytes.as_ref(), target, describe::format_of(&formats, at), at + 1))
+        .map(|(at, (bytes, target))| {
+            decode::parameter(bytes.as_ref(), target, describe::format_of(&formats, at), at + 1)
+        })
         .collect()
 }

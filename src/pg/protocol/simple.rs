@@ -38,7 +38,10 @@ impl Connection {
     async fn query_one(&mut self, statement: Parsed, text: &str) -> Result<(), Failure> {
         let control = self.control(Some(text));
         let work = self.plan(statement, &[], &control).await?;
-        let prepared = Arc::new(Prepared { text: text.to_owned(), work });
+        let prepared = Arc::new(Prepared {
+            text: text.to_owned(),
+            work,
+        });
         let plan = self.bind_values(&prepared, Vec::new())?;
         let mut portal = Portal::simple(prepared, plan);
         self.announce(&portal);

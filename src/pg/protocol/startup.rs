@@ -39,7 +39,10 @@ pub(in crate::pg) struct Started {
 
 /// Receives a client. `None`: it was a cancel request, was turned away, or left.
 pub(in crate::pg) async fn start(socket: TcpStream, shared: &Arc<Shared>) -> Option<Started> {
-    tokio::time::timeout(PATIENCE, receive(socket, shared)).await.ok().flatten()
+    tokio::time::timeout(PATIENCE, receive(socket, shared))
+        .await
+        .ok()
+        .flatten()
 }
 
 async fn receive(socket: TcpStream, shared: &Arc<Shared>) -> Option<Started> {
@@ -84,7 +87,10 @@ impl Admitted {
         let version = parts.codec.client_info.protocol_version;
         let wire = Wire::new(parts.io, parts.read_buf, version);
         let connection = Connection::new(wire, Arc::clone(shared), self.session, self.door, self.seat);
-        Started { connection, permit: self.permit }
+        Started {
+            connection,
+            permit: self.permit,
+        }
     }
 }
 
@@ -108,7 +114,9 @@ async fn admit(line: &mut Line, startup: &Startup, shared: &Arc<Shared>) -> Resu
     let mut welcome = vec![Answer::Authentication(Authentication::Ok)];
     let reported = door.settings().reported();
     welcome.extend(
-        reported.into_iter().map(|(name, value)| Answer::ParameterStatus(ParameterStatus::new(name.to_owned(), value))),
+        reported
+            .into_iter()
+            .map(|(name, value)| Answer::ParameterStatus(ParameterStatus::new(name.to_owned(), value))),
     );
     welcome.push(Answer::BackendKeyData(BackendKeyData::new(pid, secret)));
     welcome.push(Answer::ReadyForQuery(ReadyForQuery::new(TransactionStatus::Idle)));
@@ -121,7 +129,12 @@ async fn admit(line: &mut Line, startup: &Startup, shared: &Arc<Shared>) -> Resu
         return Ok(None);
     }
     line.set_state(PgWireConnectionState::ReadyForQuery);
-    Ok(Some(Admitted { door, session, seat, permit }))
+    Ok(Some(Admitted {
+        door,
+        session,
+        seat,
+        permit,
+    }))
 }
 
 /// Agrees on a version. A client of a newer minor version, or with options of the protocol itself, is told what it
@@ -133,7 +146,12 @@ async fn negotiate_version(line: &mut Line, startup: &Startup) -> Result<Protoco
         let message = format!("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.2");
         return Err(Error::new(ErrorKind::NotSupported, message));
     }
-    let options: Vec<String> = startup.parameters.keys().filter(|name| name.starts_with("_pq_.")).cloned().collect();
+    let options: Vec<String> = startup
+        .parameters
+        .keys()
+        .filter(|name| name.starts_with("_pq_."))
+        .cloned()
+        .collect();
     let known = ProtocolVersion::from_version_number(major, minor);
     if known.is_none() || !options.is_empty() {
         let answer = NegotiateProtocolVersion::new(known.unwrap_or(newest).into(), options);
@@ -147,20 +165,32 @@ async fn negotiate_version(line: &mut Line, startup: &Startup) -> Result<Protoco
 fn check_identity(line: &Line, startup: &Startup) -> Result<()> {
     let peer = line.socket_addr().ip();
     if !peer.to_canonical().is_loopback() {
-        return Err(Error::new(ErrorKind::InvalidAuthorization, format!("no user may connect from {peer}"))
-            .with_detail("No users are defined, so only this machine is let in, without a password."));
+        return Err(Error::new(
+            ErrorKind::InvalidAuthorization,
+            format!("no user may connect from {peer}"),
+        )
+        .with_detail("No users are defined, so only this machine is let in, without a password."));
     }
     let Some(user) = startup.parameters.get("user") else {
-        return Err(Error::new(ErrorKind::InvalidAuthorization, "no PostgreSQL user name specified in startup packet"));
+        return Err(Error::new(
+            ErrorKind::InvalidAuthorization,
+            "no PostgreSQL user name specified in startup packet",
+        ));
     };
     if user != USER {
-        return Err(Error::new(ErrorKind::InvalidAuthorization, format!("role \"{user}\" does not exist"))
-            .with_hint(format!("Connect as {USER}: psql -U {USER}.")));
+        return Err(Error::new(
+            ErrorKind::InvalidAuthorization,
+            format!("role \"{user}\" does not exist"),
+        )
+        .with_hint(format!("Connect as {USER}: psql -U {USER}.")));
     }
     let database = startup.parameters.get("database").unwrap_or(user);
     if database != DEFAULT_CATALOG {
-        return Err(Error::new(ErrorKind::UndefinedCatalog, format!("database \"{database}\" does not exist"))
-            .with_hint(format!("The one database is {DEFAULT_CATALOG}.")));
+        return Err(Error::new(
+            ErrorKind::UndefinedCatalog,
+            format!("database \"{database}\" does not exist"),
+        )
+        .with_hint(format!("The one database is {DEFAULT_CATALOG}.")));
     }
     Ok(())
 }
@@ -168,7 +198,11 @@ fn check_identity(line: &Line, startup: &Startup) -> Result<()> {
 /// Settings as the server has them, with those of the start-up message over them.
 fn settings(startup: &Startup, shared: &Shared) -> Result<Settings> {
     let config = shared.database.config();
-    let read_only = if config.access == crate::Access::ReadOnly { "on" } else { "off" };
+    let read_only = if config.access == crate::Access::ReadOnly {
+        "on"
+    } else {
+        "off"
+    };
     let mut settings = Settings::new(&[
         ("session_authorization", USER.to_owned()),
         ("default_transaction_read_only", read_only.to_owned()),
@@ -176,7 +210,11 @@ fn settings(startup: &Startup, shared: &Shared) -> Result<Settings> {
         ("statement_timeout", format!("{}s", config.limits.statement_timeout_s)),
     ]);
     let mut asked: BTreeMap<&str, &str> = BTreeMap::new();
-    let options = startup.parameters.get("options").map(String::as_str).unwrap_or_default();
+    let options = startup
+        .parameters
+        .get("options")
+        .map(String::as_str)
+        .unwrap_or_default();
     let words = words(options);
     asked.extend(switches(&words)?);
     for (name, value) in &startup.parameters {
@@ -215,7 +253,11 @@ fn words(text: &str) -> Vec<String> {
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {
         match letter {
-            '\\' => words.iter_mut().last().into_iter().for_each(|word| word.extend(letters.next())),
+            '\\' => words
+                .iter_mut()
+                .last()
+                .into_iter()
+                .for_each(|word| word.extend(letters.next())),
             letter if letter.is_whitespace() => words.push(String::new()),
             letter => words.iter_mut().last().into_iter().for_each(|word| word.push(letter)),
         }
@@ -231,7 +273,10 @@ mod tests {
     #[test]
     fn options_are_read_as_postgres_reads_them() {
         let given = words("-c a=b  -cc=d --e=f -c search_path=x,\\ y");
-        assert_eq!(switches(&given).unwrap(), [("a", "b"), ("c", "d"), ("e", "f"), ("search_path", "x, y")]);
+        assert_eq!(
+            switches(&given).unwrap(),
+            [("a", "b"), ("c", "d"), ("e", "f"), ("search_path", "x, y")]
+        );
         assert!(switches(&words("nonsense")).is_err());
         assert!(switches(&words("-c nothing")).is_err());
     }

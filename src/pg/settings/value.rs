@@ -58,6 +58,7 @@ pub(super) fn time_zone(value: &str) -> Option<String> {
         if minutes.abs() > 15.0 * 60.0 + 59.0 {
             return None;
         }
+        #[expect(clippy::cast_possible_truncation, reason = "bounded above")]
         let (sign, minutes) = (if minutes < 0.0 { '-' } else { '+' }, minutes.abs() as u32);
         return Some(format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60));
     }
@@ -65,17 +66,26 @@ pub(super) fn time_zone(value: &str) -> Option<String> {
 }
 
 pub(super) fn float_digits(value: &str) -> Option<String> {
-    value.trim().parse::<i32>().ok().filter(|digits| (-15..=3).contains(digits)).map(|digits| digits.to_string())
+    value
+        .trim()
+        .parse::<i32>()
+        .ok()
+        .filter(|digits| (-15..=3).contains(digits))
+        .map(|digits| digits.to_string())
 }
 
 pub(super) fn isolation(value: &str) -> Option<String> {
     let value = value.to_ascii_lowercase();
-    ["serializable", "repeatable read", "read committed", "read uncommitted"].contains(&value.as_str()).then_some(value)
+    ["serializable", "repeatable read", "read committed", "read uncommitted"]
+        .contains(&value.as_str())
+        .then_some(value)
 }
 
 pub(super) fn message_level(value: &str) -> Option<String> {
     let value = value.to_ascii_lowercase();
-    let levels = ["debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "notice", "warning", "error", "info"];
+    let levels = [
+        "debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "notice", "warning", "error", "info",
+    ];
     levels.contains(&value.as_str()).then_some(value)
 }
 
@@ -92,9 +102,12 @@ pub(super) fn duration(value: &str) -> Option<String> {
 }
 
 /// The milliseconds of a duration.
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
 pub(super) fn milliseconds(value: &str) -> Option<u64> {
     let value = value.trim();
-    let end = value.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(value.len());
+    let end = value
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(value.len());
     let (number, unit) = value.split_at(end);
     let factor = match unit.trim() {
         "" | "ms" => 1.0,

@@ -8,9 +8,16 @@ use crate::{Error, ErrorKind, Result};
 
 /// Reads a statement if its first words say that it is about the session; `None` leaves it to the engine.
 pub(in crate::pg) fn parse(text: &str) -> Result<Option<Utility>> {
-    let Ok(tokens) = Tokenizer::new(dreyer_adql::dialect(), text).tokenize_with_location() else { return Ok(None) };
-    let tokens = tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
-    let mut words = Words { tokens: tokens.collect(), next: 0 };
+    let Ok(tokens) = Tokenizer::new(dreyer_adql::dialect(), text).tokenize_with_location() else {
+        return Ok(None);
+    };
+    let tokens = tokens
+        .into_iter()
+        .filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
+    let mut words = Words {
+        tokens: tokens.collect(),
+        next: 0,
+    };
     let utility = statement(&mut words).map_err(|error| error.located(text, 0))?;
     if utility.is_some() && words.next < words.tokens.len() {
         return Err(words.unexpected().located(text, 0));
@@ -54,7 +61,11 @@ impl Words {
     }
 
     fn expect(&mut self, word: &str) -> Result<()> {
-        if self.take(word) { Ok(()) } else { Err(self.unexpected()) }
+        if self.take(word) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     /// A name: folded to lower case unless quoted.
@@ -98,8 +109,11 @@ impl Words {
 
     fn unexpected(&self) -> Error {
         match self.tokens.get(self.next) {
-            Some(token) => Error::new(ErrorKind::Syntax, format!("syntax error at or near \"{}\"", token.token))
-                .at(Place::Span(token.span)),
+            Some(token) => Error::new(
+                ErrorKind::Syntax,
+                format!("syntax error at or near \"{}\"", token.token),
+            )
+            .at(Place::Span(token.span)),
             None => Error::new(ErrorKind::Syntax, "syntax error at end of input"),
         }
     }
@@ -119,9 +133,15 @@ impl Words {
 fn statement(words: &mut Words) -> Result<Option<Utility>> {
     let utility = if words.take("begin") {
         let _ = words.take("work") || words.take("transaction");
-        Utility::Begin { tag: "BEGIN", modes: modes(words, "transaction")? }
+        Utility::Begin {
+            tag: "BEGIN",
+            modes: modes(words, "transaction")?,
+        }
     } else if words.take_all(&["start", "transaction"]) {
-        Utility::Begin { tag: "START TRANSACTION", modes: modes(words, "transaction")? }
+        Utility::Begin {
+            tag: "START TRANSACTION",
+            modes: modes(words, "transaction")?,
+        }
     } else if words.take("commit") || words.take("end") {
         Utility::Commit { chain: words.chain()? }
     } else if words.take("rollback") || words.take("abort") {
@@ -151,8 +171,9 @@ fn statement(words: &mut Words) -> Result<Option<Utility>> {
     } else if words.take("close") {
         Utility::Close(all_or_name(words)?)
     } else if words.take("copy") {
-        return Err(Error::new(ErrorKind::NotSupported, "COPY is not supported yet")
-            .with_hint("SELECT gives the same rows."));
+        return Err(
+            Error::new(ErrorKind::NotSupported, "COPY is not supported yet").with_hint("SELECT gives the same rows.")
+        );
     } else if words.take("unlisten") {
         if !words.take_token(&Token::Mul) {
             words.name()?;
@@ -165,7 +186,11 @@ fn statement(words: &mut Words) -> Result<Option<Utility>> {
 }
 
 fn all_or_name(words: &mut Words) -> Result<Option<String>> {
-    if words.take("all") { Ok(None) } else { words.name().map(Some) }
+    if words.take("all") {
+        Ok(None)
+    } else {
+        words.name().map(Some)
+    }
 }
 
 /// ISOLATION LEVEL …, READ ONLY | WRITE, [NOT] DEFERRABLE, with or without commas.
@@ -186,18 +211,27 @@ fn modes(words: &mut Words, prefix: &str) -> Result<Modes> {
                 words.expect("serializable")?;
                 "serializable"
             };
-            modes.push((pick("transaction_isolation", "default_transaction_isolation"), level.to_owned()));
+            modes.push((
+                pick("transaction_isolation", "default_transaction_isolation"),
+                level.to_owned(),
+            ));
         } else if words.take("read") {
             let only = words.take("only");
             if !only {
                 words.expect("write")?;
             }
             let value = if only { "on" } else { "off" };
-            modes.push((pick("transaction_read_only", "default_transaction_read_only"), value.to_owned()));
+            modes.push((
+                pick("transaction_read_only", "default_transaction_read_only"),
+                value.to_owned(),
+            ));
         } else {
             let value = if words.take("not") { "off" } else { "on" };
             words.expect("deferrable")?;
-            modes.push((pick("transaction_deferrable", "default_transaction_deferrable"), value.to_owned()));
+            modes.push((
+                pick("transaction_deferrable", "default_transaction_deferrable"),
+                value.to_owned(),
+            ));
         }
     }
     Ok(modes)
@@ -208,18 +242,35 @@ fn set(words: &mut Words) -> Result<Utility> {
         return Ok(Utility::SetModes(modes(words, "default_transaction")?));
     }
     let local = words.take("local");
-    if !local && matches!(words.tokens.get(words.next + 1).map(|token| &token.token), Some(Token::Word(_))) {
+    if !local
+        && matches!(
+            words.tokens.get(words.next + 1).map(|token| &token.token),
+            Some(Token::Word(_))
+        )
+    {
         words.take("session");
     }
     if words.take("transaction") {
         return Ok(Utility::SetModes(modes(words, "transaction")?));
     }
     if words.take_all(&["time", "zone"]) {
-        return Ok(Utility::Set { name: "TimeZone".to_owned(), value: set_value(words)?, local });
+        return Ok(Utility::Set {
+            name: "TimeZone".to_owned(),
+            value: set_value(words)?,
+            local,
+        });
     }
     if words.take("names") {
-        let value = if words.peek().is_some() { set_value(words)? } else { None };
-        return Ok(Utility::Set { name: "client_encoding".to_owned(), value, local });
+        let value = if words.peek().is_some() {
+            set_value(words)?
+        } else {
+            None
+        };
+        return Ok(Utility::Set {
+            name: "client_encoding".to_owned(),
+            value,
+            local,
+        });
     }
     if words.take("authorization") || words.take("role") {
         let value = set_value(words)?.unwrap_or_default();
@@ -232,7 +283,11 @@ fn set(words: &mut Words) -> Result<Utility> {
     if !words.take("to") && !words.take_token(&Token::Eq) {
         return Err(words.unexpected());
     }
-    Ok(Utility::Set { name, value: set_value(words)?, local })
+    Ok(Utility::Set {
+        name,
+        value: set_value(words)?,
+        local,
+    })
 }
 
 /// DEFAULT, or values joined as PostgreSQL keeps lists.
@@ -259,7 +314,16 @@ fn show(words: &mut Words) -> Result<Option<Utility>> {
         return Ok(Some(Utility::Show("session_authorization".to_owned())));
     }
     let start = words.next;
-    for engine in ["tables", "columns", "functions", "create", "schemas", "databases", "fields", "views"] {
+    for engine in [
+        "tables",
+        "columns",
+        "functions",
+        "create",
+        "schemas",
+        "databases",
+        "fields",
+        "views",
+    ] {
         if words.take(engine) {
             words.next = start;
             return Ok(None);
@@ -292,10 +356,16 @@ fn discard(words: &mut Words) -> Result<Utility> {
         return Ok(Utility::Discard { all: true, plans: true });
     }
     if words.take("plans") {
-        return Ok(Utility::Discard { all: false, plans: true });
+        return Ok(Utility::Discard {
+            all: false,
+            plans: true,
+        });
     }
     if words.take("sequences") || words.take("temp") || words.take("temporary") {
-        return Ok(Utility::Discard { all: false, plans: false });
+        return Ok(Utility::Discard {
+            all: false,
+            plans: false,
+        });
     }
     Err(words.unexpected())
 }
@@ -305,24 +375,45 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Utility {
-        parse(text).unwrap().unwrap_or_else(|| panic!("{text} is not read as a utility statement"))
+        parse(text)
+            .unwrap()
+            .unwrap_or_else(|| panic!("{text} is not read as a utility statement"))
     }
 
     fn set(name: &str, value: Option<&str>, local: bool) -> Utility {
-        Utility::Set { name: name.to_owned(), value: value.map(str::to_owned), local }
+        Utility::Set {
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+            local,
+        }
     }
 
     #[test]
     fn the_many_spellings_of_set() {
         for (text, expected) in [
             ("SET DateStyle='ISO'", set("datestyle", Some("ISO"), false)),
-            ("set session statement_timeout to 100", set("statement_timeout", Some("100"), false)),
-            ("SET LOCAL extra_float_digits = -3", set("extra_float_digits", Some("-3"), true)),
-            ("SET search_path TO gaia, public", set("search_path", Some("gaia, public"), false)),
-            ("SET TIME ZONE 'Europe/Berlin'", set("TimeZone", Some("Europe/Berlin"), false)),
+            (
+                "set session statement_timeout to 100",
+                set("statement_timeout", Some("100"), false),
+            ),
+            (
+                "SET LOCAL extra_float_digits = -3",
+                set("extra_float_digits", Some("-3"), true),
+            ),
+            (
+                "SET search_path TO gaia, public",
+                set("search_path", Some("gaia, public"), false),
+            ),
+            (
+                "SET TIME ZONE 'Europe/Berlin'",
+                set("TimeZone", Some("Europe/Berlin"), false),
+            ),
             ("SET TIME ZONE DEFAULT", set("TimeZone", None, false)),
             ("SET NAMES 'utf8'", set("client_encoding", Some("utf8"), false)),
-            ("SET dreyer.dialect = 'adql'", set("dreyer.dialect", Some("adql"), false)),
+            (
+                "SET dreyer.dialect = 'adql'",
+                set("dreyer.dialect", Some("adql"), false),
+            ),
             ("SET ROLE none", Utility::Nothing("SET")),
             (
                 "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, ISOLATION LEVEL SERIALIZABLE",
@@ -338,18 +429,30 @@ mod tests {
 
     #[test]
     fn transactions() {
-        let modes = vec![("transaction_isolation", "repeatable read".to_owned()), ("transaction_read_only", "on".to_owned())];
-        assert_eq!(read("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), Utility::Begin { tag: "BEGIN", modes });
+        let modes = vec![
+            ("transaction_isolation", "repeatable read".to_owned()),
+            ("transaction_read_only", "on".to_owned()),
+        ];
+        assert_eq!(
+            read("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+            Utility::Begin { tag: "BEGIN", modes }
+        );
         assert_eq!(read("END"), Utility::Commit { chain: false });
         assert_eq!(read("COMMIT WORK AND CHAIN"), Utility::Commit { chain: true });
         assert_eq!(read("ROLLBACK AND NO CHAIN"), Utility::Rollback { chain: false });
-        assert_eq!(read("ROLLBACK TO SAVEPOINT \"S p\""), Utility::RollbackTo("S p".to_owned()));
+        assert_eq!(
+            read("ROLLBACK TO SAVEPOINT \"S p\""),
+            Utility::RollbackTo("S p".to_owned())
+        );
         assert_eq!(read("release s1"), Utility::Release("s1".to_owned()));
     }
 
     #[test]
     fn the_rest() {
-        assert_eq!(read("SHOW transaction isolation level"), Utility::Show("transaction_isolation".to_owned()));
+        assert_eq!(
+            read("SHOW transaction isolation level"),
+            Utility::Show("transaction_isolation".to_owned())
+        );
         assert_eq!(read("SHOW ALL"), Utility::ShowAll);
         assert_eq!(read("RESET ALL"), Utility::ResetAll);
         assert_eq!(read("DISCARD ALL"), Utility::Discard { all: true, plans: true });
@@ -360,7 +463,14 @@ mod tests {
 
     #[test]
     fn queries_and_the_engines_own_statements_are_left_alone() {
-        for text in ["SELECT 1", "SHOW TABLES", "SHOW FUNCTIONS LIKE 'q3c%'", "EXPLAIN SELECT 1", "(SELECT 1)", "'x"] {
+        for text in [
+            "SELECT 1",
+            "SHOW TABLES",
+            "SHOW FUNCTIONS LIKE 'q3c%'",
+            "EXPLAIN SELECT 1",
+            "(SELECT 1)",
+            "'x",
+        ] {
             assert_eq!(parse(text).unwrap(), None, "{text}");
         }
     }
@@ -368,7 +478,10 @@ mod tests {
     #[test]
     fn faults_have_a_place() {
         let error = parse("SET a").unwrap_err();
-        assert_eq!((error.sqlstate(), error.message.as_str()), ("42601", "syntax error at end of input"));
+        assert_eq!(
+            (error.sqlstate(), error.message.as_str()),
+            ("42601", "syntax error at end of input")
+        );
         let error = parse("BEGIN NONSENSE").unwrap_err();
         assert_eq!(error.position, Some(7));
         assert_eq!(parse("COMMIT COMMIT").unwrap_err().position, Some(8));

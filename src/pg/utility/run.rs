@@ -214,9 +214,18 @@ impl Connection {
 
 /// Rows of text that are there already.
 fn rows(columns: &[(&str, Vec<String>)]) -> Result<SendableRecordBatchStream> {
-    let fields: Vec<_> = columns.iter().map(|(name, _)| Field::new(*name, DataType::Utf8, true)).collect();
+    let fields: Vec<_> = columns
+        .iter()
+        .map(|(name, _)| Field::new(*name, DataType::Utf8, true))
+        .collect();
     let schema = Arc::new(Schema::new(fields));
-    let arrays = columns.iter().map(|(_, values)| Arc::new(StringArray::from(values.clone())) as ArrayRef);
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays.collect()).map_err(datafusion::error::DataFusionError::from)?;
-    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter([Ok(batch)]))))
+    let arrays = columns
+        .iter()
+        .map(|(_, values)| Arc::new(StringArray::from(values.clone())) as ArrayRef);
+    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays.collect())
+        .map_err(datafusion::error::DataFusionError::from)?;
+    Ok(Box::pin(RecordBatchStreamAdapter::new(
+        schema,
+        futures::stream::iter([Ok(batch)]),
+    )))
 }

@@ -38,7 +38,7 @@ fn is_banned(name: &str) -> bool {
 pub fn openings(tree: &Tree) -> Vec<Fault> {
     let silent = tree.texts_ending(".rs").filter(|(_, text)| {
         let opening = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        opening.strip_prefix("//!").is_none_or(|words| words.trim().len() < 20)
+        opening.strip_prefix("//!").is_none_or(|words| words.trim().len() < 12)
     });
     silent
         .map(|(path, _)| Fault::new(path, 1, "open with `//!`: what it is, and what it is not"))

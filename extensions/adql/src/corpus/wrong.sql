@@ -33,6 +33,12 @@ SELECT POINT('GALACTIC', l, b) FROM t
 --! POLYGON takes ICRS degrees
 SELECT * FROM t WHERE 1 = CONTAINS(p, POLYGON('ECLIPTIC', 1, 2, 3, 4, 5, 6))
 
+--! REGION takes ICRS degrees
+SELECT REGION('Circle GALACTIC 1 2 3') FROM t
+
+--! POINT as text is 2 numbers
+SELECT CAST('1 2 3' AS POINT) FROM t
+
 --! BOX takes ICRS degrees
 SELECT BOX('B1950', 1, 2, 3, 4) FROM t
 

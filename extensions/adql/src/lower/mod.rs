@@ -6,7 +6,8 @@
 //! | 2 [`p2_row_limit`] | `SELECT TOP 5 ...`, `FETCH FIRST 5 ROWS ONLY` | `... LIMIT 5` |
 //! | 3 [`p3_predicate`] | `1 = CONTAINS(a, b)` | `sky_contains(a, b)` |
 //! | 4 [`p4_function_meaning`] | `LOG(x)`, `MOD(x, y)`, `TRUNCATE(x)` | `ln(x)`, `x % y`, `trunc(x)` |
-//! | 5 [`p5_spelling`] | spellings of the standards that the planner has under another name | that name |
+//! | 5 [`p5_geometry_text`] | `CAST('1 2' AS POINT)`, `REGION('Circle ICRS 1 2 3')` | `POINT(1, 2)`, `CIRCLE(1, 2, 3)` |
+//! | 6 [`p6_output_names`] | `SELECT ra, ra` | `SELECT ra, ra AS ra_1` |
 //!
 //! A pass changes meaning nowhere, or only as the [`Language`] asks. The passes reach every query
 //! in a statement, however deep: CTEs, subqueries, views, inserts, prepared statements. They walk
@@ -17,7 +18,8 @@ mod p1_coordinate_system;
 mod p2_row_limit;
 mod p3_predicate;
 mod p4_function_meaning;
-mod p5_spelling;
+mod p5_geometry_text;
+mod p6_output_names;
 
 use std::ops::ControlFlow;
 
@@ -73,7 +75,8 @@ fn run<N: VisitMut>(node: &mut N, language: Language) -> Result<(), Error> {
     finish(node.visit(&mut p2_row_limit::Pass))?;
     finish(node.visit(&mut p3_predicate::Pass))?;
     finish(node.visit(&mut p4_function_meaning::Pass { language }))?;
-    finish(node.visit(&mut p5_spelling::Pass))
+    finish(node.visit(&mut p5_geometry_text::Pass))?;
+    finish(node.visit(&mut p6_output_names::Pass))
 }
 
 fn finish(flow: Broken) -> Result<(), Error> {

@@ -69,7 +69,10 @@ pub(crate) fn execute(
     let batches = stream::try_unfold(state, |mut state| async move {
         Ok(state.next().await?.map(|batch| (batch, state)))
     });
-    Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&exec.schema), batches)))
+    Ok(Box::pin(RecordBatchStreamAdapter::new(
+        Arc::clone(&exec.schema),
+        batches,
+    )))
 }
 
 impl Aligned {
@@ -82,7 +85,9 @@ impl Aligned {
                 self.passing = None;
                 self.reservation.free();
             }
-            let Some(unit) = self.units.pop_front() else { return Ok(None) };
+            let Some(unit) = self.units.pop_front() else {
+                return Ok(None);
+            };
             self.open(unit).await?;
         }
     }
@@ -93,7 +98,9 @@ impl Aligned {
         let rim = unit.grow(self.radius_deg.max(0.0));
         let right = restricted(&self.sources, &self.right, &rim)?;
         let right = right.execute(0, Arc::clone(&self.context))?;
-        let Side { position, index_column, .. } = &self.right_side;
+        let Side {
+            position, index_column, ..
+        } = &self.right_side;
         // Whole row groups come; a stored index tells which of their rows are out of reach.
         let within = index_column.map(|_| &rim);
         let held = hold(right, position, *index_column, within, &self.reservation).await?;
@@ -140,7 +147,9 @@ fn restricted(
     let confined = confined.data;
     let partitions = confined.properties().output_partitioning().partition_count();
     if !found || partitions != 1 {
-        return internal_err!("an aligned cross-match cannot confine its input (scan found: {found}, {partitions} partitions)");
+        return internal_err!(
+            "an aligned cross-match cannot confine its input (scan found: {found}, {partitions} partitions)"
+        );
     }
     Ok(confined)
 }

@@ -103,11 +103,21 @@ impl Search {
         let nothing = radius_deg.is_nan() || radius_deg < 0.0;
         let radius_deg = (radius_deg + INDEX_ERROR_DEG).min(180.0);
         let half_chord = (radius_deg / 2.0).to_radians().sin();
-        let chord2 = if nothing { -1.0 } else { 4.0 * half_chord * half_chord * (1.0 + CHORD_SLACK) };
+        let chord2 = if nothing {
+            -1.0
+        } else {
+            4.0 * half_chord * half_chord * (1.0 + CHORD_SLACK)
+        };
         let cells = finest_order_wider_than(radius_deg)
             .map(|finest| search_order(held, finest))
             .map(|order| (order, InnerTest::new(order, radius_deg)));
-        Self { cells, chord2, cell: None, own: 0..held.len(), around: None }
+        Self {
+            cells,
+            chord2,
+            cell: None,
+            own: 0..held.len(),
+            around: None,
+        }
     }
 
     /// Calls `found` with every entry of `held` that may lie within the radius of a row at `index`, `vector`.
@@ -122,7 +132,9 @@ impl Search {
                 }
             }
         };
-        let Some((order, inner)) = &self.cells else { return scan(self.own.clone()) };
+        let Some((order, inner)) = &self.cells else {
+            return scan(self.own.clone());
+        };
         let number = index >> (2 * (MAX_ORDER - order));
         if self.cell != Some(number) {
             self.cell = Some(number);
@@ -134,10 +146,18 @@ impl Search {
             let around = self.around.get_or_insert_with(|| {
                 Cell::new(*order, number).map_or_else(
                     |_| Vec::new(),
-                    |cell| cell.neighbours().into_iter().map(|near| held.run(near.range())).collect(),
+                    |cell| {
+                        cell.neighbours()
+                            .into_iter()
+                            .map(|near| held.run(near.range()))
+                            .collect()
+                    },
                 )
             });
-            around.iter().filter(|run| !run.is_empty()).for_each(|run| scan(run.clone()));
+            around
+                .iter()
+                .filter(|run| !run.is_empty())
+                .for_each(|run| scan(run.clone()));
         }
     }
 }
@@ -147,7 +167,11 @@ fn search_order(held: &SkyIndex, finest: u8) -> u8 {
     let mut order = finest.saturating_sub(COARSER_ORDERS);
     while order < finest {
         let shift = 2 * (MAX_ORDER - order);
-        let occupied = 1 + held.index.windows(2).filter(|pair| pair[0] >> shift != pair[1] >> shift).count();
+        let occupied = 1 + held
+            .index
+            .windows(2)
+            .filter(|pair| pair[0] >> shift != pair[1] >> shift)
+            .count();
         if held.len() <= CROWDED * occupied {
             break;
         }
@@ -191,9 +215,8 @@ mod tests {
             (-spread_deg..spread_deg, -spread_deg..spread_deg)
                 .prop_map(move |(x, y)| ((lon + x).rem_euclid(360.0), (lat + y).clamp(-90.0, 90.0)))
         };
-        let pole = move |sign: f64| {
-            (0.0..360.0, 0.0..spread_deg).prop_map(move |(lon, away)| (lon, sign * (90.0 - away)))
-        };
+        let pole =
+            move |sign: f64| (0.0..360.0, 0.0..spread_deg).prop_map(move |(lon, away)| (lon, sign * (90.0 - away)));
         prop_oneof![
             (0.0..360.0, -90.0..=90.0),
             near(0.0, 0.0),

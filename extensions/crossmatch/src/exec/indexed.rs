@@ -37,7 +37,9 @@ pub(crate) fn execute(
     };
     let loading = loading(exec, held, &context)?;
     let input = streamed_plan.execute(partition, Arc::clone(&context))?;
-    let Side { position, index_column, .. } = streamed_side.clone();
+    let Side {
+        position, index_column, ..
+    } = streamed_side.clone();
     let judge = exec.judge(held);
     let metrics = MatchMetrics::new(&exec.metrics, partition);
     let (radius_deg, batch_size) = (exec.radius_deg, context.session_config().batch_size());
@@ -50,13 +52,27 @@ pub(crate) fn execute(
         }
         let search = Search::new(&loaded.held, radius_deg);
         let held = Arc::clone(&loaded.held);
-        let passing =
-            Passing { input, position, index_column, within: None, search, held, judge, batch_size, metrics, current: None };
-        Ok::<_, DataFusionError>(stream::try_unfold((passing, loaded), |(mut passing, loaded)| async move {
-            Ok(passing.next().await?.map(|batch| (batch, (passing, loaded))))
-        }))
+        let passing = Passing {
+            input,
+            position,
+            index_column,
+            within: None,
+            search,
+            held,
+            judge,
+            batch_size,
+            metrics,
+            current: None,
+        };
+        Ok::<_, DataFusionError>(stream::try_unfold(
+            (passing, loaded),
+            |(mut passing, loaded)| async move { Ok(passing.next().await?.map(|batch| (batch, (passing, loaded)))) },
+        ))
     };
-    Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&exec.schema), passing.try_flatten_stream())))
+    Ok(Box::pin(RecordBatchStreamAdapter::new(
+        Arc::clone(&exec.schema),
+        passing.try_flatten_stream(),
+    )))
 }
 
 /// The held side's loading, begun by the first partition that asks.
@@ -76,11 +92,18 @@ fn loading(exec: &CrossMatchExec, held: JoinSide, context: &Arc<TaskContext>) ->
         return internal_err!("the held side of a cross-match must be one partition, not {partitions}");
     }
     let input = plan.execute(0, Arc::clone(context))?;
-    let Side { position, index_column, .. } = side.clone();
+    let Side {
+        position, index_column, ..
+    } = side.clone();
     let reservation = MemoryConsumer::new("CrossMatchExec[held side]").register(context.memory_pool());
     let loading = async move {
-        let held = hold(input, &position, index_column, None, &reservation).await.map_err(Arc::new)?;
-        Ok(Arc::new(Loaded { held: Arc::new(held), reservation }))
+        let held = hold(input, &position, index_column, None, &reservation)
+            .await
+            .map_err(Arc::new)?;
+        Ok(Arc::new(Loaded {
+            held: Arc::new(held),
+            reservation,
+        }))
     };
     let loading = loading.boxed().shared();
     *slot = Some(loading.clone());

@@ -37,7 +37,10 @@ impl Pairs {
     pub(crate) fn split_front(&mut self, count: usize) -> Self {
         let streamed = self.streamed.split_off(count);
         let held = self.held.split_off(count);
-        Self { streamed: std::mem::replace(&mut self.streamed, streamed), held: std::mem::replace(&mut self.held, held) }
+        Self {
+            streamed: std::mem::replace(&mut self.streamed, streamed),
+            held: std::mem::replace(&mut self.held, held),
+        }
     }
 }
 
@@ -46,8 +49,10 @@ impl Judge {
     pub(crate) fn judge(&self, streamed: &RecordBatch, held: &SkyIndex, pairs: Pairs) -> Result<RecordBatch> {
         let candidates = Gather::new(self, streamed, held, &pairs);
         let columns = self.condition.column_indices();
-        let read: Vec<ArrayRef> =
-            columns.iter().map(|column| candidates.column(column.side, column.index)).collect::<Result<_>>()?;
+        let read: Vec<ArrayRef> = columns
+            .iter()
+            .map(|column| candidates.column(column.side, column.index))
+            .collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(pairs.len()));
         let batch = RecordBatch::try_new_with_options(Arc::clone(self.condition.schema()), read.clone(), &options)?;
         let verdict = self.condition.expression().evaluate(&batch)?.into_array(pairs.len())?;
@@ -60,12 +65,18 @@ impl Judge {
             None => accepted,
         };
         let count = accepted.true_count();
-        let kept = if count == pairs.len() { None } else { Some(pairs.keep(&accepted)) };
+        let kept = if count == pairs.len() {
+            None
+        } else {
+            Some(pairs.keep(&accepted))
+        };
         let chosen = kept.as_ref().map(|kept| Gather::new(self, streamed, held, kept));
 
         let column = |side: JoinSide, index: usize| -> Result<ArrayRef> {
             // What the condition read is at hand; other columns are fetched for accepted pairs only.
-            let known = columns.iter().position(|column| column.side == side && column.index == index);
+            let known = columns
+                .iter()
+                .position(|column| column.side == side && column.index == index);
             Ok(match (known, &chosen) {
                 (Some(known), None) => Arc::clone(&read[known]),
                 (Some(known), Some(_)) => filter(&read[known], &accepted)?,
@@ -76,7 +87,11 @@ impl Judge {
         let right = (0..self.widths.1).map(|index| column(JoinSide::Right, index));
         let output: Vec<ArrayRef> = left.chain(right).collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(count));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), output, &options)?)
+        Ok(RecordBatch::try_new_with_options(
+            Arc::clone(&self.schema),
+            output,
+            &options,
+        )?)
     }
 }
 
@@ -114,7 +129,12 @@ impl<'a> Gather<'a> {
         if side != self.judge.held {
             return Ok(take(self.streamed.column(index), &self.streamed_rows, None)?);
         }
-        let columns: Vec<&dyn Array> = self.held.batches.iter().map(|batch| batch.column(index).as_ref()).collect();
+        let columns: Vec<&dyn Array> = self
+            .held
+            .batches
+            .iter()
+            .map(|batch| batch.column(index).as_ref())
+            .collect();
         Ok(interleave(&columns, &self.held_rows)?)
     }
 }

@@ -173,14 +173,29 @@ impl DisplayAs for CrossMatchExec {
             Mode::Indexed { held: JoinSide::Left } => "indexed, held=left",
             Mode::Indexed { .. } => "indexed, held=right",
         };
-        write!(f, "CrossMatchExec: strategy={strategy}, radius={}", Arcsec(self.radius_deg))?;
+        write!(
+            f,
+            "CrossMatchExec: strategy={strategy}, radius={}",
+            Arcsec(self.radius_deg)
+        )?;
         if let Mode::Aligned { units, estimate } = &self.mode {
             let units: usize = units.iter().map(Vec::len).sum();
-            let Estimate { left_rows, right_rows, file_bytes } = estimate;
-            write!(f, ", units={units}, left_rows={left_rows}, right_rows={right_rows}, file_bytes={file_bytes}")?;
+            let Estimate {
+                left_rows,
+                right_rows,
+                file_bytes,
+            } = estimate;
+            write!(
+                f,
+                ", units={units}, left_rows={left_rows}, right_rows={right_rows}, file_bytes={file_bytes}"
+            )?;
         }
         let (left, right) = (&self.left_side.position, &self.right_side.position);
-        write!(f, ", left={left}, right={right}, condition={}", self.condition.expression())
+        write!(
+            f,
+            ", left={left}, right={right}, condition={}",
+            self.condition.expression()
+        )
     }
 }
 
@@ -216,7 +231,12 @@ impl ExecutionPlan for CrossMatchExec {
         &self,
         f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        let places = self.left_side.position.exprs().into_iter().chain(self.right_side.position.exprs());
+        let places = self
+            .left_side
+            .position
+            .exprs()
+            .into_iter()
+            .chain(self.right_side.position.exprs());
         apply_expression_roots(places.chain([self.condition.expression()]), f)
     }
 
@@ -229,7 +249,13 @@ impl ExecutionPlan for CrossMatchExec {
             return internal_err!("CrossMatchExec has two inputs");
         };
         let sides = [self.left_side.clone(), self.right_side.clone()];
-        Ok(Arc::new(Self::new(inputs, sides, self.radius_deg, self.condition.clone(), self.mode.clone())))
+        Ok(Arc::new(Self::new(
+            inputs,
+            sides,
+            self.radius_deg,
+            self.condition.clone(),
+            self.mode.clone(),
+        )))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {

@@ -59,12 +59,19 @@ impl Passing {
                 timer.done();
                 self.current = None;
             }
-            let Some(batch) = self.input.next().await.transpose()? else { return Ok(None) };
+            let Some(batch) = self.input.next().await.transpose()? else {
+                return Ok(None);
+            };
             let timer = self.metrics.baseline.elapsed_compute().timer();
             self.metrics.streamed_rows.add(batch.num_rows());
             let places = self.position.locate(&batch, self.index_column)?;
             timer.done();
-            self.current = Some(Current { batch, places, next: 0, pairs: Pairs::default() });
+            self.current = Some(Current {
+                batch,
+                places,
+                next: 0,
+                pairs: Pairs::default(),
+            });
         }
     }
 }

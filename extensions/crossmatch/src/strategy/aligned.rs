@@ -19,9 +19,18 @@ pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>
     if radius_deg.is_nan() || radius_deg > plan.options.crossmatch_aligned_max_radius_deg {
         return Ok(None);
     }
-    let Some(left) = TiledInput::of(&plan.sources, &plan.left, &plan.left_at)? else { return Ok(None) };
-    let Some(right) = TiledInput::of(&plan.sources, &plan.right, &plan.right_at)? else { return Ok(None) };
-    let cut = Cut { left: &left.tiling, right: &right.tiling, radius_deg, unit_rows: plan.options.crossmatch_unit_rows as u64 };
+    let Some(left) = TiledInput::of(&plan.sources, &plan.left, &plan.left_at)? else {
+        return Ok(None);
+    };
+    let Some(right) = TiledInput::of(&plan.sources, &plan.right, &plan.right_at)? else {
+        return Ok(None);
+    };
+    let cut = Cut {
+        left: &left.tiling,
+        right: &right.tiling,
+        radius_deg,
+        unit_rows: plan.options.crossmatch_unit_rows as u64,
+    };
     let (units, estimate) = cut.units(plan.target_partitions, left.index_column.is_some());
     let side = |input: &TiledInput, position: &Position| Side {
         position: position.clone(),
@@ -29,7 +38,10 @@ pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>
         width: input.width,
     };
     let sides = [side(&left, &plan.left_at), side(&right, &plan.right_at)];
-    let mode = Mode::Aligned { units: units.into(), estimate };
+    let mode = Mode::Aligned {
+        units: units.into(),
+        estimate,
+    };
     let exec = CrossMatchExec::new([left.plan, right.plan], sides, radius_deg, plan.condition.clone(), mode);
     Ok(Some(Arc::new(exec)))
 }
@@ -44,9 +56,15 @@ struct TiledInput {
 
 impl TiledInput {
     fn of(sources: &TilingSources, input: &Arc<dyn ExecutionPlan>, at: &Position) -> Result<Option<Self>> {
-        let Position::LonLat { lon, lat } = at else { return Ok(None) };
-        let (Some(lon), Some(lat)) = (plain_column(lon), plain_column(lat)) else { return Ok(None) };
-        let Some((tiling, lon, lat)) = trace(sources, input, lon, lat) else { return Ok(None) };
+        let Position::LonLat { lon, lat } = at else {
+            return Ok(None);
+        };
+        let (Some(lon), Some(lat)) = (plain_column(lon), plain_column(lat)) else {
+            return Ok(None);
+        };
+        let Some((tiling, lon, lat)) = trace(sources, input, lon, lat) else {
+            return Ok(None);
+        };
         if (lon, lat) != (tiling.lon_column.clone(), tiling.lat_column.clone()) {
             return Ok(None);
         }
@@ -55,7 +73,12 @@ impl TiledInput {
             Some((plan, column)) => (plan, Some(column)),
             None => (Arc::clone(input), None),
         };
-        Ok(Some(Self { plan, tiling, index_column, width }))
+        Ok(Some(Self {
+            plan,
+            tiling,
+            index_column,
+            width,
+        }))
     }
 }
 
@@ -75,10 +98,17 @@ fn trace(
 ) -> Option<(Tiling, String, String)> {
     if let Some((_, tiling)) = sources.tiling(plan) {
         let schema = plan.schema();
-        return Some((tiling, schema.field(lon).name().clone(), schema.field(lat).name().clone()));
+        return Some((
+            tiling,
+            schema.field(lon).name().clone(),
+            schema.field(lat).name().clone(),
+        ));
     }
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-        return filter.projection().is_none().then(|| trace(sources, filter.input(), lon, lat))?;
+        return filter
+            .projection()
+            .is_none()
+            .then(|| trace(sources, filter.input(), lon, lat))?;
     }
     let projection = plan.downcast_ref::<ProjectionExec>()?;
     let below = |column: usize| plain_column(&projection.expr().get(column)?.expr);
@@ -94,15 +124,22 @@ fn add_index(
         return source.with_index(plan);
     }
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-        let Some((input, column)) = add_index(sources, filter.input())? else { return Ok(None) };
+        let Some((input, column)) = add_index(sources, filter.input())? else {
+            return Ok(None);
+        };
         let filter = FilterExec::try_new(Arc::clone(filter.predicate()), input)?;
         return Ok(Some((Arc::new(filter), column)));
     }
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
-        let Some((input, column)) = add_index(sources, projection.input())? else { return Ok(None) };
+        let Some((input, column)) = add_index(sources, projection.input())? else {
+            return Ok(None);
+        };
         let name = input.schema().field(column).name().clone();
         let mut exprs: Vec<ProjectionExpr> = projection.expr().to_vec();
-        exprs.push(ProjectionExpr { expr: Arc::new(Column::new(&name, column)), alias: name });
+        exprs.push(ProjectionExpr {
+            expr: Arc::new(Column::new(&name, column)),
+            alias: name,
+        });
         let last = exprs.len() - 1;
         return Ok(Some((Arc::new(ProjectionExec::try_new(exprs, input)?), last)));
     }
@@ -126,13 +163,23 @@ impl Cut<'_> {
         let right_reach = reach(&self.right.tiles);
         let mut pieces = Vec::new();
         let mut estimate = Estimate::default();
-        for tile in self.left.tiles.iter().filter(|tile| right_reach.overlaps(&tile.cell.range())) {
+        for tile in self
+            .left
+            .tiles
+            .iter()
+            .filter(|tile| right_reach.overlaps(&tile.cell.range()))
+        {
             estimate.left_rows += tile.rows.unwrap_or(0);
             estimate.file_bytes += tile.bytes;
             self.split(tile.cell, tile.rows.unwrap_or(0), splittable, &mut pieces);
         }
         let left_reach = reach(&self.left.tiles);
-        for tile in self.right.tiles.iter().filter(|tile| left_reach.overlaps(&tile.cell.range())) {
+        for tile in self
+            .right
+            .tiles
+            .iter()
+            .filter(|tile| left_reach.overlaps(&tile.cell.range()))
+        {
             estimate.right_rows += tile.rows.unwrap_or(0);
             estimate.file_bytes += tile.bytes;
         }
@@ -154,8 +201,13 @@ impl Cut<'_> {
     /// Right rows in a cell, as if each tile's rows were spread evenly over it.
     fn right_rows_in(&self, cell: Cell) -> u64 {
         let range = cell.range();
-        let first = self.right.tiles.partition_point(|tile| tile.cell.range().end <= range.start);
-        let overlapping = self.right.tiles[first..].iter().take_while(|tile| tile.cell.range().start < range.end);
+        let first = self
+            .right
+            .tiles
+            .partition_point(|tile| tile.cell.range().end <= range.start);
+        let overlapping = self.right.tiles[first..]
+            .iter()
+            .take_while(|tile| tile.cell.range().start < range.end);
         overlapping
             .map(|tile| {
                 let rows = tile.rows.unwrap_or(0);

@@ -21,7 +21,10 @@ pub(crate) fn indexed(plan: &MatchPlan) -> Result<Arc<dyn ExecutionPlan>> {
         index_column: None,
         width: input.schema().fields().len(),
     };
-    let sides = [side(&plan.left, plan.left_at.clone()), side(&plan.right, plan.right_at.clone())];
+    let sides = [
+        side(&plan.left, plan.left_at.clone()),
+        side(&plan.right, plan.right_at.clone()),
+    ];
     Ok(Arc::new(CrossMatchExec::new(
         [Arc::clone(&plan.left), Arc::clone(&plan.right)],
         sides,
