@@ -10,6 +10,7 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
 use crate::catalog::{SharedTables, discover};
+use crate::engine::Engine;
 use crate::session::builder;
 use crate::storage::{ClosedRegistry, open_roots};
 use crate::{Config, Limits, Result, Session};
@@ -26,6 +27,7 @@ pub struct Database {
     tables: Arc<SharedTables>,
     /// Every extension registered, no tables: what each session starts from.
     template: SessionState,
+    engine: Engine,
 }
 
 impl Database {
@@ -39,10 +41,12 @@ impl Database {
         let runtime = runtime(&config.limits, registry)?;
         let tables = Arc::new(discover(&roots).await?);
         let template = builder::template(&config.limits, runtime);
+        let engine = Engine::start()?;
         Ok(Arc::new(Self {
             config,
             tables,
             template,
+            engine,
         }))
     }
 
@@ -58,6 +62,10 @@ impl Database {
 
     pub(crate) fn tables(&self) -> &Arc<SharedTables> {
         &self.tables
+    }
+
+    pub(crate) fn engine(&self) -> &tokio::runtime::Handle {
+        self.engine.handle()
     }
 
     pub(crate) fn template(&self) -> &SessionState {

@@ -33,6 +33,7 @@ mod config;
 mod database;
 mod demo;
 mod encode;
+mod engine;
 mod error;
 mod examples;
 pub mod pg;

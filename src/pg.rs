@@ -6,7 +6,7 @@
 //! ```text
 //! server      accepts, counts, drains            protocol/  start-up, simple and extended query, cancel
 //! wire        a socket with two buffers          portal     a bound statement and how far its rows have been sent
-//! rows        a running query, one task of its own
+//! control     what stops a statement from outside
 //! statement   text → plan                        compat/    constructs of PostgreSQL that the engine lacks, rewritten
 //! utility/    SET, SHOW, BEGIN, DISCARD, …       encode/ decode/  Arrow to wire values and back
 //! settings/   what SET sets                      catalog/   pg_catalog and information_schema
@@ -28,7 +28,6 @@ mod portal;
 mod protocol;
 mod registry;
 mod report;
-mod rows;
 mod server;
 mod settings;
 mod statement;

@@ -5,6 +5,8 @@
 
 mod allow;
 pub(crate) mod builder;
+mod cooperate;
+mod interrupt;
 mod names;
 mod outcome;
 mod parse;
@@ -88,7 +90,7 @@ impl Session {
     /// Those of the optimiser, which evaluates constants, and of the start of the execution; later ones come with the
     /// rows. Their place in the text is not known here: see [`Session::explain`].
     pub async fn execute(&self, plan: LogicalPlan) -> Result<Outcome> {
-        outcome::run(&self.context, plan).await
+        outcome::run(&self.context, self.database.engine(), plan).await
     }
 
     /// The rows of exactly one statement.

@@ -1,6 +1,11 @@
 //! The integration tests, in one binary: each binary that links the engine costs a minute.
 
-#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 #![expect(clippy::cast_possible_truncation, reason = "generated skies are small")]
 
 #[path = "it/astropy.rs"]

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use datafusion::execution::SendableRecordBatchStream;
-use futures::TryStreamExt;
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use futures::{StreamExt, TryStreamExt};
 
 use super::Failure;
 use crate::{Error, Format, Outcome, Session, Statement};
@@ -36,11 +37,27 @@ impl Runner {
         let explain = |error: Error| self.session.explain(error, statement);
         let plan = self.session.plan(statement).await?;
         match self.session.execute(plan).await.map_err(explain)? {
-            Outcome::Rows(rows) => print(rows, self.format, out).await.map_err(explain),
+            Outcome::Rows(rows) => print(aside(rows), self.format, out).await.map_err(explain),
             Outcome::Done { tag } if self.format == Format::Table => Ok(writeln!(out, "{tag}")?),
             Outcome::Done { .. } => Ok(()),
         }
     }
+}
+
+/// The rows, made by a task of their own: whoever waits for them can turn to a cancel at any time. Dropping them stops
+/// the task.
+fn aside(mut rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let mut stream = RecordBatchReceiverStream::builder(rows.schema(), 2);
+    let sender = stream.tx();
+    stream.spawn(async move {
+        while let Some(batch) = rows.next().await {
+            if sender.send(batch).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    stream.build()
 }
 
 /// Writes rows as they come.

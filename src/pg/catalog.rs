@@ -15,5 +15,6 @@ mod typenames;
 
 pub(super) use names::{is_always_empty, is_catalog_schema, is_pg_catalog_relation};
 pub(super) use snapshot::{Relation, Routine, Snapshot};
+pub(super) use source::is_source;
 pub(super) use system::System;
 pub(super) use typenames::{format_type, named_type, type_name};

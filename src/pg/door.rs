@@ -8,6 +8,7 @@ use datafusion::prelude::SessionContext;
 
 use super::catalog::{Snapshot, System};
 use super::functions;
+
 use super::registry::Registry;
 use super::server::Shared;
 use super::settings::Settings;
@@ -20,6 +21,7 @@ pub(super) struct Door {
     pub(super) opened: SystemTime,
     pub(super) registry: Arc<Registry>,
     pub(super) system: Arc<System>,
+
     settings: RwLock<Settings>,
     snapshot: RwLock<Arc<Snapshot>>,
 }
@@ -45,6 +47,7 @@ impl Door {
             opened: SystemTime::now(),
             registry: Arc::clone(&shared.registry),
             system: Arc::clone(&shared.system),
+
             settings: RwLock::new(settings),
             snapshot: RwLock::default(),
         });
@@ -57,6 +60,7 @@ impl Door {
             // The engine's own information_schema would take the place of ours.
             config.options_mut().catalog.information_schema = false;
         }
+
         door.system.register(&context)?;
         for function in functions::scalar(&door) {
             context.register_udf(function);

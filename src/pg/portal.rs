@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::array::RecordBatch;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
+use futures::TryStreamExt;
 use pgwire::api::Type;
 
 use super::control::Control;
 use super::describe::{self, Column};
 use super::encode::{EncodedBatch, RowEncoder, Style, WireFormat};
 use super::report::Failure;
-use super::rows::Rows;
+
 use super::statement::Planned;
 use super::utility::Utility;
 use super::wire::Wire;
+use crate::Error;
 
 /// Rows that are encoded between two looks at whether to go on.
 const SLICE: usize = 256;
@@ -70,7 +74,7 @@ pub(super) enum Progress {
 
 /// A result on its way.
 pub(super) struct Sending {
-    rows: Rows,
+    rows: SendableRecordBatchStream,
     encoder: RowEncoder,
     batch: Option<Slice>,
 }
@@ -103,7 +107,7 @@ impl Portal {
     }
 
     /// Ready to send rows in the formats that were asked for.
-    pub(super) fn sending(&self, rows: Rows, columns: &[Column], style: Style) -> Box<Sending> {
+    pub(super) fn sending(&self, rows: SendableRecordBatchStream, columns: &[Column], style: Style) -> Box<Sending> {
         let columns = columns.iter().enumerate();
         let columns = columns.map(|(at, column)| (column.kind.clone(), describe::format_of(&self.formats, at)));
         Box::new(Sending {
@@ -125,7 +129,7 @@ impl Sending {
                     if wire.is_full() {
                         control.flush(wire).await?;
                     }
-                    let Some(batch) = control.watch(wire, self.rows.next()).await? else {
+                    let Some(batch) = control.watch(wire, next(&mut self.rows)).await? else {
                         return Ok(Sent::All { rows: sent });
                     };
                     empty.insert(Slice {
@@ -153,6 +157,10 @@ impl Sending {
             }
         }
     }
+}
+
+async fn next(rows: &mut SendableRecordBatchStream) -> Result<Option<RecordBatch>, Error> {
+    Ok(rows.try_next().await?)
 }
 
 fn arrow(error: datafusion::arrow::error::ArrowError) -> Failure {

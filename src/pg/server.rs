@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::catalog::System;
 use super::protocol::{self, Started};
 use super::registry::Registry;
+
 use crate::{Database, Result};
 
 /// Time that clients get to take their farewell once the time to finish is over.
@@ -26,6 +27,7 @@ pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
     /// pg_catalog and information_schema.
     pub(super) system: Arc<System>,
+
     pub(super) keys: RandomPidSecretKeyGenerator,
     /// One permit for each session that may be open.
     pub(super) places: Arc<Semaphore>,
@@ -46,6 +48,7 @@ pub async fn serve(database: Arc<Database>, listener: TcpListener, shutdown: Can
     let shared = Arc::new(Shared {
         system: System::new(&database)?,
         database,
+
         registry: Arc::default(),
         keys: RandomPidSecretKeyGenerator::default(),
         places: Arc::new(Semaphore::new(most)),

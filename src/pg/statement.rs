@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{LogicalPlan, Statement as Directive};
 use pgwire::api::Type;
 
@@ -128,12 +129,13 @@ impl Planned {
     }
 }
 
-/// Whether a plan scans a relation of the catalogue: the engine's SHOW statements do, without a word of it.
+/// Whether a plan reads the catalogue: the engine's SHOW statements do, without a word of it.
 fn scans_catalog(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
-            found |= scan.table_name.schema().is_some_and(catalog::is_catalog_schema);
+            let provider = source_as_provider(&scan.source)?;
+            found |= catalog::is_source(provider.as_ref());
         }
         Ok(if found {
             TreeNodeRecursion::Stop

@@ -8,6 +8,7 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use dreyer_sky::SkyExt;
 
+use super::cooperate::CooperateAboveJoins;
 use crate::catalog::{SessionCatalog, SharedTables};
 use crate::{DEFAULT_CATALOG, DEFAULT_SCHEMA, Limits};
 
@@ -18,6 +19,7 @@ pub(crate) fn template(limits: &Limits, runtime: Arc<RuntimeEnv>) -> SessionStat
         .with_runtime_env(runtime)
         .with_default_features()
         .with_sky()
+        .with_physical_optimizer_rule(Arc::new(CooperateAboveJoins))
         .build()
 }
 

@@ -1,6 +1,7 @@
 //! Running a plan: rows that stream, or a word that it is done.
 
 use std::fmt;
+use std::sync::Arc;
 
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::UInt64Type;
@@ -10,7 +11,9 @@ use datafusion::logical_expr::{DdlStatement, LogicalPlan, SetVariable, Statement
 use datafusion::prelude::{DataFrame, SessionContext};
 use dreyer_sky::tiling::SkyOptions;
 use futures::TryStreamExt;
+use tokio::runtime::Handle;
 
+use super::interrupt;
 use crate::Result;
 
 /// What a statement gives.
@@ -95,7 +98,7 @@ pub(super) fn write_tag(operation: &WriteOp) -> &'static str {
 }
 
 /// Optimises and runs `plan`.
-pub(super) async fn run(context: &SessionContext, plan: LogicalPlan) -> Result<Outcome> {
+pub(super) async fn run(context: &SessionContext, engine: &Handle, plan: LogicalPlan) -> Result<Outcome> {
     let effect = effect(&plan);
     if let Effect::Nothing(tag) = effect {
         return Ok(Outcome::Done { tag: tag.to_owned() });
@@ -103,9 +106,18 @@ pub(super) async fn run(context: &SessionContext, plan: LogicalPlan) -> Result<O
     let frame: DataFrame = context.execute_logical_plan(reset_of_ours(plan)).await?;
     match effect {
         Effect::Session(tag) | Effect::Nothing(tag) => Ok(Outcome::Done { tag: tag.to_owned() }),
-        Effect::None => Ok(Outcome::Rows(frame.execute_stream().await?)),
+        Effect::None => {
+            let task = Arc::new(frame.task_ctx());
+            Ok(Outcome::Rows(interrupt::run(
+                frame.create_physical_plan().await?,
+                task,
+                engine,
+            )?))
+        }
         Effect::Write(tag) => {
-            let rows = count(frame.execute_stream().await?).await?;
+            let task = Arc::new(frame.task_ctx());
+            let rows = interrupt::run(frame.create_physical_plan().await?, task, engine)?;
+            let rows = count(rows).await?;
             // PostgreSQL puts the object identifier that rows once had before the number.
             let zero = if tag == "INSERT" { "0 " } else { "" };
             Ok(Outcome::Done {

@@ -1,5 +1,8 @@
 //! The session: what it can name, what it may do, and what stays its own.
 
+use futures::StreamExt;
+use std::time::Duration;
+
 use dreyer::ErrorKind;
 use dreyer_adql::Language;
 use futures::TryStreamExt;
@@ -249,6 +252,23 @@ async fn a_dropped_stream_ends_the_work_and_the_session_goes_on() {
     assert_eq!(value(&session, "SELECT 1").await, "1");
 }
 
+/// On one thread: work that keeps it to itself would not let the deadline come.
+#[tokio::test]
+async fn work_that_multiplies_lets_a_deadline_come() {
+    let session = server().await.session();
+    for sql in [
+        "SELECT COUNT(*) FROM gaia_bright AS a, gaia_bright AS b, gaia_bright AS c WHERE a.ra + b.ra + c.ra < 0",
+        "SELECT COUNT(a.ra + b.ra) FROM gaia_bright AS a CROSS JOIN gaia_bright AS b",
+        "SELECT COUNT(*) FROM (SELECT a.hip % 2 AS k FROM hipparcos AS a) AS a \
+         JOIN (SELECT b.hip % 2 AS k FROM hipparcos AS b) AS b ON a.k = b.k",
+    ] {
+        let rows = session.query(sql).await.unwrap();
+        eprintln!("{sql}");
+        let work = tokio::time::timeout(Duration::from_millis(200), rows.try_collect::<Vec<_>>());
+        assert!(work.await.is_err(), "{sql}");
+    }
+}
+
 #[tokio::test]
 async fn statements_that_give_no_rows_are_not_queries() {
     let session = server().await.session();
@@ -256,4 +276,33 @@ async fn statements_that_give_no_rows_are_not_queries() {
     assert!(session.query("SELECT 1; SELECT 2").await.is_err());
     assert!(session.query("").await.is_err());
     assert!(outcome(&session, "SELECT 1").await.is_ok());
+}
+
+/// A nested loop holds its thread until its condition fails; the engine's task must end soon after.
+#[tokio::test]
+async fn a_nested_loop_stops_when_its_rows_are_dropped() {
+    let session = local().await;
+    done(&session, "SET datafusion.execution.target_partitions = 1").await;
+    let sql = "SELECT count(*) FROM hipparcos a JOIN hipparcos b ON a.hpmag * b.hpmag > 1e6";
+    assert!(
+        table(&session, &format!("EXPLAIN {sql}"))
+            .await
+            .contains("NestedLoopJoinExec")
+    );
+    let mut rows = session.query(sql).await.unwrap();
+    let half_second = std::time::Duration::from_millis(500);
+    assert!(
+        tokio::time::timeout(half_second, rows.next()).await.is_err(),
+        "the query must be a long one"
+    );
+    let pool = std::sync::Arc::clone(&session.context().runtime_env().memory_pool);
+    assert!(pool.reserved() > 0, "the join holds its left side");
+    drop(rows);
+    for _ in 0..200 {
+        if pool.reserved() == 0 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the join still runs twenty seconds after its rows were dropped");
 }

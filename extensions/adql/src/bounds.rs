@@ -26,6 +26,38 @@ const SET_OPERATOR: usize = 4;
 /// How much deeper than an operator a type within a type is.
 const NESTED_TYPE: usize = 8;
 
+/// Words that deepen the tree as an operator sign does.
+const OPERATORS: &[Keyword] = &[
+    Keyword::AT,
+    Keyword::COLLATE,
+    Keyword::DIV,
+    Keyword::EXPLAIN,
+    Keyword::ILIKE,
+    Keyword::IN,
+    Keyword::IS,
+    Keyword::LIKE,
+    Keyword::MEMBER,
+    Keyword::NOT,
+    Keyword::NOTNULL,
+    Keyword::OPERATOR,
+    Keyword::OVERLAPS,
+    Keyword::REGEXP,
+    Keyword::RLIKE,
+    Keyword::SIMILAR,
+    Keyword::XOR,
+];
+
+/// The last words of operators of several words: an operand follows.
+const OPERATOR_ENDS: &[Keyword] = &[
+    Keyword::ALL,
+    Keyword::ANY,
+    Keyword::ESCAPE,
+    Keyword::FROM,
+    Keyword::SOME,
+    Keyword::TO,
+    Keyword::ZONE,
+];
+
 /// Measures the tokens of one statement.
 #[derive(Debug, Default)]
 pub(crate) struct Bounds {
@@ -210,33 +242,10 @@ impl Bounds {
                 self.here.end_expression();
                 Before::Operand
             }
-            // The last words of operators of several words.
-            Keyword::ZONE
-            | Keyword::TO
-            | Keyword::FROM
-            | Keyword::ESCAPE
-            | Keyword::ALL
-            | Keyword::ANY
-            | Keyword::SOME => Before::Operator,
+            word if OPERATOR_ENDS.contains(&word) => Before::Operator,
             Keyword::ARRAY | Keyword::STRUCT => Before::Type,
             Keyword::PIVOT | Keyword::UNPIVOT | Keyword::MATCH_RECOGNIZE => Before::Pivot,
-            Keyword::NOT
-            | Keyword::IS
-            | Keyword::IN
-            | Keyword::LIKE
-            | Keyword::ILIKE
-            | Keyword::SIMILAR
-            | Keyword::RLIKE
-            | Keyword::REGEXP
-            | Keyword::XOR
-            | Keyword::DIV
-            | Keyword::COLLATE
-            | Keyword::AT
-            | Keyword::NOTNULL
-            | Keyword::OPERATOR
-            | Keyword::OVERLAPS
-            | Keyword::MEMBER
-            | Keyword::EXPLAIN => self.operator(),
+            word if OPERATORS.contains(&word) => self.operator(),
             _ => Before::Operand,
         }
     }

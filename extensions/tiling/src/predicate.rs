@@ -13,6 +13,7 @@
 //!
 //! The shape says where to look; it never replaces the expression, which stays the judge of every row.
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
@@ -135,11 +136,12 @@ impl SkyCoords {
     }
 }
 
-/// An expression without the casts that coercion wrapped around it.
+/// An expression without the casts that coercion wrapped around it. Only those to double precision: any other may
+/// round, and a rounded position or separation says nothing of the one behind it.
 pub(crate) fn strip_casts(expr: &Expr) -> &Expr {
     match expr {
-        Expr::Cast(cast) => strip_casts(&cast.expr),
-        Expr::TryCast(cast) => strip_casts(&cast.expr),
+        Expr::Cast(cast) if *cast.field.data_type() == DataType::Float64 => strip_casts(&cast.expr),
+        Expr::TryCast(cast) if *cast.field.data_type() == DataType::Float64 => strip_casts(&cast.expr),
         Expr::Alias(alias) => strip_casts(&alias.expr),
         other => other,
     }
@@ -154,7 +156,7 @@ pub(crate) fn constant(expr: &Expr) -> Option<f64> {
     let Expr::Literal(value, _) = strip_casts(expr) else {
         return None;
     };
-    match value.cast_to(&datafusion::arrow::datatypes::DataType::Float64) {
+    match value.cast_to(&DataType::Float64) {
         Ok(ScalarValue::Float64(number)) => number.filter(|n| n.is_finite()),
         _ => None,
     }

@@ -2,6 +2,7 @@
 //!
 //! Each is a row of [`SOURCES`]: its columns, and what fills them from the session's door.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -282,6 +283,11 @@ fn activity(door: &Door) -> Vec<Vec<Value>> {
         ]
     };
     door.registry.activity().into_iter().map(row).collect()
+}
+
+/// Whether a table is a source: what reads it reads the catalogue.
+pub(in crate::pg) fn is_source(table: &dyn TableProvider) -> bool {
+    (table as &dyn Any).is::<SourceTable>()
 }
 
 /// A source as the engine sees it.

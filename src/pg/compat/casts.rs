@@ -75,7 +75,9 @@ pub(super) fn show_names(select: &mut Select) -> Result<()> {
 
 /// `regclass(x)` as `regclassout(regclass(x))`.
 fn shown(expr: &Expr) -> Result<Option<Expr>> {
-    let Expr::Function(function) = expr else { return Ok(None) };
+    let Expr::Function(function) = expr else {
+        return Ok(None);
+    };
     match last_part(&function.name).filter(|name| NAMED.contains(&name.as_str())) {
         Some(name) => expression(&format!("{name}out({expr})")).map(Some),
         None => Ok(None),

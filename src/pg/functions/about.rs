@@ -44,12 +44,8 @@ pub(super) const ROWS: &[Row] = &[
     looking("pg_relation_size", Type::INT8, size),
     looking("pg_total_relation_size", Type::INT8, size),
     pure("pg_indexes_size", Type::INT8, |_| Ok(ScalarValue::Int64(Some(0)))),
-    looking("pg_database_size", Type::INT8, |door, _| {
-        let snapshot = door.snapshot();
-        Ok(ScalarValue::Int64(Some(
-            snapshot.relations.iter().filter_map(|relation| relation.bytes).sum(),
-        )))
-    }),
+    looking("pg_database_size", Type::INT8, everything),
+    looking("pg_tablespace_size", Type::INT8, everything),
     pure("pg_size_pretty", Type::TEXT, |arguments| {
         Ok(some_text(integer(arguments, 0).map(pretty)))
     }),
@@ -130,6 +126,12 @@ fn size(door: &Door, arguments: &[ScalarValue]) -> Result<ScalarValue> {
     let snapshot = door.snapshot();
     let relation = oid(arguments, 0).and_then(|oid| snapshot.relation(oid));
     Ok(ScalarValue::Int64(relation.map(|relation| relation.bytes.unwrap_or(0))))
+}
+
+fn everything(door: &Door, _: &[ScalarValue]) -> Result<ScalarValue> {
+    let snapshot = door.snapshot();
+    let bytes = snapshot.relations.iter().filter_map(|relation| relation.bytes).sum();
+    Ok(ScalarValue::Int64(Some(bytes)))
 }
 
 /// `ra double precision, dec double precision`.

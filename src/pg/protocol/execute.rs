@@ -1,5 +1,6 @@
 //! Running what has been prepared: shared by both protocols.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
@@ -15,7 +16,7 @@ use super::super::control::Control;
 use super::super::describe;
 use super::super::portal::{Portal, Prepared, Progress, Sent, Work};
 use super::super::report::Failure;
-use super::super::rows::Rows;
+
 use super::super::statement::{Parsed, Planned};
 use super::super::utility::Reply;
 use crate::{Error, ErrorKind, Outcome, Result};
@@ -34,7 +35,7 @@ impl Connection {
         };
         self.transaction.check()?;
         let (session, declared) = (self.session.clone(), declared.to_vec());
-        let planning = tokio::spawn(async move { query.plan(&session, &declared).await });
+        let planning = self.on_engine(async move { query.plan(&session, &declared).await });
         let planned = control.watch(&mut self.wire, joined(planning)).await?;
         Ok(Work::Query(Box::new(planned)))
     }
@@ -112,7 +113,7 @@ impl Connection {
     }
 
     /// Starts a portal. What gives no rows is done with that, and its tag sent.
-    async fn begin_portal(&mut self, portal: &Portal, control: &Control) -> Result<Progress, Failure> {
+    async fn begin_portal(&mut self, portal: &mut Portal, control: &Control) -> Result<Progress, Failure> {
         let prepared = Arc::clone(&portal.prepared);
         match &prepared.work {
             Work::Nothing => {
@@ -128,7 +129,7 @@ impl Connection {
                 Reply::Rows(stream) => {
                     let columns = prepared.columns().unwrap_or_default();
                     Ok(Progress::Sending(portal.sending(
-                        Rows::of(stream),
+                        stream,
                         &columns,
                         self.door.settings().style(),
                     )))
@@ -140,7 +141,7 @@ impl Connection {
 
     async fn begin_query(
         &mut self,
-        portal: &Portal,
+        portal: &mut Portal,
         planned: &Planned,
         control: &Control,
     ) -> Result<Progress, Failure> {
@@ -149,7 +150,8 @@ impl Connection {
             return Ok(Progress::Done);
         };
         let (session, door, fresh) = (self.session.clone(), Arc::clone(&self.door), planned.clone());
-        let started = tokio::spawn(async move {
+
+        let started = self.on_engine(async move {
             fresh.refresh(&session, &door).await?;
             session.execute(plan).await
         });
@@ -161,7 +163,7 @@ impl Connection {
             Outcome::Rows(stream) => {
                 let columns = portal.prepared.columns().unwrap_or_default();
                 Ok(Progress::Sending(portal.sending(
-                    Rows::of(stream),
+                    stream,
                     &columns,
                     self.door.settings().style(),
                 )))
@@ -171,6 +173,11 @@ impl Connection {
                 Ok(Progress::Done)
             }
         }
+    }
+
+    /// Does work on the engine's threads, so that this one can hear a cancel meanwhile; dropped, the work ends.
+    fn on_engine<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Task<T> {
+        AbortOnDropHandle::new(self.shared.database.engine().spawn(work))
     }
 
     /// Gives an error that was met while a portal ran its place in the text.
@@ -189,13 +196,15 @@ fn verb(prepared: &Prepared) -> &'static str {
     }
 }
 
-/// The result of a task, which ends if nobody waits for it any more.
-async fn joined<T: Send + 'static>(task: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
-    match AbortOnDropHandle::new(task).await {
+type Task<T> = AbortOnDropHandle<Result<T>>;
+
+/// The result of a task. One that panicked is an error of the statement, not the end of the session.
+async fn joined<T>(task: Task<T>) -> Result<T> {
+    match task.await {
         Ok(result) => result,
-        Err(error) => Err(Error::new(
-            ErrorKind::Internal,
-            format!("a task of the statement ended: {error}"),
-        )),
+        Err(error) => {
+            let message = format!("a task of the statement ended: {error}");
+            Err(Error::new(ErrorKind::Internal, message))
+        }
     }
 }

@@ -12,14 +12,27 @@ use super::psql::ENDLESS;
 async fn a_running_statement_finishes_and_idle_sessions_go() {
     let mut server = Server::start().await;
     let (mut idle, mut busy) = (Client::connect(&server).await, Client::connect(&server).await);
-    busy.send(&[query("SELECT sum(sqrt(value::double)) FROM generate_series(1, 20000000)")]).await;
+    busy.send(&[query(
+        "SELECT sum(sqrt(value::double)) FROM generate_series(1, 20000000)",
+    )])
+    .await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     server.shutdown.cancel();
-    assert_eq!(idle.next().await.map(|answer| word(&answer)).as_deref(), Some("FATAL 57P01"));
+    assert_eq!(
+        idle.next().await.map(|answer| word(&answer)).as_deref(),
+        Some("FATAL 57P01")
+    );
     assert!(idle.next().await.is_none());
     assert_eq!(busy.until_ready().await[..4], ["1 columns", "row", "SELECT 1", "ready"]);
-    assert_eq!(busy.next().await.map(|answer| word(&answer)).as_deref(), Some("FATAL 57P01"));
-    tokio::time::timeout(Duration::from_secs(5), &mut server.task).await.unwrap().unwrap().unwrap();
+    assert_eq!(
+        busy.next().await.map(|answer| word(&answer)).as_deref(),
+        Some("FATAL 57P01")
+    );
+    tokio::time::timeout(Duration::from_secs(5), &mut server.task)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
 }
 
@@ -38,6 +51,14 @@ async fn a_statement_that_does_not_finish_is_stopped() {
         last = word(&answer);
     }
     assert_eq!(last, "FATAL 57P01");
-    tokio::time::timeout(Duration::from_secs(5), &mut server.task).await.unwrap().unwrap().unwrap();
-    assert!((Duration::from_millis(900)..Duration::from_secs(5)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    tokio::time::timeout(Duration::from_secs(5), &mut server.task)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert!(
+        (Duration::from_millis(900)..Duration::from_secs(5)).contains(&began.elapsed()),
+        "{:?}",
+        began.elapsed()
+    );
 }

@@ -5,7 +5,9 @@ use pgwire::messages::extendedquery::{Bind, Close, Describe, Execute, Flush, Par
 use pgwire::messages::response::TransactionStatus;
 use pgwire::messages::simplequery::Query;
 use pgwire::messages::startup::Startup;
-use pgwire::messages::{DecodeContext, PgWireBackendMessage as Answer, PgWireFrontendMessage as Message, ProtocolVersion};
+use pgwire::messages::{
+    DecodeContext, PgWireBackendMessage as Answer, PgWireFrontendMessage as Message, ProtocolVersion,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -23,7 +25,11 @@ impl Client {
         let socket = TcpStream::connect(server.address).await.unwrap();
         let mut context = DecodeContext::new(ProtocolVersion::PROTOCOL3_0);
         (context.awaiting_frontend_ssl, context.awaiting_frontend_startup) = (false, false);
-        let mut client = Self { socket, inbox: BytesMut::new(), context };
+        let mut client = Self {
+            socket,
+            inbox: BytesMut::new(),
+            context,
+        };
         let mut startup = Startup::new();
         startup.protocol_number_minor = 0;
         startup.parameters.insert("user".to_owned(), "dreyer".to_owned());
@@ -88,7 +94,13 @@ pub(super) fn word(answer: &Answer) -> String {
         Answer::RowDescription(rows) => format!("{} columns", rows.fields.len()),
         Answer::ParameterDescription(parameters) => format!("{} parameters", parameters.types.len()),
         Answer::ErrorResponse(error) => {
-            let field = |key| error.fields.iter().find(|(code, _)| *code == key).map_or("", |(_, text)| text);
+            let field = |key| {
+                error
+                    .fields
+                    .iter()
+                    .find(|(code, _)| *code == key)
+                    .map_or("", |(_, text)| text)
+            };
             format!("{} {}", field(b'S'), field(b'C'))
         }
         Answer::ReadyForQuery(ready) => match ready.status {
@@ -96,7 +108,11 @@ pub(super) fn word(answer: &Answer) -> String {
             TransactionStatus::Transaction => "ready in block".to_owned(),
             TransactionStatus::Error => "ready in failed block".to_owned(),
         },
-        other => format!("{other:?}").split(['(', ' ']).next().unwrap_or_default().to_owned(),
+        other => format!("{other:?}")
+            .split(['(', ' '])
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
     }
 }
 
@@ -109,8 +125,17 @@ pub(super) fn parse(name: &str, text: &str) -> Message {
 }
 
 pub(super) fn bind(portal: &str, statement: &str, values: &[&str]) -> Message {
-    let values = values.iter().map(|value| Some(Bytes::copy_from_slice(value.as_bytes()))).collect();
-    Message::Bind(Bind::new(Some(portal.to_owned()), Some(statement.to_owned()), vec![], values, vec![]))
+    let values = values
+        .iter()
+        .map(|value| Some(Bytes::copy_from_slice(value.as_bytes())))
+        .collect();
+    Message::Bind(Bind::new(
+        Some(portal.to_owned()),
+        Some(statement.to_owned()),
+        vec![],
+        values,
+        vec![],
+    ))
 }
 
 pub(super) fn execute(portal: &str, rows: i32) -> Message {

@@ -38,7 +38,11 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(dreyer::pg::serve(database, listener, shutdown.clone()));
-        Self { address, shutdown, task }
+        Self {
+            address,
+            shutdown,
+            task,
+        }
     }
 
     /// A command that finds the server by libpq's environment variables.
@@ -60,7 +64,12 @@ impl Server {
 
     /// What psql says to a script on its standard input: output and errors in one, as on a terminal.
     async fn psql(&self, options: &[&str], script: &str) -> String {
-        let mut child = self.command("psql").args(["-X", "-P", "pager=off"]).args(options).spawn().unwrap();
+        let mut child = self
+            .command("psql")
+            .args(["-X", "-P", "pager=off"])
+            .args(options)
+            .spawn()
+            .unwrap();
         let mut input = child.stdin.take().unwrap();
         input.write_all(script.as_bytes()).await.unwrap();
         drop(input);
@@ -74,7 +83,12 @@ impl Server {
             .expect("DREYER_TEST_PYTHON must name a Python with psycopg 3; tests/run makes one");
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients");
         let output: Output = self.command(python).arg(here.join(script)).output().await.unwrap();
-        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
         text(&output.stdout)
     }
 }

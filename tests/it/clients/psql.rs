@@ -26,8 +26,16 @@ async fn rows_and_tags_are_those_of_postgresql() {
 #[tokio::test(flavor = "multi_thread")]
 async fn columns_are_named_as_postgresql_names_them() {
     let server = Server::start().await;
-    let said = server.psql(&["-A"], "SELECT 1, count(*), max(hip) + 1, 'x'::text, 1, 1 FROM hipparcos;\n").await;
-    assert!(said.starts_with("?column?|count|?column?|text|?column?|?column?\n"), "{said}");
+    let said = server
+        .psql(
+            &["-A"],
+            "SELECT 1, count(*), max(hip) + 1, 'x'::text, 1, 1 FROM hipparcos;\n",
+        )
+        .await;
+    assert!(
+        said.starts_with("?column?|count|?column?|text|?column?|?column?\n"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,18 +45,31 @@ async fn a_fault_has_a_caret_and_a_hint() {
     let expected = "ERROR:  column \"hpmg\" does not exist\nLINE 2:        hpmg\n               ^\nHINT:  Did you mean \"hpmag\"?\n";
     assert_eq!(said, expected);
 
-    let said = server.psql(&["-v", "VERBOSITY=verbose"], "SELECT CIRCLE(1, 2, 3600);\n").await;
-    assert!(said.contains("ERROR:  22023: CIRCLE radius must lie in [0, 180] degrees, got 3600\n"), "{said}");
-    assert!(said.contains("LINE 1: SELECT CIRCLE(1, 2, 3600);\n                            ^"), "{said}");
+    let said = server
+        .psql(&["-v", "VERBOSITY=verbose"], "SELECT CIRCLE(1, 2, 3600);\n")
+        .await;
+    assert!(
+        said.contains("ERROR:  22023: CIRCLE radius must lie in [0, 180] degrees, got 3600\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("LINE 1: SELECT CIRCLE(1, 2, 3600);\n                            ^"),
+        "{said}"
+    );
     assert!(said.contains("HINT:  1 arcsec is 1/3600."), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_in_the_second_of_three_statements_stands_where_it_is() {
     let server = Server::start().await;
-    let said = server.psql(&["-A", "-t", "-c", "SELECT 'é'; SELECT nope; SELECT 3"], "").await;
+    let said = server
+        .psql(&["-A", "-t", "-c", "SELECT 'é'; SELECT nope; SELECT 3"], "")
+        .await;
     assert!(said.contains("é\n") && !said.contains("\n3\n"), "{said}");
-    assert!(said.contains("LINE 1: SELECT 'é'; SELECT nope; SELECT 3\n                           ^"), "{said}");
+    assert!(
+        said.contains("LINE 1: SELECT 'é'; SELECT nope; SELECT 3\n                           ^"),
+        "{said}"
+    );
     // Text that does not parse runs nothing at all.
     let said = server.psql(&["-A", "-t", "-c", "SELECT 1; SELEC 2"], "").await;
     assert!(said.starts_with("ERROR:  syntax error at or near \"SELEC\""), "{said}");
@@ -60,8 +81,14 @@ async fn a_failed_block_waits_for_its_end() {
     let script = "BEGIN;\nSELECT nope;\nSELECT 1;\nCOMMIT;\n\
                   BEGIN;\nSAVEPOINT s;\nSELECT nope;\nROLLBACK TO s;\nSELECT 7;\nCOMMIT;\nCOMMIT;\n";
     let said = server.psql(&["-A", "-t", "-v", "VERBOSITY=sqlstate"], script).await;
-    assert!(said.contains("ERROR:  42703") && said.contains("ERROR:  25P02"), "{said}");
-    assert!(said.starts_with("BEGIN\nROLLBACK\nBEGIN\nSAVEPOINT\nROLLBACK\n7\nCOMMIT\nCOMMIT\n"), "{said}");
+    assert!(
+        said.contains("ERROR:  42703") && said.contains("ERROR:  25P02"),
+        "{said}"
+    );
+    assert!(
+        said.starts_with("BEGIN\nROLLBACK\nBEGIN\nSAVEPOINT\nROLLBACK\n7\nCOMMIT\nCOMMIT\n"),
+        "{said}"
+    );
     assert!(said.contains("WARNING:  25P01"), "{said}");
 }
 
@@ -74,7 +101,10 @@ async fn settings_last_as_long_as_they_should() {
     let said = server.psql(&["-A", "-t", "-v", "VERBOSITY=sqlstate"], script).await;
     let expected = "SET\n0.3\nRESET\n0.30000000000000004\nBEGIN\nSET\n1min\nROLLBACK\n0\nDISCARD ALL\n";
     assert!(said.starts_with(expected), "{said}");
-    assert!(said.ends_with("ERROR:  42704\nERROR:  22023\nERROR:  25006\n"), "{said}");
+    assert!(
+        said.ends_with("ERROR:  42704\nERROR:  22023\nERROR:  25006\n"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,9 +123,25 @@ async fn who_may_come_in() {
     assert!(said.contains("FATAL:  role \"mallory\" does not exist"), "{said}");
     let said = server.psql(&["-d", "nowhere"], "SELECT 1").await;
     assert!(said.contains("FATAL:  database \"nowhere\" does not exist"), "{said}");
-    let said = text(&server.command("psql").args(["-X", "-c", "SELECT 1"]).env("PGOPTIONS", "-c nonsense=1").output().await.unwrap().stderr);
-    assert!(said.contains("FATAL:  unrecognized configuration parameter \"nonsense\""), "{said}");
-    let options = server.command("psql").args(["-X", "-A", "-t", "-c", "SHOW statement_timeout"]).env("PGOPTIONS", "-c statement_timeout=5s").output();
+    let said = text(
+        &server
+            .command("psql")
+            .args(["-X", "-c", "SELECT 1"])
+            .env("PGOPTIONS", "-c nonsense=1")
+            .output()
+            .await
+            .unwrap()
+            .stderr,
+    );
+    assert!(
+        said.contains("FATAL:  unrecognized configuration parameter \"nonsense\""),
+        "{said}"
+    );
+    let options = server
+        .command("psql")
+        .args(["-X", "-A", "-t", "-c", "SHOW statement_timeout"])
+        .env("PGOPTIONS", "-c statement_timeout=5s")
+        .output();
     assert_eq!(text(&options.await.unwrap().stdout), "5s\n");
 }
 
@@ -110,15 +156,30 @@ async fn ctrl_c_stops_a_statement_and_the_session_goes_on() {
     let mut child = server.command("psql").args(["-X", "-A", "-t"]).spawn().unwrap();
     let pid = child.id().unwrap().to_string();
     let mut input = child.stdin.take().unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut input, script.as_bytes()).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut input, script.as_bytes())
+        .await
+        .unwrap();
     drop(input);
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let stopped = Instant::now();
     // What the terminal does on Ctrl-C.
-    assert!(tokio::process::Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
-    let output = tokio::time::timeout(Duration::from_secs(20), child.wait_with_output()).await.unwrap().unwrap();
+    assert!(
+        tokio::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .await
+            .unwrap()
+            .success()
+    );
+    let output = tokio::time::timeout(Duration::from_secs(20), child.wait_with_output())
+        .await
+        .unwrap()
+        .unwrap();
     let (out, error) = (text(&output.stdout), text(&output.stderr));
-    assert!(error.contains("ERROR:  canceling statement due to user request"), "{out}{error}");
+    assert!(
+        error.contains("ERROR:  canceling statement due to user request"),
+        "{out}{error}"
+    );
     assert!(out.ends_with("still here\n"), "{out}{error}");
     assert!(stopped.elapsed() < Duration::from_secs(5), "{:?}", stopped.elapsed());
 }
@@ -129,7 +190,10 @@ async fn a_statement_timeout_covers_the_rows() {
     let began = Instant::now();
     let script = format!("SET statement_timeout = '500ms';\n{ENDLESS};\nSELECT 'still here';\n");
     let said = server.psql(&["-A", "-t"], &script).await;
-    assert!(said.contains("ERROR:  canceling statement due to statement timeout"), "{said}");
+    assert!(
+        said.contains("ERROR:  canceling statement due to statement timeout"),
+        "{said}"
+    );
     assert!(said.contains("still here"), "{said}");
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }

@@ -43,19 +43,31 @@ async fn drain(client: &mut Client) -> (usize, u64) {
 async fn memory_does_not_grow_with_the_result() {
     let server = Server::start().await;
     let mut client = Client::connect(&server).await;
-    client.send(&[query("SELECT count(*) FROM generate_series(1, 1000)")]).await;
+    client
+        .send(&[query("SELECT count(*) FROM generate_series(1, 1000)")])
+        .await;
     client.until_ready().await;
     let before = resident();
     client.send(&[query(LARGE)]).await;
     let (rows, most) = drain(&mut client).await;
     assert_eq!(rows, 500_000);
-    assert!(most.saturating_sub(before) < 150 << 20, "simple: {} MiB more", (most - before) >> 20);
+    assert!(
+        most.saturating_sub(before) < 150 << 20,
+        "simple: {} MiB more",
+        (most - before) >> 20
+    );
 
     let sync = pgwire::messages::PgWireFrontendMessage::Sync(pgwire::messages::extendedquery::Sync::new());
-    client.send(&[parse("", LARGE), bind("", "", &[]), execute("", 0), sync]).await;
+    client
+        .send(&[parse("", LARGE), bind("", "", &[]), execute("", 0), sync])
+        .await;
     let (rows, most) = drain(&mut client).await;
     assert_eq!(rows, 500_000);
-    assert!(most.saturating_sub(before) < 150 << 20, "extended: {} MiB more", (most - before) >> 20);
+    assert!(
+        most.saturating_sub(before) < 150 << 20,
+        "extended: {} MiB more",
+        (most - before) >> 20
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +90,12 @@ async fn a_cancel_reaches_rows_that_wait_for_a_slow_reader() {
     }
     // Nobody reads: the server stands in the middle of a write.
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(server.psql(&["-A", "-t"], &format!("SELECT pg_cancel_backend({pid});\n")).await, "t\n");
+    assert_eq!(
+        server
+            .psql(&["-A", "-t"], &format!("SELECT pg_cancel_backend({pid});\n"))
+            .await,
+        "t\n"
+    );
     let began = Instant::now();
     let mut last = String::new();
     while let Some(answer) = client.next().await {

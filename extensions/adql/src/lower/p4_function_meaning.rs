@@ -4,7 +4,8 @@
 //! a silent factor of 2.3, decided here by the [`Language`]. The other rows are ADQL or PostgreSQL
 //! names of functions that the planner has under another name; both languages accept all of them.
 //!
-//! In ADQL a backslash in a LIKE pattern is a plain character; the planner's LIKE escapes with it.
+//! In ADQL a backslash in a LIKE pattern is a plain character; the planner's LIKE escapes with it, so it
+//! is doubled in literal patterns. Patterns that come from columns keep the planner's meaning.
 
 use std::ops::ControlFlow;
 

@@ -10,9 +10,13 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Ident, Select, SelectItem, VisitorMut, visit_expressions_mut};
+use sqlparser::ast::{
+    Expr, Ident, Select, SelectItem, SelectItemQualifiedWildcardKind, VisitorMut, WildcardAdditionalOptions,
+    visit_expressions_mut,
+};
 
 use super::Broken;
+use crate::names::folded;
 use crate::{Error, call};
 
 pub(super) struct Pass;
@@ -31,11 +35,17 @@ impl VisitorMut for Pass {
 fn keep_apart(select: &mut Select) {
     let single = matches!(select.from.as_slice(), [table] if table.joins.is_empty());
     let mut star = false;
+    let mut starred_tables: HashSet<String> = HashSet::new();
     let mut taken: HashSet<String> = HashSet::new();
     for item in &select.projection {
         match item {
             SelectItem::ExprWithAlias { alias, .. } => _ = taken.insert(folded(alias)),
-            SelectItem::Wildcard(options) => star |= options.opt_except.is_none() && options.opt_exclude.is_none(),
+            SelectItem::Wildcard(options) => star |= whole(options),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)
+                if whole(options) =>
+            {
+                starred_tables.insert(name.to_string().to_ascii_lowercase());
+            }
             _ => {}
         }
     }
@@ -43,8 +53,22 @@ fn keep_apart(select: &mut Select) {
     for item in &mut select.projection {
         match item {
             SelectItem::UnnamedExpr(expr) => {
-                // `SELECT *, ra`: the star has brought the column already.
-                let starred = star && single && matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+                // `SELECT *, ra` and `SELECT t.*, t.ra`: the star has brought the column already.
+                let starred = match &*expr {
+                    Expr::Identifier(_) => single && (star || !starred_tables.is_empty()),
+                    Expr::CompoundIdentifier(parts) => {
+                        let table = parts
+                            .iter()
+                            .rev()
+                            .skip(1)
+                            .rev()
+                            .map(ToString::to_string)
+                            .collect::<Vec<_>>()
+                            .join(".");
+                        star && single || starred_tables.contains(&table.to_ascii_lowercase())
+                    }
+                    _ => false,
+                };
                 let fresh = seen.insert(key(expr, single)) && !taken.contains(&key(expr, single));
                 if starred || !fresh {
                     let alias = free(&figure(expr), &mut taken);
@@ -52,21 +76,17 @@ fn keep_apart(select: &mut Select) {
                     *item = SelectItem::ExprWithAlias { expr, alias };
                 }
             }
-            SelectItem::ExprWithAlias { alias, .. } => {
-                if !seen.insert(folded(alias)) {
-                    *alias = free(&folded(alias), &mut taken);
-                }
+            SelectItem::ExprWithAlias { alias, .. } if !seen.insert(folded(alias)) => {
+                *alias = free(&folded(alias), &mut taken);
             }
             _ => {}
         }
     }
 }
 
-fn folded(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_ascii_lowercase(),
-    }
+/// Does a star stand for all columns?
+fn whole(options: &WildcardAdditionalOptions) -> bool {
+    options.opt_except.is_none() && options.opt_exclude.is_none() && options.opt_ilike.is_none()
 }
 
 /// What the planner would tell the column from others by, roughly: its text without casts.
@@ -158,6 +178,7 @@ mod tests {
             ("a AS x, x", "a AS x, x AS x_1"),
             ("x, a AS x_1, x", "x, a AS x_1, x AS x_2"),
             ("*, ra, f(ra)", "*, ra AS ra_1, f(ra)"),
+            ("t.*, T.ra, ra", "t.*, T.ra AS ra_1, ra AS ra_2"),
             ("* EXCLUDE (ra), ra", "* EXCLUDE (ra), ra"),
         ] {
             assert_eq!(list(items), named);
@@ -166,7 +187,7 @@ mod tests {
 
     #[test]
     fn others_are_left_alone() {
-        for items in ["a, b, a + b", "a, A.b", "f(a), g(a)", "f('a'), f('A')", "*", "t.*, a"] {
+        for items in ["a, b, a + b", "a, A.b", "f(a), g(a)", "f('a'), f('A')", "*", "u.*, t.a"] {
             assert_eq!(list(items), items);
         }
         for sql in [

@@ -5,7 +5,7 @@ use sqlparser::ast::Ident;
 use crate::Error;
 
 /// What the planner looks up for a name: unquoted names in lower case.
-pub(super) fn folded(ident: &Ident) -> String {
+pub(crate) fn folded(ident: &Ident) -> String {
     match ident.quote_style {
         Some(_) => ident.value.clone(),
         None => ident.value.to_ascii_lowercase(),

@@ -344,7 +344,7 @@ impl<'a> Frames<'a> {
         Choice::Nothing
     }
 
-    /// The columns of the innermost level that has tables, for names outside expressions (USING).
+    /// The table, CTE or alias that a qualifier names, looked for from the inside out.
     pub(super) fn relation(&self, parts: &[Ident]) -> Option<&Relation> {
         self.open.iter().rev().find_map(|frame| {
             let fitting: Vec<&Relation> = frame

@@ -18,6 +18,7 @@ mod rewrite;
 
 use std::ops::ControlFlow;
 
+pub(crate) use choose::folded;
 use sqlparser::ast::{Query, Statement, VisitMut};
 
 use crate::Error;

@@ -5,7 +5,7 @@
 //! node and the kind of its children, so that the walk needs no recursion of its own.
 
 use sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo, Expr,
+    BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo, Expr, Ident,
     ObjectNamePart, TimezoneInfo, UnaryOperator, Value,
 };
 use sqlparser::tokenizer::Span;
@@ -86,15 +86,8 @@ pub(super) fn check(expr: &Expr) -> Check {
     let values = |parts: &[&Expr]| parts.iter().try_for_each(|part| is_value(part, here));
     match expr {
         Expr::Identifier(ident) => reserved::name(ident, "column"),
-        Expr::CompoundIdentifier(parts) if parts.len() > 4 => Err(Error::breaks_adql(
-            "a column name has at most four parts",
-            here,
-            "write catalog.schema.table.column",
-        )),
-        Expr::CompoundIdentifier(parts) => parts
-            .iter()
-            .try_for_each(|part| reserved::name(part, "column or table")),
-        Expr::Nested(_) => Ok(()),
+        Expr::CompoundIdentifier(parts) => column(parts, here),
+        Expr::Nested(_) | Expr::Exists { .. } => Ok(()),
         Expr::Value(value) => literal(&value.value, value.span),
         Expr::BinaryOp { left, op, right } if logical(op) => {
             is_condition(left, here)?;
@@ -132,7 +125,6 @@ pub(super) fn check(expr: &Expr) -> Check {
             escape_char: None,
             ..
         } => values(&[expr, pattern]),
-        Expr::Exists { .. } => Ok(()),
         Expr::Cast {
             kind: CastKind::Cast,
             expr,
@@ -154,6 +146,16 @@ pub(super) fn check(expr: &Expr) -> Check {
         Expr::Function(called) => function::check(called),
         other => Err(refused(other, here)),
     }
+}
+
+fn column(parts: &[Ident], span: Span) -> Check {
+    if parts.len() > 4 {
+        let hint = "write catalog.schema.table.column";
+        return Err(Error::breaks_adql("a column name has at most four parts", span, hint));
+    }
+    parts
+        .iter()
+        .try_for_each(|part| reserved::name(part, "column or table"))
 }
 
 fn operator(op: &BinaryOperator, span: Span) -> Check {

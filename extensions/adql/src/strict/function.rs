@@ -1,7 +1,8 @@
 //! Calls: the functions that ADQL defines, and how many arguments they take.
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, UnaryOperator, Value,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, ObjectNamePart,
+    UnaryOperator, Value,
 };
 use sqlparser::tokenizer::Span;
 
@@ -69,12 +70,38 @@ const AGGREGATES: &[&str] = &["avg", "count", "max", "min", "sum"];
 /// Checks one call.
 pub(super) fn check(function: &Function) -> Check {
     let span = call::name_span(function);
+    let (name, list) = plain(function, span)?;
+    match FORMS.iter().find(|Form(known, _)| *known == name) {
+        Some(Form(_, counts)) => count(&name, counts, list.args.len(), span)?,
+        None if reserved::is_reserved(&name) => {
+            let what = format!("function {}", name.to_uppercase());
+            return Err(Error::not_adql(what, span, DECLARED));
+        }
+        None => {}
+    }
+    if list.duplicate_treatment.is_some() && !AGGREGATES.contains(&name.as_str()) {
+        let hint = "only AVG, COUNT, MAX, MIN and SUM take it";
+        return Err(Error::not_adql("DISTINCT or ALL in a plain call", span, hint));
+    }
+    list.args
+        .iter()
+        .try_for_each(|argument| check_argument(argument, &name, span))?;
+    match name.as_str() {
+        "round" | "truncate" => integer(call::positional(list, 1), &name, span),
+        "region" => text(call::positional(list, 0), &name, span),
+        "in_unit" => text(call::positional(list, 1), &name, span),
+        _ => Ok(()),
+    }
+}
+
+/// What to do about a function that ADQL does not define.
+const DECLARED: &str = "see what functions the service declares";
+
+/// The name and arguments of a call without clauses.
+fn plain(function: &Function, span: Span) -> Result<(String, &FunctionArgumentList), Error> {
     if function.over.is_some() {
-        return Err(Error::not_adql(
-            "OVER",
-            span,
-            "use GROUP BY, or a join with an aggregated subquery",
-        ));
+        let hint = "use GROUP BY, or a join with an aggregated subquery";
+        return Err(Error::not_adql("OVER", span, hint));
     }
     if function.filter.is_some() || !function.within_group.is_empty() || function.null_treatment.is_some() {
         return Err(Error::not_adql("clause behind a call", span, "filter in WHERE"));
@@ -82,63 +109,17 @@ pub(super) fn check(function: &Function) -> Check {
     let name = match function.name.0.as_slice() {
         [ObjectNamePart::Identifier(ident)] if ident.quote_style.is_none() => ident.value.to_lowercase(),
         _ => {
-            return Err(Error::breaks_adql(
-                "a function has a name of one part, without quotes",
-                span,
-                "write name(...)",
-            ));
+            let rule = "a function has a name of one part, without quotes";
+            return Err(Error::breaks_adql(rule, span, "write name(...)"));
         }
     };
-    let list = match &function.args {
-        FunctionArguments::List(list) if list.clauses.is_empty() => list,
-        FunctionArguments::None => {
-            return Err(Error::not_adql(
-                name.to_uppercase(),
-                span,
-                "see what functions the service declares",
-            ));
-        }
+    match &function.args {
+        FunctionArguments::List(list) if list.clauses.is_empty() => Ok((name, list)),
+        FunctionArguments::None => Err(Error::not_adql(name.to_uppercase(), span, DECLARED)),
         _ => {
-            return Err(Error::not_adql(
-                "clause inside a call",
-                span,
-                "separate the arguments by commas",
-            ));
+            let hint = "separate the arguments by commas";
+            Err(Error::not_adql("clause inside a call", span, hint))
         }
-    };
-    let form = FORMS.iter().find(|Form(known, _)| *known == name);
-    if form.is_none() && reserved::is_reserved(&name) {
-        return Err(Error::not_adql(
-            format!("function {}", name.to_uppercase()),
-            span,
-            "see what functions the service declares",
-        ));
-    }
-    if let Some(Form(_, counts)) = form {
-        count(&name, counts, list.args.len(), span)?;
-    }
-    let aggregate = AGGREGATES.contains(&name.as_str());
-    if list.duplicate_treatment.is_some() && !aggregate {
-        return Err(Error::not_adql(
-            "DISTINCT or ALL in a plain call",
-            span,
-            "only AVG, COUNT, MAX, MIN and SUM take it",
-        ));
-    }
-    list.args
-        .iter()
-        .try_for_each(|argument| check_argument(argument, &name, span))?;
-    match name.as_str() {
-        "round" | "truncate" => integer(call::positional(list, 1), &name, span),
-        "in_unit" | "region" => text(
-            list.args
-                .len()
-                .checked_sub(1)
-                .and_then(|last| call::positional(list, last)),
-            &name,
-            span,
-        ),
-        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! FROM: tables, derived tables and joins.
 
 use sqlparser::ast::{
-    JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, TableAlias, TableFactor, TableWithJoins,
+    JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Spanned, TableAlias, TableFactor, TableWithJoins,
 };
 use sqlparser::tokenizer::Span;
 
@@ -40,41 +40,9 @@ pub(super) fn name(name: &ObjectName) -> Check {
 /// One item of FROM.
 pub(super) fn factor(factor: &TableFactor) -> Check {
     match factor {
-        TableFactor::Table {
-            name: table,
-            alias,
-            args,
-            with_hints,
-            version,
-            with_ordinality,
-            partitions,
-            json_path,
-            sample,
-            index_hints,
-        } => {
+        TableFactor::Table { name: table, alias, .. } => {
             name(table)?;
-            let span = table
-                .0
-                .last()
-                .and_then(|part| part.as_ident())
-                .map_or(Span::empty(), |ident| ident.span);
-            if args.is_some() {
-                return Err(Error::not_adql(
-                    "table functions",
-                    span,
-                    "select from a table or a subquery",
-                ));
-            }
-            let plain = with_hints.is_empty()
-                && version.is_none()
-                && !with_ordinality
-                && partitions.is_empty()
-                && json_path.is_none()
-                && sample.is_none()
-                && index_hints.is_empty();
-            if !plain {
-                return Err(Error::not_adql("option behind a table", span, "write table AS alias"));
-            }
+            bare(factor, table)?;
             alias.as_ref().map_or(Ok(()), check_alias)
         }
         TableFactor::Derived {
@@ -83,40 +51,57 @@ pub(super) fn factor(factor: &TableFactor) -> Check {
             alias,
             sample,
         } => {
-            let span = sqlparser::ast::Spanned::span(subquery.as_ref());
+            let span = subquery.span();
             if *lateral {
-                return Err(Error::not_adql(
-                    "LATERAL",
-                    span,
-                    "join with a subquery that needs nothing from outside",
-                ));
+                let hint = "join with a subquery that needs nothing from outside";
+                return Err(Error::not_adql("LATERAL", span, hint));
             }
             if sample.is_some() {
                 return Err(Error::not_adql("TABLESAMPLE", span, "leave it out"));
             }
             match alias {
                 Some(alias) => check_alias(alias),
-                None => Err(Error::breaks_adql(
-                    "a subquery in FROM needs a name",
-                    span,
-                    "write (SELECT ...) AS name",
-                )),
+                None => {
+                    let hint = "write (SELECT ...) AS name";
+                    Err(Error::breaks_adql("a subquery in FROM needs a name", span, hint))
+                }
             }
         }
         TableFactor::NestedJoin {
             alias: None,
             table_with_joins,
         } => joins(table_with_joins, Span::empty()),
-        TableFactor::NestedJoin { alias: Some(alias), .. } => Err(Error::not_adql(
-            "name for a join in parentheses",
-            alias.name.span,
-            "name the tables in it",
-        )),
-        other => Err(Error::not_adql(
-            "table of this kind",
-            sqlparser::ast::Spanned::span(other),
-            "select from a table or a subquery",
-        )),
+        TableFactor::NestedJoin { alias: Some(alias), .. } => {
+            let hint = "name the tables in it";
+            Err(Error::not_adql("name for a join in parentheses", alias.name.span, hint))
+        }
+        other => Err(Error::not_adql("table of this kind", other.span(), ELSEWHERE)),
+    }
+}
+
+/// What to select from instead.
+const ELSEWHERE: &str = "select from a table or a subquery";
+
+/// Demands a table without arguments or options.
+fn bare(factor: &TableFactor, table: &ObjectName) -> Check {
+    let span = table
+        .0
+        .last()
+        .and_then(|part| part.as_ident())
+        .map_or(Span::empty(), |ident| ident.span);
+    match factor {
+        TableFactor::Table { args: Some(_), .. } => Err(Error::not_adql("table functions", span, ELSEWHERE)),
+        TableFactor::Table {
+            with_hints,
+            version: None,
+            with_ordinality: false,
+            partitions,
+            json_path: None,
+            sample: None,
+            index_hints,
+            ..
+        } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => Ok(()),
+        _ => Err(Error::not_adql("option behind a table", span, "write table AS alias")),
     }
 }
 
@@ -135,7 +120,7 @@ fn check_alias(alias: &TableAlias) -> Check {
 /// The joins behind one item of FROM.
 pub(super) fn joins(table: &TableWithJoins, start: Span) -> Check {
     for join in &table.joins {
-        let span = sqlparser::ast::Spanned::span(&join.relation);
+        let span = join.relation.span();
         let constraint = match &join.join_operator {
             JoinOperator::Join(constraint)
             | JoinOperator::Inner(constraint)

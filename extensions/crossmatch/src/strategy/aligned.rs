@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CastExpr, Column};
+use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
@@ -82,8 +84,12 @@ impl TiledInput {
     }
 }
 
+/// The column that `expr` hands on. A cast to double precision keeps its value; any other may move the row.
 fn plain_column(expr: &Arc<dyn PhysicalExpr>) -> Option<usize> {
-    if let Some(cast) = expr.downcast_ref::<CastExpr>() {
+    if let Some(cast) = expr
+        .downcast_ref::<CastExpr>()
+        .filter(|cast| *cast.cast_type() == DataType::Float64)
+    {
         return plain_column(cast.expr());
     }
     expr.downcast_ref::<Column>().map(Column::index)
@@ -104,13 +110,15 @@ fn trace(
             schema.field(lat).name().clone(),
         ));
     }
+    // Right rows at the rims of several units are read once for each: a volatile value would differ between them.
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-        return filter
-            .projection()
-            .is_none()
-            .then(|| trace(sources, filter.input(), lon, lat))?;
+        let plain = filter.projection().is_none() && filter.fetch().is_none() && !is_volatile(filter.predicate());
+        return plain.then(|| trace(sources, filter.input(), lon, lat))?;
     }
     let projection = plan.downcast_ref::<ProjectionExec>()?;
+    if projection.expr().iter().any(|column| is_volatile(&column.expr)) {
+        return None;
+    }
     let below = |column: usize| plain_column(&projection.expr().get(column)?.expr);
     trace(sources, projection.input(), below(lon)?, below(lat)?)
 }
