@@ -22,6 +22,8 @@ mod crossmatch;
 mod errors;
 #[path = "it/examples.rs"]
 mod examples;
+#[path = "it/functions.rs"]
+mod functions;
 #[path = "it/session.rs"]
 mod session;
 #[path = "it/skies.rs"]
@@ -104,9 +106,10 @@ async fn error(session: &Session, sql: &str) -> dreyer::Error {
         let run = async {
             let plan = session.plan(statement).await?;
             match session.execute(plan).await? {
-                Outcome::Rows(rows) => Ok::<(), dreyer::Error>(drop(rows.try_collect::<Vec<_>>().await?)),
-                Outcome::Done { .. } => Ok(()),
+                Outcome::Rows(rows) => rows.try_collect::<Vec<_>>().await.map(drop)?,
+                Outcome::Done { .. } => {}
             }
+            Ok::<(), dreyer::Error>(())
         };
         if let Err(error) = run.await {
             return session.explain(error, statement);

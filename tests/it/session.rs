@@ -263,7 +263,6 @@ async fn work_that_multiplies_lets_a_deadline_come() {
          JOIN (SELECT b.hip % 2 AS k FROM hipparcos AS b) AS b ON a.k = b.k",
     ] {
         let rows = session.query(sql).await.unwrap();
-        eprintln!("{sql}");
         let work = tokio::time::timeout(Duration::from_millis(200), rows.try_collect::<Vec<_>>());
         assert!(work.await.is_err(), "{sql}");
     }

@@ -58,9 +58,9 @@ pub(crate) fn plain_list_mut(function: &mut Function) -> Option<&mut FunctionArg
     }
 }
 
-/// The `n`-th argument of a list, when it is an ordinary positional expression.
-pub(crate) fn positional(list: &FunctionArgumentList, n: usize) -> Option<&Expr> {
-    match list.args.get(n) {
+/// The `n`-th argument, when it is an ordinary positional expression.
+pub(crate) fn positional(args: &[FunctionArg], n: usize) -> Option<&Expr> {
+    match args.get(n) {
         Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))) => Some(expr),
         _ => None,
     }
@@ -69,7 +69,7 @@ pub(crate) fn positional(list: &FunctionArgumentList, n: usize) -> Option<&Expr>
 /// Takes all arguments out of a list of `n` positional expressions; `None` leaves it as it is.
 pub(crate) fn take<const N: usize>(function: &mut Function) -> Option<[Expr; N]> {
     let list = plain_list_mut(function)?;
-    if list.args.len() != N || (0..N).any(|n| positional(list, n).is_none()) {
+    if list.args.len() != N || (0..N).any(|n| positional(&list.args, n).is_none()) {
         return None;
     }
     let exprs: Vec<Expr> = std::mem::take(&mut list.args)

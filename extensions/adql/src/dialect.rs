@@ -62,8 +62,10 @@ impl Dialect for AdqlDialect {
         POSTGRES.is_identifier_part(ch)
     }
 
+    /// As PostgreSQL's, but a sign begins a number: `pmra<-5` compares. (There an operator that ends in a sign must hold
+    /// one of a few rarer characters; none of those operators means anything to the engine.)
     fn is_custom_operator_part(&self, ch: char) -> bool {
-        POSTGRES.is_custom_operator_part(ch)
+        !matches!(ch, '+' | '-') && POSTGRES.is_custom_operator_part(ch)
     }
 
     fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {

@@ -5,7 +5,7 @@ use super::Server;
 #[tokio::test(flavor = "multi_thread")]
 async fn every_type_in_text_and_in_binary() {
     let server = Server::start().await;
-    assert_eq!(server.python("types.py").await, "ok\n");
+    assert_eq!(server.python("values.py").await, "ok\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Function, FunctionArgumentList, Value, VisitorMut};
+use sqlparser::ast::{Expr, Function, FunctionArg, Value, VisitorMut};
 use sqlparser::tokenizer::Span;
 
 use super::{Broken, step};
@@ -70,8 +70,10 @@ fn strip(function: &mut Function) -> Result<(), Error> {
     let Some(list) = call::plain_list_mut(function) else {
         return Ok(());
     };
-    match system(list, numbers) {
+    match system(&list.args, numbers) {
         None => Ok(()),
+        // Two labels are no form of any function: it is for the function to say so.
+        Some(_) if system(list.args.get(1..).unwrap_or_default(), numbers).is_some() => Ok(()),
         Some((label, _)) if is_icrs(&label) => {
             list.args.remove(0);
             Ok(())
@@ -81,17 +83,17 @@ fn strip(function: &mut Function) -> Result<(), Error> {
 }
 
 /// The first argument, if it names a coordinate system rather than a coordinate.
-fn system(list: &FunctionArgumentList, numbers: fn(usize) -> bool) -> Option<(String, Span)> {
-    if list.args.len() < 2 {
+fn system(args: &[FunctionArg], numbers: fn(usize) -> bool) -> Option<(String, Span)> {
+    if args.len() < 2 {
         return None;
     }
-    match call::literal(call::positional(list, 0)?)? {
+    match call::literal(call::positional(args, 0)?)? {
         // A number in quotes is a coordinate that will be cast, not a label.
         (Value::SingleQuotedString(label), span) if label.trim().parse::<f64>().is_err() => Some((label.clone(), span)),
         (Value::Null, span) => {
-            let rest = list.args.len() - 1;
-            let point = call::positional(list, 1).is_some_and(makes_point);
-            (point || numbers(rest) && !numbers(list.args.len())).then(|| (String::new(), span))
+            let rest = args.len() - 1;
+            let point = call::positional(args, 1).is_some_and(makes_point);
+            (point || numbers(rest) && !numbers(args.len())).then(|| (String::new(), span))
         }
         _ => None,
     }
@@ -183,6 +185,9 @@ mod tests {
             "\"POINT\"('x', 1, 2)",
             "s.point('ICRS', 1, 2)",
             "POINT(system, 1, 2)",
+            "POINT('', NULL, 1, 2)",
+            "CIRCLE('ICRS', NULL, POINT(1, 2), 3)",
+            "CIRCLE('GALACTIC', 'ICRS', 1, 2, 3)",
         ] {
             assert_eq!(geometry(call), call);
         }

@@ -88,7 +88,7 @@ fn boolean_name(expr: &Expr) -> Option<&'static str> {
     let name = call::name(function)?;
     let (_, boolean) = PREDICATES.iter().find(|(integer, _)| *integer == name)?;
     let list = call::plain_list(function)?;
-    let text = call::positional(list, 1)
+    let text = call::positional(&list.args, 1)
         .and_then(call::literal)
         .is_some_and(|(value, _)| matches!(value, Value::SingleQuotedString(_)));
     (list.args.len() == 2 && !text).then_some(boolean)

@@ -78,7 +78,7 @@ fn region(function: &Function) -> Result<Option<Expr>, Error> {
         return Ok(None);
     };
     let (1, Some((Value::SingleQuotedString(text), span))) =
-        (list.args.len(), call::positional(list, 0).and_then(call::literal))
+        (list.args.len(), call::positional(&list.args, 0).and_then(call::literal))
     else {
         return Ok(None);
     };

@@ -87,9 +87,9 @@ pub(super) fn check(function: &Function) -> Check {
         .iter()
         .try_for_each(|argument| check_argument(argument, &name, span))?;
     match name.as_str() {
-        "round" | "truncate" => integer(call::positional(list, 1), &name, span),
-        "region" => text(call::positional(list, 0), &name, span),
-        "in_unit" => text(call::positional(list, 1), &name, span),
+        "round" | "truncate" => integer(call::positional(&list.args, 1), &name, span),
+        "region" => text(call::positional(&list.args, 0), &name, span),
+        "in_unit" => text(call::positional(&list.args, 1), &name, span),
         _ => Ok(()),
     }
 }
