@@ -58,10 +58,10 @@ pub(super) fn rewrite(ast: &mut Ast, declared: &[Option<Type>]) -> Result<Rewrit
     if let ControlFlow::Break(error) = statement.visit(&mut passes) {
         return Err(error);
     }
-    if let Statement::Query(query) = &mut **statement {
-        if let Some(select) = outermost(query) {
-            casts::show_names(select)?;
-        }
+    if let Statement::Query(query) = &mut **statement
+        && let Some(select) = outermost(query)
+    {
+        casts::show_names(select)?;
     }
     Ok(Rewritten {
         uses_catalog: passes.uses_catalog,

@@ -119,10 +119,10 @@ impl Found {
 
     /// If the expression is a parameter without a type, this is it.
     fn decide(&mut self, expr: &Expr, kind: &DataType) {
-        if let Expr::Placeholder(placeholder @ Placeholder { field: None, .. }) = expr {
-            if let Some(number) = number(placeholder) {
-                self.note(number, Some(pg_type(&Field::new("", kind.clone(), true))));
-            }
+        if let Expr::Placeholder(placeholder @ Placeholder { field: None, .. }) = expr
+            && let Some(number) = number(placeholder)
+        {
+            self.note(number, Some(pg_type(&Field::new("", kind.clone(), true))));
         }
     }
 

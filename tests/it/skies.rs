@@ -49,8 +49,8 @@ impl Sky {
                 // A step of up to `near_deg`, of either sign, along both axes of the sky.
                 let step = (2.0 * random.unit() - 1.0) * near_deg;
                 let across = (2.0 * random.unit() - 1.0) * near_deg / dec.to_radians().cos().max(1e-3);
-                let dec = (dec + if seed % 2 == 0 { 0.0 } else { step }).clamp(-90.0, 90.0);
-                let ra = (ra + if seed % 2 == 0 { 0.0 } else { across }).rem_euclid(360.0);
+                let dec = (dec + if seed.is_multiple_of(2) { 0.0 } else { step }).clamp(-90.0, 90.0);
+                let ra = (ra + if seed.is_multiple_of(2) { 0.0 } else { across }).rem_euclid(360.0);
                 Object {
                     id: number as i64,
                     ra: Some(ra),

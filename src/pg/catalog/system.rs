@@ -24,12 +24,15 @@ use crate::{DEFAULT_CATALOG, Database, Error};
 /// The schema of the sources, which only views can name.
 const SOURCES_SCHEMA: &str = "source";
 
+/// Views that were planned, by schema and name.
+type Planned = HashMap<(&'static str, String), Arc<dyn TableProvider>>;
+
 /// The catalogue relations, shared by all sessions of a server.
 pub(in crate::pg) struct System {
     /// The state that views are planned with: no tables but the sources.
     template: SessionState,
     sources: Arc<dyn SchemaProvider>,
-    planned: Mutex<HashMap<(&'static str, String), Arc<dyn TableProvider>>>,
+    planned: Mutex<Planned>,
     /// For the schemas that are handed out, which must not keep this alive from within it.
     this: Weak<Self>,
 }

@@ -64,10 +64,10 @@ pub(super) fn cast(expr: &mut Expr) -> Result<bool> {
 /// Numbers of objects that a query shows become names.
 pub(super) fn show_names(select: &mut Select) -> Result<()> {
     for item in &mut select.projection {
-        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            if let Some(shown) = shown(expr)? {
-                *expr = shown;
-            }
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
+            && let Some(shown) = shown(expr)?
+        {
+            *expr = shown;
         }
     }
     Ok(())

@@ -41,10 +41,10 @@ pub(super) fn fold(select: &mut Select, common: &HashSet<String>) {
         return;
     }
     for item in &mut select.projection {
-        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            if !plain(expr) {
-                *expr = Expr::value(Value::Null);
-            }
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
+            && !plain(expr)
+        {
+            *expr = Expr::value(Value::Null);
         }
     }
 }

@@ -130,10 +130,8 @@ pub(super) fn keep_apart(select: &mut Select) {
                     };
                 }
             }
-            SelectItem::ExprWithAlias { alias, .. } => {
-                if !seen.insert(spelled(alias)) {
-                    *alias = own();
-                }
+            SelectItem::ExprWithAlias { alias, .. } if !seen.insert(spelled(alias)) => {
+                *alias = own();
             }
             _ => {}
         }

@@ -68,10 +68,10 @@ pub(super) fn call(expr: &mut Expr) -> bool {
             true
         }
         Expr::BinaryOp { op, .. } => {
-            if let BinaryOperator::PGCustomBinaryOperator(parts) = op {
-                if let Some(plain) = parts.last().and_then(|name| operator(name)) {
-                    *op = plain;
-                }
+            if let BinaryOperator::PGCustomBinaryOperator(parts) = op
+                && let Some(plain) = parts.last().and_then(|name| operator(name))
+            {
+                *op = plain;
             }
             false
         }
