@@ -73,7 +73,12 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .init();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        // Planning recurses over the syntax tree, as deep as the parser lets it grow.
+        .thread_stack_size(8 << 20)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("ERROR:  cannot start: {error}")),
     };
