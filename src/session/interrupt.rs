@@ -4,7 +4,8 @@
 //!
 //! The engine's nested loop multiplies one batch of its right side with the whole left side before it looks up: with
 //! a condition that few pairs meet, that can take minutes, in which neither a cancel nor a lost client is noticed. So
-//! its condition is made to look instead: it fails once nobody wants the rows.
+//! its condition is made to look instead: it fails once nobody wants the rows. And it lets go of the thread's other tasks,
+//! so that one such loop cannot starve the short queries of others.
 //!
 //! ```text
 //!  rows wanted by ──► Guarded ◄── channel ◄── task: plan ── NestedLoopJoinExec(filter = StopPoint(condition))
@@ -122,7 +123,8 @@ impl PhysicalExpr for StopPoint {
         if self.token.is_cancelled() {
             return exec_err!("the query was stopped: nobody waits for its rows");
         }
-        self.inner.evaluate(batch)
+        // The loop around this does not yield; its thread's other tasks, those of other sessions too, move elsewhere.
+        tokio::task::block_in_place(|| self.inner.evaluate(batch))
     }
 
     fn return_field(&self, input_schema: &Schema) -> Result<FieldRef> {
