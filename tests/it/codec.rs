@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
 use datafusion_proto::bytes::{
     physical_plan_from_bytes_with_extension_codec, physical_plan_to_bytes_with_extension_codec,
 };
+use datafusion_proto::logical_plan::LogicalExtensionCodec;
 use datafusion_proto::physical_plan::ComposedPhysicalExtensionCodec;
+use dreyer_sky::crossmatch::CrossMatchLogicalCodec;
 
 use crate::local;
 
@@ -68,4 +72,37 @@ async fn an_indexed_match_travels() {
         "strategy=indexed",
     )
     .await;
+}
+
+/// The logical node, given back the inputs that it had.
+#[tokio::test]
+async fn the_logical_node_travels() {
+    let session = local().await;
+    let sql = "SELECT h.hip FROM hipparcos h JOIN gaia_bright g ON h.hpmag > g.phot_g_mean_mag \
+               AND CONTAINS(POINT(h.ra, h.dec), CIRCLE(ivo_epoch_prop_pos( \
+               g.ra, g.dec, 0, 0, 0, 0, 2016.0, 1991.25), 0.01)) = 1";
+    let statement = session.parse(sql).unwrap().remove(0);
+    let plan = session.plan(&statement).await.unwrap();
+    let plan = session.context().state().optimize(&plan).unwrap();
+    let mut sent = 0;
+    plan.apply(|node| {
+        if let LogicalPlan::Extension(extension) = node {
+            let mut bytes = Vec::new();
+            CrossMatchLogicalCodec.try_encode(extension, &mut bytes)?;
+            let inputs: Vec<_> = extension.node.inputs().into_iter().cloned().collect();
+            let back = CrossMatchLogicalCodec.try_decode(&bytes, &inputs, &session.context().task_ctx())?;
+            let back = LogicalPlan::Extension(back);
+            assert_eq!(node.display_indent().to_string(), back.display_indent().to_string());
+            assert_eq!(node.expressions().len(), back.expressions().len());
+            assert!(
+                CrossMatchLogicalCodec
+                    .try_decode(&bytes[..bytes.len() / 2], &inputs, &session.context().task_ctx())
+                    .is_err()
+            );
+            sent += 1;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .unwrap();
+    assert_eq!(sent, 1, "{}", plan.display_indent());
 }

@@ -23,6 +23,7 @@
 
 mod codec;
 mod exec;
+mod logical_codec;
 mod node;
 mod planner;
 mod rule;
@@ -30,6 +31,7 @@ mod strategy;
 
 pub use codec::CrossMatchCodec;
 pub use exec::{CrossMatchExec, Estimate, Mode, Position, Side};
+pub use logical_codec::CrossMatchLogicalCodec;
 pub use node::CrossMatch;
 pub use planner::CrossMatchPlanner;
 pub use rule::CrossMatchRule;

@@ -43,6 +43,11 @@ async fn drain(client: &mut Client) -> (usize, u64) {
 async fn memory_does_not_grow_with_the_result() {
     let server = Server::start().await;
     let mut client = Client::connect(&server).await;
+    // Batches of a megabyte: what is in flight between operators is a few of them.
+    client
+        .send(&[query("SET datafusion.execution.batch_size = 1024")])
+        .await;
+    client.until_ready().await;
     client
         .send(&[query("SELECT count(*) FROM generate_series(1, 1000)")])
         .await;
