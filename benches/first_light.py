@@ -14,6 +14,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -59,13 +60,21 @@ def truth(folder):
 
 
 def dreyer(binary, *arguments):
-    """Output, seconds and peak memory (MB) of one run."""
-    started = time.perf_counter()
-    process = subprocess.Popen([binary, *arguments], stdout=subprocess.PIPE, text=True)
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0, output
-    return output, time.perf_counter() - started, usage.ru_maxrss / 1024
+    """Output, seconds and peak resident memory (MB) of one run."""
+    started, peak_kb = time.perf_counter(), 0
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen([binary, *arguments], stdout=output)
+        # The kernel's own maximum for a child counts the parent's memory from before exec; this one does not.
+        while process.poll() is None:
+            with open(f"/proc/{process.pid}/status") as status:
+                high = re.search(r"VmHWM:\s*(\d+) kB", status.read())
+            peak_kb = max(peak_kb, int(high.group(1)) if high else 0)
+            time.sleep(0.01)
+        seconds = time.perf_counter() - started
+        output.seek(0)
+        text = output.read()
+    assert process.returncode == 0, text
+    return text, seconds, peak_kb / 1024
 
 
 def folder_bytes(folder):
