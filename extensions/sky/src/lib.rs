@@ -24,6 +24,7 @@ use datafusion_proto::physical_plan::PhysicalExtensionCodec;
 use dreyer_tiling::{SkyOptions, TilingSources};
 
 pub use dreyer_crossmatch as crossmatch;
+pub use dreyer_files as files;
 pub use dreyer_geometry as geometry;
 pub use dreyer_hats as hats;
 pub use dreyer_kernel as kernel;

@@ -25,13 +25,23 @@ pub const MEMBERS: &[Member] = &[
     member("dreyer-adql", 0, &[]),
     member("tidy", 0, &[]),
     member("dreyer-kernel", 1, &[]),
+    member("dreyer-formats", 1, &[]),
     member("dreyer-tiling", 2, &["dreyer-sphere", "dreyer-kernel"]),
     member(
         "dreyer-geometry",
         3,
         &["dreyer-sphere", "dreyer-kernel", "dreyer-tiling"],
     ),
-    member("dreyer-hats", 3, &["dreyer-sphere", "dreyer-kernel", "dreyer-tiling"]),
+    member(
+        "dreyer-hats",
+        3,
+        &["dreyer-sphere", "dreyer-formats", "dreyer-kernel", "dreyer-tiling"],
+    ),
+    member(
+        "dreyer-files",
+        3,
+        &["dreyer-sphere", "dreyer-formats", "dreyer-kernel", "dreyer-tiling"],
+    ),
     member(
         "dreyer-crossmatch",
         3,
@@ -45,6 +55,7 @@ pub const MEMBERS: &[Member] = &[
             "dreyer-tiling",
             "dreyer-geometry",
             "dreyer-hats",
+            "dreyer-files",
             "dreyer-crossmatch",
         ],
     ),
@@ -54,6 +65,7 @@ pub const MEMBERS: &[Member] = &[
         &[
             "dreyer-sphere",
             "dreyer-adql",
+            "dreyer-formats",
             "dreyer-kernel",
             "dreyer-tiling",
             "dreyer-hats",
@@ -73,6 +85,11 @@ pub const TEST_EDGES: &[(&str, &str, &str)] = &[
         "dreyer-crossmatch",
         "dreyer-hats",
         "the aligned strategy is tested on written catalogues",
+    ),
+    (
+        "dreyer-files",
+        "dreyer-geometry",
+        "pruning is tested through the predicates that users write",
     ),
     (
         "dreyer-hats",

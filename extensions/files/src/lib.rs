@@ -1,0 +1,1 @@
+//! Plain files as tables: Parquet, CSV, Arrow IPC, FITS, VOTable, ECSV.

@@ -1,0 +1,1 @@
+//! Table formats of astronomy as Arrow batches: FITS binary tables, VOTable, ECSV.
