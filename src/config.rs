@@ -35,6 +35,18 @@ pub struct Config {
     /// What statements sessions may run. Default `read_only`; the shell on one's own machine uses `full`.
     pub access: Access,
 
+    /// A directory in which SQL may make and change tables: a root, or one of its own. None, the default: SQL writes
+    /// no tables that last.
+    pub writable: Option<String>,
+
+    /// A directory or address for what must last and is in no catalogue: views, comments. None, the default: it is
+    /// kept in memory, and ends with the process.
+    pub state: Option<String>,
+
+    /// Users and what they may do besides reading. Empty, the default: `dreyer` may write in the schema `dreyer`, if
+    /// there is a writable root.
+    pub users: Vec<UserConfig>,
+
     /// The PostgreSQL door.
     pub pg: PgConfig,
 
@@ -47,6 +59,9 @@ impl Default for Config {
         Self {
             roots: Vec::new(),
             access: Access::ReadOnly,
+            writable: None,
+            state: None,
+            users: Vec::new(),
             pg: PgConfig::default(),
             limits: Limits::default(),
         }
@@ -61,6 +76,49 @@ pub enum Access {
     ReadOnly,
     /// Every statement the engine knows, with the rights of the process: files may be named, read and written.
     Full,
+}
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserConfig {
+    /// The user's name, and that of the schema in which the user's tables lie.
+    pub name: String,
+
+    /// Where the user may create, change and drop tables. Default: nowhere.
+    #[serde(default)]
+    pub write: WriteConfig,
+
+    /// Whether the user may make tables over files under the roots (`CREATE EXTERNAL TABLE`). Default: whoever may
+    /// write may do that too.
+    pub external: Option<bool>,
+}
+
+/// Where a user may write.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum WriteConfig {
+    /// `true`: in the schema of the user's name; `false`: nowhere.
+    Own(bool),
+    /// In these schemas.
+    Schemas(Vec<String>),
+}
+
+impl Default for WriteConfig {
+    fn default() -> Self {
+        Self::Own(false)
+    }
+}
+
+impl WriteConfig {
+    /// The schemas in which the user of that name may write.
+    pub(crate) fn schemas(&self, user: &str) -> Vec<String> {
+        match self {
+            Self::Own(true) => vec![user.to_owned()],
+            Self::Own(false) => Vec::new(),
+            Self::Schemas(schemas) => schemas.clone(),
+        }
+    }
 }
 
 /// The PostgreSQL door.
