@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(crate) use discovery::Root;
 use entry::Entry;
 pub(crate) use live::{LiveCatalog, keep_current};
-pub(crate) use overlay::{SessionCatalog, is_shared, shared_object};
+pub(crate) use overlay::{SessionCatalog, is_own, is_shared, shared_object};
 
 /// Name of the catalogue (PostgreSQL says database) that all tables belong to.
 pub const DEFAULT_CATALOG: &str = "dreyer";

@@ -171,6 +171,9 @@ pub struct Limits {
     /// name that is not known is looked for at once. Default 30.
     pub refresh_s: u64,
 
+    /// Seconds for which VACUUM leaves files that are no longer of a table: longer than any query runs. Default 3600.
+    pub vacuum_grace_s: u64,
+
     /// Seconds that running statements get to finish when the server is told to stop. Default 30.
     pub drain_s: u64,
 }
@@ -187,6 +190,7 @@ impl Default for Limits {
             spill_dir: None,
             target_partitions: 0,
             refresh_s: 30,
+            vacuum_grace_s: 3600,
             drain_s: 30,
         }
     }
@@ -201,6 +205,11 @@ impl Limits {
     /// How often the roots are looked at again, if at all.
     pub fn refresh(&self) -> Option<Duration> {
         (self.refresh_s > 0).then(|| Duration::from_secs(self.refresh_s))
+    }
+
+    /// How long VACUUM leaves files that are no longer of a table.
+    pub fn vacuum_grace(&self) -> Duration {
+        Duration::from_secs(self.vacuum_grace_s)
     }
 
     /// The time running statements get when the server is told to stop.

@@ -84,7 +84,7 @@ async fn done(session: &Session, sql: &str) -> String {
         .await
         .unwrap_or_else(|error| panic!("{}", error.render(sql)))
     {
-        Outcome::Done { tag } => tag,
+        Outcome::Done { tag, .. } => tag,
         Outcome::Rows(_) => panic!("{sql} gives rows"),
     }
 }

@@ -187,6 +187,21 @@ impl StateStore {
         Err(Error::new(ErrorKind::Conflict, message).with_hint("Run the statement again."))
     }
 
+    /// What was said of a table that is no more.
+    ///
+    /// # Errors
+    /// The document cannot be read or written.
+    pub(crate) async fn forget(&self, schema: &str, name: &str) -> Result<()> {
+        if self.comments(schema, name).is_none() {
+            return Ok(());
+        }
+        let edit = |state: &mut SchemaState| {
+            state.comments.remove(name);
+            Ok(())
+        };
+        self.change(schema, edit).await
+    }
+
     async fn learn_one(&self, schema: &str, path: &Path, state: SchemaState) {
         // Its listing may be that of a later version already: an empty tag makes the next look read it again.
         let meta = ObjectMeta {

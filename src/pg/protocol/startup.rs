@@ -198,7 +198,7 @@ fn check_identity(line: &Line, startup: &Startup) -> Result<()> {
 /// Settings as the server has them, with those of the start-up message over them.
 fn settings(startup: &Startup, shared: &Shared) -> Result<Settings> {
     let config = shared.database.config();
-    let read_only = if config.access == crate::Access::ReadOnly {
+    let read_only = if config.access == crate::Access::ReadOnly && config.writable.is_none() {
         "on"
     } else {
         "off"

@@ -95,7 +95,12 @@ impl Connection {
 
     /// Ends the transaction block and what ends with it; gives the command tag.
     fn end_block(&mut self, wanted: Ended, chain: bool) -> &'static str {
+        let wrote = self.transaction.has_written();
         let ended = self.transaction.end(wanted);
+        if wrote && ended == Some(Ended::RolledBack) {
+            let warning = "what statements of this block wrote is written: each commits by itself";
+            self.wire.queue(&report::warning(ErrorKind::NotSupported, warning));
+        }
         if ended.is_none() {
             let warning = "there is no transaction in progress";
             self.wire.queue(&report::warning(ErrorKind::NoTransaction, warning));
