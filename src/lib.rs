@@ -44,13 +44,14 @@ mod state;
 mod storage;
 
 pub use catalog::{DEFAULT_CATALOG, DEFAULT_SCHEMA};
-pub use config::{Access, Config, Limits, PgConfig, UserConfig, WriteConfig};
+pub use config::{Access, Config, Credentials, Limits, PgConfig, StorageConfig, UserConfig, WriteConfig};
 pub use database::Database;
 pub use encode::Format;
 pub use error::{Error, ErrorKind};
 pub use examples::{Example, Expect, examples};
 pub use principal::{DEFAULT_USER, Principal, Rights};
 pub use session::{Outcome, Session, Statement};
+pub use storage::StoreMetrics;
 
 /// Result with this package's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

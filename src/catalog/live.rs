@@ -35,11 +35,12 @@ impl LiveCatalog {
         let known = discovery::look(&roots, &Known::new()).await?;
         for (index, root) in roots.iter().enumerate() {
             let any = known.values().flat_map(|tables| tables.values());
-            if !any.into_iter().any(|entry| entry.found().0 == index) {
+            // What is to be written to may be empty yet.
+            if !root.writable && !any.into_iter().any(|entry| entry.found().0 == index) {
                 let message = format!("no HATS catalogue under {}", root.given);
                 return Err(Error::new(ErrorKind::Io, message).with_hint(
-                    "A catalogue is a folder with a hats.properties file; a root is the folder above it. \
-                     Make one with `dreyer import`.",
+                    "A catalogue is a folder with a hats.properties file; a root is the folder above it, or, on a plain \
+                     web server, the catalogue itself. Make one with `dreyer import`.",
                 ));
             }
         }
@@ -48,6 +49,37 @@ impl LiveCatalog {
             known: RwLock::new(Arc::new(known)),
             looked: Mutex::new(Instant::now()),
         })
+    }
+
+    /// The places where tables are looked for.
+    pub(crate) fn roots(&self) -> &[Root] {
+        &self.roots
+    }
+
+    /// Where a table of that name would lie, or lies, under the writable root.
+    ///
+    /// # Errors
+    /// There is no writable root.
+    pub(crate) fn place_for(&self, schema: &str, name: &str) -> Result<Place> {
+        let root = self.roots.iter().find(|root| root.writable).ok_or_else(|| {
+            Error::new(ErrorKind::ReadOnly, "there is no root in which tables can be written")
+                .with_hint("Name one when the program is started: --writable DIR.")
+        })?;
+        let root = Place {
+            store: Arc::clone(&root.store),
+            url: root.url.clone(),
+            path: root.path.clone(),
+            local: root.local.clone(),
+        };
+        Ok(match schema {
+            DEFAULT_SCHEMA => root.child(name),
+            schema => root.child(schema).child(name),
+        })
+    }
+
+    /// Looks at a table again at once, because it was made, changed or dropped here.
+    pub(crate) async fn forget(&self, _schema: &str, _name: &str) {
+        self.reload().await;
     }
 
     /// Names of the schemas.
