@@ -11,6 +11,7 @@ use crate::collection::Collection;
 use crate::error::{HatsError, Result};
 use crate::layout::{self, PartitionInfo};
 use crate::listing::{self, Listing, Tile};
+use crate::managed::Place;
 use crate::properties::Properties;
 use crate::schema;
 
@@ -113,6 +114,24 @@ impl HatsCatalog {
             tiles: tiles.into(),
             index_column,
         })
+    }
+
+    /// A catalogue whose tiles are known from elsewhere.
+    pub(crate) fn of_tiles(place: &Place, properties: Properties, schema: SchemaRef, tiles: Vec<Tile>) -> Self {
+        let index_column = schema::index_column(&schema, &properties);
+        let name = properties
+            .get("obs_collection")
+            .or(place.path.filename())
+            .unwrap_or("catalog");
+        Self {
+            url: place.url.clone(),
+            root: place.path.clone(),
+            name: name.to_owned(),
+            properties,
+            schema,
+            tiles: tiles.into(),
+            index_column,
+        }
     }
 
     /// The name it gives itself, else that of its folder.

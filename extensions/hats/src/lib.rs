@@ -14,6 +14,7 @@
 //! - [`HatsTilingSource`] tells a cross-match how a scan is cut and reads parts of it.
 //! - [`HatsCodec`] sends scans to other processes.
 //! - [`import`](mod@import) writes catalogues from Parquet and CSV files.
+//! - [`managed`] keeps tables that are written by SQL: whole at every moment, for us and for foreign readers.
 //!
 //! It does no astronomy of its own: cells and regions are `dreyer-sphere`'s, and which predicates say where to look is
 //! decided in `dreyer-tiling`.
@@ -26,6 +27,7 @@ mod error;
 pub mod import;
 mod layout;
 mod listing;
+pub mod managed;
 mod properties;
 mod prune;
 mod reader;

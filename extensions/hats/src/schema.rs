@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::parquet_to_arrow_schema;
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
 
 use crate::error::Result;
 use crate::layout;
@@ -21,6 +22,14 @@ pub(crate) async fn read(store: &dyn ObjectStore, file: &ObjectMeta) -> Result<S
         .with_page_index_policy(Some(PageIndexPolicy::Skip))
         .fetch_metadata()
         .await?;
+    let footer = footer.file_metadata();
+    let schema = parquet_to_arrow_schema(footer.schema_descr(), footer.key_value_metadata())?;
+    Ok(table_schema(&schema))
+}
+
+/// Reads the schema of one Parquet file that has been fetched whole.
+pub(crate) fn of_bytes(file: &Bytes) -> Result<SchemaRef> {
+    let footer = ParquetMetaDataReader::new().parse_and_finish(file)?;
     let footer = footer.file_metadata();
     let schema = parquet_to_arrow_schema(footer.schema_descr(), footer.key_value_metadata())?;
     Ok(table_schema(&schema))
