@@ -91,7 +91,12 @@ mod tests {
         });
         let items: Vec<Result<i32>> = items.collect().await;
         assert_eq!(items.len(), 11);
-        assert!(items[..10].iter().enumerate().all(|(at, item)| matches!(item, Ok(n) if *n as usize == at)));
+        assert!(
+            items[..10]
+                .iter()
+                .enumerate()
+                .all(|(at, item)| matches!(item, Ok(n) if *n as usize == at))
+        );
         assert!(items[10].is_err());
     }
 

@@ -199,7 +199,11 @@ mod tests {
     #[test]
     fn columns_merge_by_name() {
         let a = schema(&[("id", DataType::Int32), ("ra", DataType::Float32)]);
-        let b = schema(&[("ra", DataType::Int64), ("name", DataType::Utf8), ("id", DataType::UInt32)]);
+        let b = schema(&[
+            ("ra", DataType::Int64),
+            ("name", DataType::Utf8),
+            ("id", DataType::UInt32),
+        ]);
         let table = merged([("a", &a), ("b", &b)]).unwrap();
         let kinds: Vec<_> = table
             .fields()

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt::Display;
 
+use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
 /// A fault of a file, of its storage, or of what was asked of it.
@@ -94,18 +95,25 @@ impl From<FilesError> for DataFusionError {
     }
 }
 
-/// `error` with the file's name before it, unless it is one of ours or of the store, which name the file themselves,
-/// or one that says nothing of the file: want of memory, a cancelled query.
+/// `error` with the file's name before it, if it is one of decoding that does not name the file itself. Others say
+/// nothing of the file: want of memory, a cancelled query, an expression that fails on a value.
 pub(crate) fn named(file: impl Display, error: DataFusionError) -> DataFusionError {
-    let speaks_for_itself = matches!(
-        error.find_root(),
-        DataFusionError::ResourcesExhausted(_) | DataFusionError::ObjectStore(_)
-    );
-    if speaks_for_itself || names_its_file(&error) {
-        error
-    } else {
-        FilesError::malformed(file, error.strip_backtrace()).into()
+    let of_decoding = match error.find_root() {
+        DataFusionError::ParquetError(_) => true,
+        DataFusionError::ArrowError(error, _) => matches!(
+            **error,
+            ArrowError::ParquetError(_)
+                | ArrowError::IoError(_, _)
+                | ArrowError::ExternalError(_)
+                | ArrowError::ParseError(_)
+                | ArrowError::InvalidArgumentError(_)
+        ),
+        _ => false,
+    };
+    if !of_decoding || names_its_file(&error) {
+        return error;
     }
+    FilesError::malformed(file, error.strip_backtrace()).into()
 }
 
 fn names_its_file(error: &DataFusionError) -> bool {

@@ -36,7 +36,12 @@ pub enum Compression {
 }
 
 /// A format, the word for it, its endings, and other words that `STORED AS` may use.
-struct Row(FileFormat, &'static str, &'static [&'static str], &'static [&'static str]);
+struct Row(
+    FileFormat,
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
 
 const ROWS: &[Row] = &[
     Row(FileFormat::Parquet, "parquet", &["parquet", "parq", "pq"], &["pq"]),
@@ -73,7 +78,9 @@ impl FileFormat {
     /// The format that a word after `STORED AS` names.
     pub fn stored_as(word: &str) -> Option<Self> {
         let word = word.to_ascii_lowercase();
-        let row = ROWS.iter().find(|row| row.1 == word || row.3.contains(&word.as_str()))?;
+        let row = ROWS
+            .iter()
+            .find(|row| row.1 == word || row.3.contains(&word.as_str()))?;
         Some(row.0)
     }
 
@@ -167,7 +174,16 @@ mod tests {
         assert_eq!(of("dir.x/A.CSV.GZ"), Some((FileFormat::Csv, Compression::Gzip)));
         assert_eq!(of("a.fits.gz"), Some((FileFormat::Fits, Compression::Gzip)));
         assert_eq!(of("a.vot.zst"), Some((FileFormat::Votable, Compression::Zstd)));
-        for none in ["a.fits.fz", "a.txt", "csv", ".csv", "a.parquet.gz", "a.csv.bz2", "a.gz", ""] {
+        for none in [
+            "a.fits.fz",
+            "a.txt",
+            "csv",
+            ".csv",
+            "a.parquet.gz",
+            "a.csv.bz2",
+            "a.gz",
+            "",
+        ] {
             assert_eq!(of(none), None, "{none}");
         }
         assert!(
@@ -181,10 +197,7 @@ mod tests {
     #[test]
     fn words_name_formats() {
         for format in FileFormat::all() {
-            assert_eq!(
-                FileFormat::stored_as(&format.word().to_ascii_uppercase()),
-                Some(format)
-            );
+            assert_eq!(FileFormat::stored_as(&format.word().to_ascii_uppercase()), Some(format));
         }
         assert_eq!(FileFormat::stored_as("HATS"), None);
     }

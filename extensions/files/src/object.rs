@@ -119,6 +119,16 @@ impl Watch {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Bytes of the object.
+    pub(crate) fn size(&self) -> u64 {
+        self.meta.size
+    }
+
+    /// Whether the object is an open file of this machine, where reading anywhere costs little.
+    pub(crate) fn is_open_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// The object's path.
     pub(crate) fn name(&self) -> &str {
         self.meta.location.as_ref()
@@ -140,12 +150,12 @@ fn pinned(meta: &ObjectMeta) -> GetOptions {
     }
 }
 
-fn is_same(planned: &ObjectMeta, now: &ObjectMeta) -> bool {
+pub(crate) fn is_same(planned: &ObjectMeta, now: &ObjectMeta) -> bool {
     let etags = planned.e_tag.as_ref().zip(now.e_tag.as_ref());
     planned.size == now.size && etags.is_none_or(|(a, b)| a == b)
 }
 
-fn rewritten(meta: &ObjectMeta) -> object_store::Error {
+pub(crate) fn rewritten(meta: &ObjectMeta) -> object_store::Error {
     object_store::Error::Precondition {
         path: meta.location.to_string(),
         source: "the file was rewritten after the query was planned; run the query again".into(),
@@ -235,7 +245,12 @@ impl Windows {
     }
 }
 
-async fn fetch(store: Arc<dyn ObjectStore>, meta: Arc<ObjectMeta>, range: Range<u64>) -> object_store::Result<Bytes> {
+/// Bytes of the object, in the version that was planned.
+pub(crate) async fn fetch(
+    store: Arc<dyn ObjectStore>,
+    meta: Arc<ObjectMeta>,
+    range: Range<u64>,
+) -> object_store::Result<Bytes> {
     let options = GetOptions {
         range: Some(range.clone().into()),
         ..pinned(&meta)

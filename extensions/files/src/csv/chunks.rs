@@ -173,7 +173,10 @@ mod tests {
             for (chunk, first) in &chunks {
                 assert_eq!(*first, line, "size {size}");
                 line += lines(chunk.as_bytes());
-                assert!(!chunk.starts_with("y\"") && !chunk.starts_with('"'), "size {size}: {chunk}");
+                assert!(
+                    !chunk.starts_with("y\"") && !chunk.starts_with('"'),
+                    "size {size}: {chunk}"
+                );
             }
         }
         assert!(chunks("", 4).unwrap().is_empty());

@@ -117,7 +117,11 @@ fn integer(value: &str, digits: &str) -> u16 {
     let sign = if value.starts_with('-') { NEGATIVE } else { 0 };
     if let Ok(number) = value.parse::<i64>() {
         // 2^53: up to here every integer is an f64.
-        let fine = if number.unsigned_abs() > 1 << 53 { FINE_INTEGER } else { 0 };
+        let fine = if number.unsigned_abs() > 1 << 53 {
+            FINE_INTEGER
+        } else {
+            0
+        };
         return INTEGER | sign | fine;
     }
     let beyond = match digits.parse::<u64>() {
@@ -227,10 +231,7 @@ mod tests {
         );
         assert_eq!(of(&["2020-01-31T10:20:30.1234567"]), time(Nanosecond, None));
         assert_eq!(of(&["2020-01-31T10:20:30Z"]), time(Microsecond, Some("UTC")));
-        assert_eq!(
-            of(&["2020-01-31T10:20:30Z", "2020-01-31T10:20:30"]),
-            DataType::Utf8View
-        );
+        assert_eq!(of(&["2020-01-31T10:20:30Z", "2020-01-31T10:20:30"]), DataType::Utf8View);
         assert_eq!(of(&["9999-01-31T10:20:30.1234567"]), DataType::Utf8View);
     }
 }

@@ -70,7 +70,9 @@ impl Head {
         let fault = names.iter().enumerate().find_map(|(at, name)| {
             let column = at + 1;
             if name.is_empty() {
-                Some(format!("column {column} has no name; without a line of names, say header false"))
+                Some(format!(
+                    "column {column} has no name; without a line of names, say header false"
+                ))
             } else {
                 (!seen.insert(name)).then(|| format!("column {column}: there is another one named '{name}'"))
             }

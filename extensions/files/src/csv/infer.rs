@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::Dialect;
 use super::chunks::{Chunk, Chunks, ReadFault};
 use super::evidence::Evidence;
 use super::head::Head;
 use super::records::Records;
-use super::Dialect;
 use crate::error::{FilesError, Result};
 use crate::object::Source;
 

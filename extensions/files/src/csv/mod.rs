@@ -16,6 +16,7 @@ mod infer;
 mod records;
 mod stream;
 
+pub(crate) use chunks::ReadFault;
 pub(crate) use infer::{Effort, Sample, column_types, sample};
 pub(crate) use stream::{batches, told};
 

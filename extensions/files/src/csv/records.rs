@@ -30,7 +30,10 @@ impl<'a> Records<'a> {
             let found = fields.ends.len() - record * columns;
             if found != columns {
                 let (s, has) = (if found == 1 { "" } else { "s" }, columns);
-                return Err(fault(record, format!("{found} field{s}, where the first line has {has}")));
+                return Err(fault(
+                    record,
+                    format!("{found} field{s}, where the first line has {has}"),
+                ));
             }
             record += 1;
         }
