@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
+use dreyer_sky::hats::managed::{ManagedTable, Place};
 use dreyer_sky::hats::{FoundTable, HatsCatalog, HatsError, HatsTable};
 
 use super::{DEFAULT_SCHEMA, Root};
@@ -23,6 +24,7 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 enum Content {
     Hats(Arc<HatsTable>),
+    Managed(Arc<dyn TableProvider>),
     /// A catalogue that serves another one.
     Serving,
     /// Why it cannot be opened. One broken folder must not close the rest, nor be taken for one that is not there.
@@ -65,7 +67,7 @@ impl Entry {
 
     /// Whether it is listed among the tables.
     pub(crate) fn is_table(&self) -> bool {
-        matches!(self.content, Content::Hats(_))
+        matches!(self.content, Content::Hats(_) | Content::Managed(_))
     }
 
     /// The table, if it is one.
@@ -75,6 +77,7 @@ impl Entry {
     pub(crate) fn table(&self) -> Result<Option<Arc<dyn TableProvider>>> {
         match &self.content {
             Content::Hats(table) => Ok(Some(Arc::clone(table) as Arc<dyn TableProvider>)),
+            Content::Managed(table) => Ok(Some(Arc::clone(table))),
             Content::Serving => Ok(None),
             Content::Broken(fault) => {
                 let (schema, name) = self.name();
@@ -86,6 +89,18 @@ impl Entry {
 }
 
 async fn content(root: &Root, found: &FoundTable) -> Result<Content, HatsError> {
+    if found.managed {
+        let place = Place {
+            store: Arc::clone(&root.store),
+            url: root.url.clone(),
+            path: found.path.clone(),
+            local: None,
+        };
+        return Ok(match ManagedTable::open(place).await? {
+            Some(table) => Content::Managed(table.table()),
+            None => Content::Serving,
+        });
+    }
     let catalog = HatsCatalog::open(Arc::clone(&root.store), root.url.clone(), found.path.clone()).await?;
     if SERVING.contains(&catalog.kind()) {
         return Ok(Content::Serving);

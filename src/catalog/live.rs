@@ -7,12 +7,13 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use datafusion::catalog::TableProvider;
+use dreyer_sky::hats::managed::Place;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::entry::Entry;
 use super::{Known, Root, discovery};
-use crate::{Error, ErrorKind, Result};
+use crate::{DEFAULT_SCHEMA, Error, ErrorKind, Result};
 
 /// A name that is not known makes us look again, unless we looked so recently.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -65,16 +66,18 @@ impl LiveCatalog {
             Error::new(ErrorKind::ReadOnly, "there is no root in which tables can be written")
                 .with_hint("Name one when the program is started: --writable DIR.")
         })?;
-        let root = Place {
+        let folders = Some(schema).filter(|schema| *schema != DEFAULT_SCHEMA).into_iter().chain([name]);
+        let mut place = Place {
             store: Arc::clone(&root.store),
             url: root.url.clone(),
             path: root.path.clone(),
             local: root.local.clone(),
         };
-        Ok(match schema {
-            DEFAULT_SCHEMA => root.child(name),
-            schema => root.child(schema).child(name),
-        })
+        for folder in folders {
+            place.path = place.path.join(folder);
+            place.local = place.local.map(|path| path.join(folder));
+        }
+        Ok(place)
     }
 
     /// Looks at a table again at once, because it was made, changed or dropped here.

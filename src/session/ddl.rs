@@ -63,7 +63,7 @@ impl Planned {
 /// The rights are lacking, names do not exist, the engine cannot plan the query inside.
 pub(super) async fn plan(session: &Session, state: &SessionState, ast: Ast) -> Result<LogicalPlan> {
     let planned = match ast {
-        Ast::CreateExternalTable(create) => external::plan(session, create)?,
+        Ast::CreateExternalTable(create) => external::plan(session, state, create).await?,
         Ast::CopyTo(copy) => copy::plan(session, state, copy).await?,
         Ast::Statement(statement) => plan_statement(session, state, *statement).await?,
         ast @ (Ast::Explain(_) | Ast::Reset(_)) => Planned::Engine(Box::new(ast)),

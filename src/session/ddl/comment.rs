@@ -106,7 +106,10 @@ pub(super) async fn run(session: &Session, comment: &CommentOn) -> Result<Outcom
     };
     match managed {
         Some(managed) => {
-            managed.set_comment(column.as_deref(), text.as_deref()).await?;
+            match column {
+                Some(column) => managed.set_column_comment(column, text.as_deref()).await?,
+                None => managed.set_comment(text.as_deref()).await?,
+            };
             tables::forget(session, table).await;
         }
         None => {

@@ -88,8 +88,14 @@ pub(super) async fn run(session: &Session, create: &CreateTable, query: &Logical
     let query = if positions.is_some() { without_made(query)? } else { query.clone() };
     let (input, _guard) = tables::input(session, &query).await?;
     let place = tables::place(session, table)?;
-    let options = tables::options(session, table, positions.as_ref());
-    let made = tables::on_engine(session, async move { Ok(ManagedTable::create(place, input, &options).await?) });
+    let options = tables::options(session, positions.as_ref());
+    let plain = positions.is_none();
+    let made = tables::on_engine(session, async move {
+        Ok(match plain {
+            true => ManagedTable::create_plain(place, input, &options).await?,
+            false => ManagedTable::create(place, input, &options).await?,
+        })
+    });
     let made = made.await.map_err(|error| error_of(error, table))?;
     tables::forget(session, table).await;
     let mut notices = Vec::new();

@@ -6,12 +6,11 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use datafusion::common::{DFSchema, DFSchemaRef, Result, internal_err};
-use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
+use datafusion::logical_expr::{CreateExternalTable, Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 
 use super::comment::CommentOn;
 use super::copy::CopyTo;
 use super::create::CreateTable;
-use super::external::CreateExternal;
 use super::name::TableName;
 use super::remove::Drop;
 use super::view::CreateView;
@@ -30,7 +29,7 @@ pub(crate) enum Command {
     Comment(CommentOn),
     /// Of one table, or of all that the user may write.
     Vacuum(Option<TableName>),
-    CreateExternal(CreateExternal),
+    CreateExternal(Box<CreateExternalTable>),
 }
 
 /// A command, and the query whose rows it writes.

@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::logical_expr::LogicalPlan;
-use dreyer_sky::hats::import::{ImportOptions, Input, Place};
-use dreyer_sky::hats::managed::ManagedTable;
+use dreyer_sky::hats::managed::{ImportOptions, Input, ManagedTable, Place};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::{Session, interrupt};
 use super::name::TableName;
 use super::positions::Positions;
 use crate::{Error, ErrorKind, Result};
+
+/// Memory of one writing statement, in bytes: no less, whatever the limits say, and no more, for it spills.
+const LEAST_MEMORY: usize = 64 << 20;
+const MOST_MEMORY: usize = 1 << 30;
 
 /// The place of a table under the writable root.
 ///
@@ -26,7 +29,8 @@ pub(super) fn place(session: &Session, table: &TableName) -> Result<Place> {
 /// # Errors
 /// There is no writable root; the manifest cannot be read.
 pub(super) async fn open(session: &Session, table: &TableName) -> Result<Option<ManagedTable>> {
-    Ok(ManagedTable::open(place(session, table)?).await?)
+    let found = ManagedTable::open(place(session, table)?).await?;
+    Ok(found.map(|found| found.with_resources(&options(session, None))))
 }
 
 /// The table, which SQL must be able to write.
@@ -78,15 +82,15 @@ pub(super) async fn on_engine<T: Send + 'static>(
 }
 
 /// How a table is written.
-pub(super) fn options(session: &Session, table: &TableName, positions: Option<&Positions>) -> ImportOptions {
+pub(super) fn options(session: &Session, positions: Option<&Positions>) -> ImportOptions {
     let limits = &session.database().config().limits;
-    let mut options = ImportOptions::new(table.name.clone());
-    let (lon, lat) = match positions {
-        Some(positions) => (positions.lon.clone(), positions.lat.clone()),
-        None => (String::new(), String::new()),
-    };
-    (options.lon_column, options.lat_column) = (lon, lat);
-    options.memory_bytes = (limits.memory_bytes / 4).max(64 << 20);
+    let mut options = ImportOptions::default();
+    if let Some(positions) = positions {
+        options.lon_column.clone_from(&positions.lon);
+        options.lat_column.clone_from(&positions.lat);
+    }
+    // Beside what the query itself may hold, and with room for other writers.
+    options.memory_bytes = (limits.memory_bytes / 4).clamp(LEAST_MEMORY, MOST_MEMORY);
     options.spill_dir.clone_from(&limits.spill_dir);
     options
 }

@@ -42,7 +42,12 @@ pub(super) async fn run(session: &Session, table: Option<&TableName>) -> Result<
         let grace = tables::grace(session);
         let report = tables::on_engine(session, async move { Ok(managed.vacuum(grace).await?) }).await?;
         tables::forget(session, &table).await;
-        notices.push(format!("{table}: {report}"));
+        if report.merged + report.deleted > 0 {
+            notices.push(format!(
+                "{table}: merged {} inserts into {} rows, deleted {} old folders",
+                report.merged, report.rows, report.deleted
+            ));
+        }
     }
     Ok(Outcome::Done {
         tag: "VACUUM".to_owned(),
