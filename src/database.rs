@@ -43,10 +43,7 @@ impl Database {
         let roots = open_roots(&config, &registry).await?;
         let runtime = runtime(&config.limits, Arc::clone(&registry))?;
         let tables = Arc::new(LiveCatalog::open(roots).await?);
-        let state = match &config.state {
-            Some(given) => StateStore::directory(given).await?,
-            None => StateStore::memory(),
-        };
+        let state = StateStore::configured(&config).await?;
         let template = builder::template(&config.limits, runtime);
         let engine = Engine::start("dreyer-engine", None)?;
         if let Some(interval) = config.limits.refresh() {

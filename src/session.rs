@@ -30,6 +30,7 @@ pub(crate) use ddl::command;
 pub use outcome::Outcome;
 pub use parse::Statement;
 
+use crate::state::Comments;
 use crate::{DEFAULT_SCHEMA, Database, Error, ErrorKind, Principal, Result};
 
 /// A session. Clones are the same session.
@@ -172,6 +173,15 @@ impl Session {
     /// The engine's session, for catalogue look-ups.
     pub fn context(&self) -> SessionContext {
         self.context.clone()
+    }
+
+    /// What was said of a table or view by `COMMENT ON`, apart from what its columns say of themselves.
+    pub(crate) fn comments(&self, schema: &str, table: &str) -> Comments {
+        let mut comments = self.database.state().comments(schema, table).unwrap_or_default();
+        if let Some(kept) = self.database.tables().comment(schema, table) {
+            comments.table = Some(kept);
+        }
+        comments
     }
 
     /// Who the session acts as.

@@ -24,7 +24,8 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 enum Content {
     Hats(Arc<HatsTable>),
-    Managed(Arc<dyn TableProvider>),
+    /// A table made by SQL, and what was said of it.
+    Managed(Arc<dyn TableProvider>, Option<String>),
     /// A catalogue that serves another one.
     Serving,
     /// Why it cannot be opened. One broken folder must not close the rest, nor be taken for one that is not there.
@@ -67,7 +68,15 @@ impl Entry {
 
     /// Whether it is listed among the tables.
     pub(crate) fn is_table(&self) -> bool {
-        matches!(self.content, Content::Hats(_) | Content::Managed(_))
+        matches!(self.content, Content::Hats(_) | Content::Managed(..))
+    }
+
+    /// What was said of a table made by SQL.
+    pub(crate) fn comment(&self) -> Option<String> {
+        match &self.content {
+            Content::Managed(_, comment) => comment.clone(),
+            _ => None,
+        }
     }
 
     /// The table, if it is one.
@@ -77,7 +86,7 @@ impl Entry {
     pub(crate) fn table(&self) -> Result<Option<Arc<dyn TableProvider>>> {
         match &self.content {
             Content::Hats(table) => Ok(Some(Arc::clone(table) as Arc<dyn TableProvider>)),
-            Content::Managed(table) => Ok(Some(Arc::clone(table))),
+            Content::Managed(table, _) => Ok(Some(Arc::clone(table))),
             Content::Serving => Ok(None),
             Content::Broken(fault) => {
                 let (schema, name) = self.name();
@@ -97,7 +106,7 @@ async fn content(root: &Root, found: &FoundTable) -> Result<Content, HatsError> 
             local: None,
         };
         return Ok(match ManagedTable::open(place).await? {
-            Some(table) => Content::Managed(table.table()),
+            Some(table) => Content::Managed(table.table(), table.comment().map(str::to_owned)),
             None => Content::Serving,
         });
     }

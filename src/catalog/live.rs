@@ -80,6 +80,11 @@ impl LiveCatalog {
         Ok(place)
     }
 
+    /// What was said of a table made by SQL.
+    pub(crate) fn comment(&self, schema: &str, name: &str) -> Option<String> {
+        self.entry(schema, name)?.comment()
+    }
+
     /// Looks at a table again at once, because it was made, changed or dropped here.
     pub(crate) async fn forget(&self, _schema: &str, _name: &str) {
         self.reload().await;

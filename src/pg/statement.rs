@@ -118,7 +118,7 @@ impl Planned {
     /// Sees to it that the catalogue is fresh, if the plan reads it.
     pub(super) async fn refresh(&self, session: &Session, door: &Arc<Door>) -> Result<()> {
         if self.uses_catalog {
-            door.refresh(&session.context()).await
+            door.refresh(session).await
         } else {
             Ok(())
         }

@@ -75,11 +75,6 @@ pub(super) fn beneath(schema: &dyn SchemaProvider) -> &dyn SchemaProvider {
     }
 }
 
-/// Whether a schema has nothing but views.
-pub(super) fn is_bare(schema: &dyn SchemaProvider) -> bool {
-    schema.downcast_ref::<SchemaWithViews>().is_some_and(|schema| schema.beneath.is_none())
-}
-
 impl Planner {
     async fn plan(&self, name: &str, view: View) -> Result<Arc<dyn TableProvider>> {
         let around = AROUND.try_with(|around| *around).unwrap_or(0);

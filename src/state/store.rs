@@ -9,13 +9,14 @@ use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::ObjectMeta;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::commit::{Objects, Replaced, Version};
 use super::document::{Comments, SchemaState, View};
-use crate::{Error, ErrorKind, Result};
+use crate::storage::{ClosedRegistry, open_roots};
+use crate::{Config, Error, ErrorKind, Result};
 
 /// Age at which what was read is looked at again.
 const FRESH: Duration = Duration::from_secs(1);
@@ -56,11 +57,35 @@ impl StateStore {
         Self::new(objects, Path::default(), None)
     }
 
+    /// The state that the configuration names, or one in memory.
+    ///
+    /// # Errors
+    /// It cannot be opened or read.
+    pub(crate) async fn configured(config: &Config) -> Result<Self> {
+        let Some(given) = &config.state else {
+            return Ok(Self::memory());
+        };
+        if !given.contains("://") || given.starts_with("file://") {
+            return Self::directory(given).await;
+        }
+        // Opened like a root of its own, which statements know nothing of.
+        let alone = Config {
+            roots: vec![given.clone()],
+            writable: Some(given.clone()),
+            storage: config.storage.clone(),
+            ..Config::default()
+        };
+        match open_roots(&alone, &ClosedRegistry::default()).await?.pop() {
+            Some(root) => Self::open(Objects { store: root.store, local: None }, root.path, &root.given).await,
+            None => Err(Error::new(ErrorKind::Configuration, "the state store cannot be opened")),
+        }
+    }
+
     /// A state in a directory of this machine, which is made if need be.
     ///
     /// # Errors
     /// It cannot be made or read.
-    pub(crate) async fn directory(given: &str) -> Result<Self> {
+    async fn directory(given: &str) -> Result<Self> {
         let fault = |error: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Io, format!("cannot open the state store {given}: {error}"))
                 .with_hint("--state takes a directory that this process may write.")
@@ -74,14 +99,6 @@ impl StateStore {
             local: Some(folder),
         };
         Self::open(objects, Path::default(), given).await
-    }
-
-    /// A state under a prefix of an object store.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub(crate) async fn objects(store: Arc<dyn ObjectStore>, prefix: Path, given: &str) -> Result<Self> {
-        Self::open(Objects { store, local: None }, prefix, given).await
     }
 
     async fn open(objects: Objects, prefix: Path, given: &str) -> Result<Self> {

@@ -106,7 +106,7 @@ impl Connection {
             self.wire.queue(&report::warning(ErrorKind::NoTransaction, warning));
         }
         self.door.settings_mut().end_block(ended == Some(Ended::Committed));
-        self.door.apply(&self.session.context());
+        self.door.apply(&self.session);
         self.portals.clear();
         if chain && ended.is_some() {
             self.transaction.begin();
@@ -131,7 +131,7 @@ impl Connection {
         if !name.contains('.') {
             let block = self.transaction.is_open();
             self.door.settings_mut().set(name, value, block, local)?;
-            self.door.apply(&self.session.context());
+            self.door.apply(&self.session);
             return Ok(());
         }
         let text = match value {
@@ -185,7 +185,7 @@ impl Connection {
 
     fn reset_all(&mut self) {
         self.door.settings_mut().reset_all();
-        self.door.apply(&self.session.context());
+        self.door.apply(&self.session);
     }
 
     /// DISCARD ALL leaves a session as it was when it began.
