@@ -18,6 +18,8 @@ mod clients;
 mod codec;
 #[path = "it/crossmatch.rs"]
 mod crossmatch;
+#[path = "it/ddl.rs"]
+mod ddl;
 #[path = "it/errors.rs"]
 mod errors;
 #[path = "it/examples.rs"]

@@ -28,8 +28,8 @@ mod view;
 
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::parser::Statement as Ast;
-use datafusion::sql::sqlparser::ast::{ObjectType, Statement};
+use datafusion::sql::parser::{CopyToSource, ExplainStatement, Statement as Ast};
+use datafusion::sql::sqlparser::ast::{CopySource, ObjectType, Statement};
 
 pub(super) use copy::with_query;
 pub(crate) use node::command;
@@ -66,7 +66,8 @@ pub(super) async fn plan(session: &Session, state: &SessionState, ast: Ast) -> R
         Ast::CreateExternalTable(create) => external::plan(session, state, create).await?,
         Ast::CopyTo(copy) => copy::plan(session, state, copy).await?,
         Ast::Statement(statement) => plan_statement(session, state, *statement).await?,
-        ast @ (Ast::Explain(_) | Ast::Reset(_)) => Planned::Engine(Box::new(ast)),
+        Ast::Explain(explain) => Planned::Engine(Box::new(Ast::Explain(explained(session, explain)?))),
+        ast @ Ast::Reset(_) => Planned::Engine(Box::new(ast)),
     };
     let ast = match planned {
         Planned::Plan(plan) => return Ok(*plan),
@@ -96,8 +97,47 @@ async fn plan_statement(session: &Session, state: &SessionState, statement: Stat
         Statement::Update(_) => changes_rows(session, state, statement, "UPDATE").await,
         Statement::Merge { .. } => changes_rows(session, state, statement, "MERGE").await,
         Statement::Truncate(_) => changes_rows(session, state, statement, "TRUNCATE").await,
+        Statement::Prepare { .. } if writes(&statement) && session.database().config().writable.is_some() => {
+            let message = "PREPARE of a statement that writes is not supported";
+            Err(Error::new(ErrorKind::NotSupported, message)
+                .with_hint("A driver's own prepared statements, with $1 or %s for values, may write."))
+        }
         statement => Ok(Planned::engine(statement)),
     }
+}
+
+/// Whether what PREPARE prepares would write.
+fn writes(statement: &Statement) -> bool {
+    match statement {
+        Statement::Prepare { statement, .. } => !matches!(&**statement, Statement::Query(_)),
+        _ => false,
+    }
+}
+
+/// EXPLAIN of a statement that writes the rows of a query is that of the query. ANALYZE would run it, and the engine
+/// alone cannot.
+fn explained(session: &Session, mut explain: ExplainStatement) -> Result<ExplainStatement> {
+    let query = match &*explain.statement {
+        Ast::Statement(statement) => match &**statement {
+            Statement::CreateTable(create) => create.query.clone(),
+            Statement::Insert(insert) => insert.source.clone(),
+            Statement::Copy { source: CopySource::Query(query), .. } => Some(query.clone()),
+            _ => None,
+        },
+        Ast::CopyTo(copy) => match &copy.source {
+            CopyToSource::Query(query) => Some(query.clone()),
+            CopyToSource::Relation(_) => None,
+        },
+        _ => None,
+    };
+    let Some(query) = query else { return Ok(explain) };
+    check_writes(session, "EXPLAIN of a statement that writes")?;
+    if explain.analyze {
+        let message = "EXPLAIN ANALYZE of a statement that writes is not supported";
+        return Err(Error::new(ErrorKind::NotSupported, message).with_hint("EXPLAIN ANALYZE its query."));
+    }
+    *explain.statement = Ast::Statement(Box::new(Statement::Query(query)));
+    Ok(explain)
 }
 
 /// Runs a command.
