@@ -2,7 +2,8 @@
 //!
 //! `root/NAME` is table `NAME`, `root/FOLDER/NAME` is `FOLDER.NAME`; deeper folders are not looked at. A root that is
 //! itself a catalogue is one table. Margins, indexes and associations belong to a catalogue and are no tables; hidden
-//! folders (`.x`, `_x`) are skipped.
+//! folders (`.x`, `_x`) are skipped, and so are [managed](crate::managed) tables and their parts, which are found by
+//! [`managed::discover`](crate::managed::discover).
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use object_store::path::Path;
 use crate::catalog::HatsCatalog;
 use crate::error::Result;
 use crate::layout;
+use crate::managed::{MANIFEST_FILE, part_folder};
 
 /// Folders and catalogues looked at together.
 const CONCURRENT: usize = 16;
@@ -39,6 +41,7 @@ pub async fn discover(store: Arc<dyn ObjectStore>, url: ObjectStoreUrl, root: Pa
     let top = look(&store, &root).await?;
     let places = match top {
         Folder::Catalog => vec![(None, root.filename().unwrap_or("catalog").to_owned(), root)],
+        Folder::Managed => Vec::new(),
         Folder::Plain(folders) => places_in(&store, folders).await?,
     };
     let opened = stream::iter(places).map(|(schema, name, path)| {
@@ -67,6 +70,7 @@ async fn places_in(store: &Arc<dyn ObjectStore>, folders: Vec<Path>) -> Result<V
         let Some(name) = visible_name(&path) else { continue };
         match folder {
             Folder::Catalog => places.push((None, name, path)),
+            Folder::Managed => {}
             Folder::Plain(inner) => {
                 let inside = inner
                     .into_iter()
@@ -81,18 +85,21 @@ async fn places_in(store: &Arc<dyn ObjectStore>, folders: Vec<Path>) -> Result<V
 enum Folder {
     /// A catalogue or a collection.
     Catalog,
-    /// Neither; its folders.
+    /// A managed table, or what is left of one.
+    Managed,
+    /// None of these; its folders.
     Plain(Vec<Path>),
 }
 
 async fn look(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<Folder> {
     let listed = store.list_with_delimiter(Some(path)).await?;
-    let is_catalog = listed
-        .objects
-        .iter()
-        .filter_map(|object| object.location.filename())
-        .any(is_properties_file);
-    Ok(if is_catalog {
+    let holds = |wanted: fn(&str) -> bool| {
+        let mut names = listed.objects.iter().filter_map(|object| object.location.filename());
+        names.any(wanted)
+    };
+    Ok(if holds(|name| name == MANIFEST_FILE) {
+        Folder::Managed
+    } else if holds(is_properties_file) {
         Folder::Catalog
     } else {
         Folder::Plain(listed.common_prefixes)
@@ -105,7 +112,7 @@ fn is_properties_file(name: &str) -> bool {
 
 fn visible_name(path: &Path) -> Option<String> {
     path.filename()
-        .filter(|name| !name.starts_with(['.', '_']))
+        .filter(|name| !name.starts_with(['.', '_']) && part_folder(name).is_none())
         .map(str::to_owned)
 }
 

@@ -46,11 +46,13 @@ mod vacuum;
 
 pub use discovery::{ManagedEntry, discover};
 pub use manifest::{Kind, MANIFEST_FILE};
-pub use stand_in::{ImportOptions, Input, Place};
+pub use stand_in::{ImportOptions, Input, Place, TileLimit};
 pub use sweep::{SweepReport, sweep};
 pub use table::ManagedTable;
 pub use vacuum::VacuumReport;
 
+#[cfg(test)]
+pub(crate) use discovery::within;
 #[cfg(test)]
 pub(crate) use ledger::Site;
 pub(crate) use manifest::part_folder;

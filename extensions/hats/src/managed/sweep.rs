@@ -169,15 +169,10 @@ impl Sweep<'_> {
         let site = self.site(path);
         let found = match site.standing().await {
             Ok(Standing::Absent) => return Ok(()),
-            Ok(Standing::Pending(pending)) => {
-                if modified <= self.limit {
-                    self.repaired(path, "was being renamed to; the table stays where it was");
-                    if !self.dry_run {
-                        relocate::break_off(&site, &pending).await?;
-                    }
-                }
-                return Ok(());
-            }
+            Ok(Standing::Pending(pending)) => match self.break_off(path, &site, &pending, modified).await? {
+                Some(tombstone) => tombstone,
+                None => return Ok(()),
+            },
             Ok(Standing::Live(found) | Standing::Dropped(found)) => found,
             Err(error) => {
                 self.report.left.push(format!("{path}: {error}"));
@@ -197,6 +192,27 @@ impl Sweep<'_> {
             self.delete_tombstone(path, &site).await?;
         }
         Ok(())
+    }
+
+    /// A rename that stopped before it was committed; the tombstone afterwards, if it was old enough.
+    async fn break_off(
+        &mut self,
+        path: &str,
+        site: &Site,
+        pending: &Committed,
+        modified: DateTime<Utc>,
+    ) -> Result<Option<Committed>> {
+        if modified > self.limit {
+            return Ok(None);
+        }
+        self.repaired(path, "was being renamed to; the table stays where it was");
+        let copies = pending.manifest.parts().map(|part| format!("{path}/{}", part.folder));
+        self.report.removed.extend(copies);
+        if self.dry_run {
+            return Ok(None);
+        }
+        relocate::break_off(site, pending).await?;
+        site.read().await
     }
 
     async fn finish_move(&mut self, path: &str, site: &Site, found: &Committed) -> Result<()> {
@@ -272,7 +288,7 @@ impl Sweep<'_> {
     /// The folder of a snapshot or an increment.
     async fn part(&mut self, path: &str, heap: &Heap) -> Result<()> {
         let (table, name) = path.rsplit_once('/').unwrap_or(("", path));
-        if heap.newest > self.limit {
+        if heap.newest > self.limit || self.report.removed.iter().any(|removed| removed == path) {
             return Ok(());
         }
         match self.site(table).read().await {
