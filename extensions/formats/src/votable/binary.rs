@@ -72,7 +72,7 @@ impl Binary {
         let bytes = self.decoded.split(end);
         let mut arrays = vec![None; self.columns.len()];
         for index in &self.wanted {
-            let nulls = self.nulls(&bytes, &starts, *index);
+            let nulls = self.nulls(&bytes, &starts, *index, &places[*index]);
             let first_row = self.rows - starts.len() as u64;
             arrays[*index] = Some(array(&self.columns[*index], &places[*index], &bytes, nulls, first_row)?);
         }
@@ -123,12 +123,24 @@ impl Binary {
         Ok(Some(at))
     }
 
-    /// The flags of a column, highest bit first; `None` where no row is NULL.
-    fn nulls(&self, bytes: &[u8], rows: &[usize], index: usize) -> Option<NullBuffer> {
-        if self.flags == 0 {
-            return None;
-        }
-        let is_valid = |row: usize| bytes[rows[row] + index / 8] & (0x80 >> (index % 8)) == 0;
+    /// The flags of a column, highest bit first; `None` where no row is NULL. Without flags, texts of nothing are NULL,
+    /// as in TABLEDATA.
+    fn nulls(&self, bytes: &[u8], rows: &[usize], index: usize, places: &Places) -> Option<NullBuffer> {
+        let column = &self.columns[index];
+        let is_text = matches!(column.kind, Kind::Text { .. }) && column.shape == Shape::Scalar;
+        let first = if matches!(column.kind, Kind::Text { wide: true, .. }) {
+            2
+        } else {
+            1
+        };
+        let is_valid = |row: usize| match self.flags {
+            0 if is_text => bytes[places.bytes[row].clone()]
+                .iter()
+                .take(first)
+                .any(|byte| *byte != 0),
+            0 => true,
+            _ => bytes[rows[row] + index / 8] & (0x80 >> (index % 8)) == 0,
+        };
         let nulls = NullBuffer::new(BooleanBuffer::collect_bool(rows.len(), is_valid));
         Some(nulls).filter(|nulls| nulls.null_count() > 0)
     }
@@ -209,6 +221,11 @@ fn numbers(column: &Column, wire: Wire, places: &Places, bytes: &[u8], first_row
 }
 
 fn bits(column: &Column, places: &Places, bytes: &[u8]) -> BooleanArray {
+    if column.shape == Shape::Scalar {
+        // The highest bit by the standard, another by the most used library.
+        let is_set = |place: &Range<usize>| bytes[place.clone()].iter().any(|byte| *byte != 0);
+        return BooleanArray::from(places.bytes.iter().map(is_set).collect::<Vec<_>>());
+    }
     let entry = column.shape.elements().unwrap_or(1);
     let mut all = Vec::new();
     for (place, length) in places.bytes.iter().zip(&places.lengths) {
