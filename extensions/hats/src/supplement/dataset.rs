@@ -121,8 +121,9 @@ async fn sync(place: &Place, relative: &str) -> Result<()> {
     synced.map_err(|error| HatsError::io(path, error))
 }
 
-/// The columns of `schema`, by name, in its types; NULL where the batch lacks one.
-fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+/// The columns of `schema`, by name, in its types; NULL where the batch lacks one. Views of texts become texts of their
+/// own, so that a few rows do not keep the pages of many in memory.
+pub(crate) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let column = |field: &Field| match batch.column_by_name(field.name()) {
         Some(column) if column.data_type() == field.data_type() => Ok(column.clone()),
         Some(column) => cast(column, field.data_type()),

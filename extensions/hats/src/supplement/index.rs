@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt8Array, UInt64Array};
-use datafusion::arrow::compute::{concat, filter_record_batch, is_not_null, partition};
+use datafusion::arrow::compute::{cast, concat, filter_record_batch, is_not_null, partition};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
@@ -59,24 +59,18 @@ pub async fn write_index(
     let cell = catalog
         .index_column()
         .and_then(|index| catalog.schema().column_with_name(index));
-    let rows = Arc::new(IndexRows::new(field, cell.is_some()));
+    let stored = schema::stored(&task.runtime_env().object_store(catalog.store_url())?, catalog).await?;
+    let key = stored.field_with_name(column).map_err(DataFusionError::from)?;
+    let rows = Arc::new(IndexRows::new(key, cell.is_some()));
     let projection = [at].into_iter().chain(cell.map(|(at, _)| at)).collect();
     let keys: Vec<&str> = rows.schema.fields().iter().map(|field| field.name().as_str()).collect();
     let derive = Arc::clone(&rows) as Arc<dyn Derive>;
     let mut sorted = tiles::sorted(catalog, task, Some(projection), derive, &keys).await?;
-
-    let stored = schema::stored(&task.runtime_env().object_store(catalog.store_url())?, catalog).await?;
-    let key = stored.field_with_name(column).map_err(DataFusionError::from)?.clone();
-    let fields: Vec<_> = [Arc::new(key)]
-        .into_iter()
-        .chain(rows.schema.fields().iter().skip(1).cloned())
-        .collect();
-    let schema = Arc::new(Schema::new(fields));
-    let properties = dataset::properties(&schema, Some(column))?
+    let properties = dataset::properties(&rows.schema, Some(column))?
         .set_data_page_size_limit(PAGE_BYTES)
         .set_write_batch_size(1024)
         .build();
-    let mut dataset = DatasetWriter::new(place, &schema, properties);
+    let mut dataset = DatasetWriter::new(place, &rows.schema, properties);
     dataset.begin("index/part.0.parquet".to_owned()).await?;
     let (mut part, mut repeated, mut distinct) = (0, 0, Distinct::default());
     while let Some(batch) = sorted.try_next().await? {
@@ -143,18 +137,18 @@ impl Derive for IndexRows {
         CellRanges::of_cell(tile)
     }
 
-    fn derive(&self, tile: Cell, rows: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
+    fn derive(&self, tile: Cell, rows: &RecordBatch) -> Result<Vec<RecordBatch>, DataFusionError> {
         self.read.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
         self.null
             .fetch_add(rows.column(0).null_count() as u64, Ordering::Relaxed);
         let rows = filter_record_batch(rows, &is_not_null(rows.column(0))?)?;
         let mut columns: Vec<ArrayRef> = vec![
-            Arc::clone(rows.column(0)),
+            cast(rows.column(0), self.schema.field(0).data_type())?,
             Arc::new(UInt8Array::from(vec![tile.order(); rows.num_rows()])),
             Arc::new(UInt64Array::from(vec![tile.index(); rows.num_rows()])),
         ];
         columns.extend(rows.columns().get(1).cloned());
-        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+        Ok(vec![RecordBatch::try_new(Arc::clone(&self.schema), columns)?])
     }
 }
 

@@ -46,10 +46,10 @@ pub async fn write_margin(
         )
     })?;
     let borders = Borders::new(catalog.tiles().iter().map(|tile| tile.cell), threshold_arcsec)?;
-    let rows = Arc::new(MarginRows::new(catalog.schema(), index, borders));
+    let schema = schema::stored(&task.runtime_env().object_store(catalog.store_url())?, catalog).await?;
+    let rows = Arc::new(MarginRows::new(&schema, index, borders));
     let derive = Arc::clone(&rows) as Arc<dyn Derive>;
     let mut sorted = tiles::sorted(catalog, task, None, derive, &[&rows.target, index]).await?;
-    let schema = schema::stored(&task.runtime_env().object_store(catalog.store_url())?, catalog).await?;
     let properties = dataset::properties(&schema, Some(index))?.build();
     let mut dataset = DatasetWriter::new(place, &schema, properties);
     let mut cells: Vec<Cell> = Vec::new();
@@ -121,6 +121,8 @@ fn wrong_count(place: &Place) -> HatsError {
 /// Rows of the rims, each once for every target it borders on, and a last column with the number of the target.
 #[derive(Debug)]
 struct MarginRows {
+    columns: SchemaRef,
+    /// The columns and the number of the target.
     schema: SchemaRef,
     index: String,
     target: String,
@@ -129,7 +131,7 @@ struct MarginRows {
 }
 
 impl MarginRows {
-    fn new(columns: &Schema, index: &str, borders: Borders) -> Self {
+    fn new(columns: &SchemaRef, index: &str, borders: Borders) -> Self {
         let mut target = "target".to_owned();
         while columns.field_with_name(&target).is_ok() {
             target.push('_');
@@ -137,6 +139,7 @@ impl MarginRows {
         let number = Arc::new(Field::new(&target, DataType::UInt32, false));
         let fields: Vec<_> = columns.fields().iter().cloned().chain([number]).collect();
         Self {
+            columns: Arc::clone(columns),
             schema: Arc::new(Schema::new(fields)),
             index: index.to_owned(),
             target,
@@ -155,7 +158,7 @@ impl Derive for MarginRows {
         self.borders.rim(tile)
     }
 
-    fn derive(&self, _: Cell, rows: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
+    fn derive(&self, _: Cell, rows: &RecordBatch) -> Result<Vec<RecordBatch>, DataFusionError> {
         let index = rows
             .column_by_name(&self.index)
             .and_then(|column| column.as_primitive_opt::<Int64Type>());
@@ -173,9 +176,16 @@ impl Derive for MarginRows {
             }
         }
         self.found.fetch_add(taken.len() as u64, Ordering::Relaxed);
-        let rows = take_record_batch(rows, &UInt32Array::from(taken))?;
-        let mut columns = rows.columns().to_vec();
-        columns.push(Arc::new(UInt32Array::from(targets)));
-        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+        let most = rows.num_rows().max(1);
+        let parts = taken.chunks(most).zip(targets.chunks(most)).map(|(taken, targets)| {
+            let rows = dataset::conform(
+                &take_record_batch(rows, &UInt32Array::from(taken.to_vec()))?,
+                &self.columns,
+            )?;
+            let mut columns = rows.columns().to_vec();
+            columns.push(Arc::new(UInt32Array::from(targets.to_vec())));
+            Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+        });
+        parts.collect()
     }
 }

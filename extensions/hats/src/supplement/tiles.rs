@@ -32,8 +32,8 @@ pub(crate) trait Derive: fmt::Debug + Send + Sync {
     fn schema(&self) -> &SchemaRef;
     /// Which part of a tile is read; a little more may be.
     fn wanted(&self, tile: Cell) -> CellRanges;
-    /// What becomes of some rows of a tile.
-    fn derive(&self, tile: Cell, rows: &RecordBatch) -> Result<RecordBatch, DataFusionError>;
+    /// What becomes of some rows of a tile; if they become many more, in several batches.
+    fn derive(&self, tile: Cell, rows: &RecordBatch) -> Result<Vec<RecordBatch>, DataFusionError>;
 }
 
 /// All rows that `derive` makes of the given columns of a catalogue (all columns if `None`), in ascending order of
@@ -101,7 +101,14 @@ impl PartitionStream for EachTile {
         let rows = stream::iter(self.tiles.clone()).map(move |tile| {
             let derive = Arc::clone(&derive);
             let rows = open(&scan, &derive.wanted(tile), &task)?;
-            Ok::<_, DataFusionError>(rows.and_then(move |batch| std::future::ready(derive.derive(tile, &batch))))
+            let derived = rows.map_ok(move |batch| {
+                let batches = match derive.derive(tile, &batch) {
+                    Ok(batches) => batches.into_iter().map(Ok).collect(),
+                    Err(error) => vec![Err(error)],
+                };
+                stream::iter(batches)
+            });
+            Ok::<_, DataFusionError>(derived.try_flatten())
         });
         Box::pin(RecordBatchStreamAdapter::new(
             Arc::clone(self.schema()),
