@@ -233,7 +233,10 @@ fn schema_file(listing: &Listing) -> Option<&object_store::ObjectMeta> {
     layout::SCHEMA_FILES.iter().find_map(|name| listing.metadata.get(name))
 }
 
-async fn head_schema_file(store: &Arc<dyn ObjectStore>, dataset: &Path) -> Result<Option<object_store::ObjectMeta>> {
+pub(crate) async fn head_schema_file(
+    store: &Arc<dyn ObjectStore>,
+    dataset: &Path,
+) -> Result<Option<object_store::ObjectMeta>> {
     for name in layout::SCHEMA_FILES {
         match store.head(&dataset.clone().join(name)).await {
             Ok(found) => return Ok(Some(found)),

@@ -13,6 +13,7 @@
 //! - [`discover`] finds the catalogues under a root; [`HatsTable`] makes a table of each.
 //! - [`HatsTilingSource`] tells a cross-match how a scan is cut and reads parts of it.
 //! - [`HatsCodec`] sends scans to other processes.
+//! - [`supplement`] writes margins, indexes and what else lies beside a catalogue.
 //! - [`import`](mod@import) writes catalogues from Parquet and CSV files.
 //!
 //! It does no astronomy of its own: cells and regions are `dreyer-sphere`'s, and which predicates say where to look is
@@ -26,11 +27,13 @@ mod error;
 pub mod import;
 mod layout;
 mod listing;
+mod place;
 mod properties;
 mod prune;
 mod reader;
 mod schema;
 mod source;
+pub mod supplement;
 mod table;
 mod tiling;
 
@@ -40,6 +43,7 @@ pub use collection::Collection;
 pub use discover::{DiscoveredTable, discover};
 pub use error::HatsError;
 pub use listing::Tile;
+pub use place::Place;
 pub use properties::Properties;
 pub use source::HatsSource;
 pub use table::HatsTable;

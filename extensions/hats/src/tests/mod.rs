@@ -7,4 +7,5 @@ mod import;
 mod pinned;
 mod scan;
 mod sky;
+mod supplement;
 mod tiling;

@@ -138,7 +138,10 @@ pub(super) struct Sky {
 
 impl Sky {
     pub(super) async fn new(n: usize, tile_rows: u64, row_group_rows: u64) -> Self {
-        let stars = stars(n);
+        Self::of(stars(n), tile_rows, row_group_rows).await
+    }
+
+    pub(super) async fn of(stars: Vec<Star>, tile_rows: u64, row_group_rows: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("stars.parquet");
         write_parquet(&file, &batch(&stars));

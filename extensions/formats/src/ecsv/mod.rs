@@ -1,0 +1,1 @@
+//! ECSV, the texts that astropy writes, as Arrow batches. Not plain CSV.
