@@ -109,6 +109,10 @@ pub struct Limits {
     /// Streams that one query is cut into; 0, the default, means one for each core.
     pub target_partitions: usize,
 
+    /// Seconds after which the roots are looked at again for catalogues that came, went or changed; 0 means never. A
+    /// name that is not known is looked for at once. Default 30.
+    pub refresh_s: u64,
+
     /// Seconds that running statements get to finish when the server is told to stop. Default 30.
     pub drain_s: u64,
 }
@@ -124,6 +128,7 @@ impl Default for Limits {
             spill_bytes: 64 << 30,
             spill_dir: None,
             target_partitions: 0,
+            refresh_s: 30,
             drain_s: 30,
         }
     }
@@ -133,6 +138,11 @@ impl Limits {
     /// The time a statement may run, if there is a limit.
     pub fn statement_timeout(&self) -> Option<Duration> {
         (self.statement_timeout_s > 0).then(|| Duration::from_secs(self.statement_timeout_s))
+    }
+
+    /// How often the roots are looked at again, if at all.
+    pub fn refresh(&self) -> Option<Duration> {
+        (self.refresh_s > 0).then(|| Duration::from_secs(self.refresh_s))
     }
 
     /// The time running statements get when the server is told to stop.

@@ -9,7 +9,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
-use crate::catalog::{SharedTables, discover};
+use crate::catalog::{LiveCatalog, keep_current};
 use crate::engine::Engine;
 use crate::session::builder;
 use crate::storage::{ClosedRegistry, open_roots};
@@ -24,7 +24,7 @@ const CONSUMERS_NAMED: NonZeroUsize = match NonZeroUsize::new(5) {
 /// An opened set of catalogues. Sessions come from it; they share its memory pool, caches and tables.
 pub struct Database {
     config: Config,
-    tables: Arc<SharedTables>,
+    tables: Arc<LiveCatalog>,
     /// Every extension registered, no tables: what each session starts from.
     template: SessionState,
     engine: Engine,
@@ -39,9 +39,12 @@ impl Database {
         let registry = Arc::new(ClosedRegistry::default());
         let roots = open_roots(&config.roots, config.access, &registry).await?;
         let runtime = runtime(&config.limits, registry)?;
-        let tables = Arc::new(discover(&roots).await?);
+        let tables = Arc::new(LiveCatalog::open(roots).await?);
         let template = builder::template(&config.limits, runtime);
         let engine = Engine::start()?;
+        if let Some(interval) = config.limits.refresh() {
+            engine.handle().spawn(keep_current(Arc::downgrade(&tables), interval));
+        }
         Ok(Arc::new(Self {
             config,
             tables,
@@ -60,7 +63,7 @@ impl Database {
         &self.config
     }
 
-    pub(crate) fn tables(&self) -> &Arc<SharedTables> {
+    pub(crate) fn tables(&self) -> &Arc<LiveCatalog> {
         &self.tables
     }
 

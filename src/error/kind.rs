@@ -66,6 +66,8 @@ kinds! {
     Cardinality = "21000",
     /// A write, or the naming of a location, where only reads are allowed.
     ReadOnly = "25006",
+    /// What the statement read or wrote was changed by somebody else meanwhile; it can be run again.
+    Conflict = "40001",
     /// No prepared statement of that name.
     UndefinedStatement = "26000",
     /// No catalogue of that name.

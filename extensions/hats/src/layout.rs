@@ -15,6 +15,8 @@ use crate::error::{HatsError, Result};
 pub(crate) const PROPERTIES_FILES: [&str; 2] = ["hats.properties", "properties"];
 /// Properties of a collection.
 pub(crate) const COLLECTION_FILE: &str = "collection.properties";
+/// What a table that SQL may write consists of.
+pub(crate) const MANIFEST_FILE: &str = "dreyer.manifest.json";
 /// The list of tiles.
 pub(crate) const PARTITION_INFO_FILE: &str = "partition_info.csv";
 /// The folder of the leaf files.

@@ -40,7 +40,7 @@ mod tiling;
 pub use catalog::{HatsCatalog, SORTED_PROPERTY};
 pub use codec::HatsCodec;
 pub use collection::Collection;
-pub use discover::{DiscoveredTable, discover};
+pub use discover::{FoundTable, discover};
 pub use error::HatsError;
 pub use listing::Tile;
 pub use place::Place;
