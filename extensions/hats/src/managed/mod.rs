@@ -26,7 +26,6 @@
 mod append;
 mod conform;
 mod create;
-mod discovery;
 mod durable;
 mod ledger;
 mod lock;
@@ -37,22 +36,17 @@ mod publish;
 mod relocate;
 mod retire;
 mod settings;
-mod stand_in;
 mod steps;
 mod sweep;
 mod table;
 mod tree;
 mod vacuum;
 
-pub use discovery::{ManagedEntry, discover};
-pub use manifest::{Kind, MANIFEST_FILE};
-pub use stand_in::{ImportOptions, Input, Place, TileLimit};
+pub use manifest::Kind;
 pub use sweep::{SweepReport, sweep};
 pub use table::ManagedTable;
 pub use vacuum::VacuumReport;
 
-#[cfg(test)]
-pub(crate) use discovery::within;
 #[cfg(test)]
 pub(crate) use ledger::Site;
 pub(crate) use manifest::part_folder;

@@ -17,8 +17,8 @@ use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::stand_in::Place;
 use crate::error::{HatsError, Result};
+use crate::import::Place;
 use crate::managed::create::{discard, holds_strangers, vacant};
 use crate::managed::durable::{self, blocking};
 use crate::managed::ledger::{Committed, Site, Standing};

@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::stand_in::Place;
 use crate::error::Result;
-use crate::managed::discovery::within;
+use crate::import::Place;
+use crate::layout::{self, MANIFEST_FILE};
 use crate::managed::durable::{self, blocking, is_staged};
 use crate::managed::ledger::{Committed, Site, Standing};
 use crate::managed::lock::{Lock, locked_table};
-use crate::managed::manifest::{MANIFEST_FILE, State, part_folder};
+use crate::managed::manifest::{State, part_folder};
 use crate::managed::steps::Steps;
 use crate::managed::tree::{Entry, walk};
 use crate::managed::{publish, relocate, retire};
@@ -152,7 +152,7 @@ struct Sweep<'a> {
 impl Sweep<'_> {
     fn place(&self, path: &str) -> Place {
         let names = path.split('/').filter(|name| !name.is_empty());
-        names.fold(self.root.clone(), |place, name| within(&place, name))
+        names.fold(self.root.clone(), |place, name| place.child(name))
     }
 
     fn site(&self, path: &str) -> Site {
@@ -332,7 +332,7 @@ impl Sweep<'_> {
     async fn lock(&mut self, path: &str, heap: &Heap) -> Result<()> {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         let Some(table) = locked_table(name) else { return Ok(()) };
-        let site = Site::new(within(&self.place(parent), table), Steps::default());
+        let site = Site::new(self.place(parent).child(table), Steps::default());
         let Some(folder) = site.place.local.clone() else {
             return Ok(());
         };

@@ -9,7 +9,7 @@ use object_store::ObjectStoreExt;
 use super::managed_bench::{Bench, KINDS, LONG, NOW, input, options, range, rows, words};
 use super::sky::{batch, stars};
 use crate::error::HatsError;
-use crate::managed::{self, Kind, ManagedTable, Steps};
+use crate::managed::{Kind, ManagedTable, Steps};
 
 #[tokio::test]
 async fn a_table_is_created_appended_compacted_and_dropped() {
@@ -128,18 +128,12 @@ async fn rows_without_a_position_are_plain_files() {
             .filter(datafusion::prelude::col("id").gt(datafusion::prelude::lit(690)))
             .unwrap();
         assert_eq!(counted.count().await.unwrap(), 9);
-        let found = managed::discover(&bench.root).await.unwrap();
+        let found = crate::discover(&bench.root.store, &bench.root.path).await.unwrap();
         let names: Vec<_> = found
             .iter()
-            .map(|entry| (entry.schema.as_deref(), entry.name.as_str()))
+            .map(|found| (found.schema.as_deref(), found.name.as_str(), found.managed))
             .collect();
-        assert_eq!(names, [(Some("a"), "words")]);
-        let none = crate::discover(
-            Arc::clone(&bench.root.store),
-            bench.root.url.clone(),
-            bench.root.path.clone(),
-        );
-        assert!(none.await.unwrap().is_empty());
+        assert_eq!(names, [(Some("a"), "words", true)]);
     }
 }
 

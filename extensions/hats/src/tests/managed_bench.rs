@@ -18,7 +18,8 @@ use object_store::path::Path;
 use super::sky::{Star, batch, stars, store_path};
 use crate::HatsCatalog;
 use crate::error::{HatsError, Result};
-use crate::managed::{ImportOptions, Input, Kind, ManagedTable, Place, Site, Steps, SweepReport, sweep};
+use crate::import::{ImportOptions, Input, Place, TileLimit};
+use crate::managed::{Kind, ManagedTable, Site, Steps, SweepReport, sweep};
 
 pub(super) const NOW: Duration = Duration::ZERO;
 pub(super) const LONG: Duration = Duration::from_secs(3600);
@@ -60,8 +61,7 @@ impl Bench {
     }
 
     pub(super) fn place(&self, name: &str) -> Place {
-        name.split('/')
-            .fold(self.root.clone(), |place, name| crate::managed::within(&place, name))
+        name.split('/').fold(self.root.clone(), |place, name| place.child(name))
     }
 
     pub(super) async fn open(&self, name: &str) -> Option<ManagedTable> {
@@ -141,9 +141,9 @@ impl Bench {
 /// Tiles of 200 rows.
 pub(super) fn options() -> ImportOptions {
     ImportOptions {
-        tile: crate::managed::TileLimit::Rows(200),
+        tile: TileLimit::Rows(200),
         row_group_rows: 64,
-        ..ImportOptions::default()
+        ..ImportOptions::new("t")
     }
 }
 

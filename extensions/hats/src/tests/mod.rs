@@ -10,4 +10,5 @@ mod managed_crash;
 mod pinned;
 mod scan;
 mod sky;
+mod supplement;
 mod tiling;
