@@ -1,13 +1,14 @@
 //! `dreyer import`: tables of stars into a catalogue that every session can open.
 
-use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use dreyer_sky::hats::{self, import::ImportOptions};
+use datafusion::prelude::{CsvReadOptions, ParquetReadOptions, SessionConfig, SessionContext};
+use dreyer_sky::hats::import::{self, ImportOptions, Input, Place};
 
 use super::{Failure, seconds};
 use crate::{Error, ErrorKind};
@@ -38,20 +39,19 @@ pub struct ImportArgs {
 /// A file cannot be read, a column is missing, a row has no position, a catalogue of that name exists already.
 pub async fn import(args: ImportArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let name = folder_name(&args.name)?;
-    fs::create_dir_all(&args.into)
-        .map_err(|error| Error::new(ErrorKind::Io, format!("cannot make {}: {error}", args.into.display())))?;
-    let mut options = ImportOptions::new(args.input, args.into.join(name));
-    options.name = Some(args.name);
+    let target = Place::local(args.into.join(name)).map_err(Error::from)?;
+    let mut options = ImportOptions::new(&args.name);
     options.lon_column = args.ra;
     options.lat_column = args.dec;
     let start = Instant::now();
-    let summary = with_clock(hats::import::import(&options), start)
+    let input = input(&args.input).await.map_err(Error::from)?;
+    let summary = with_clock(import::import(input, &target, &options, &()), start)
         .await
         .map_err(Error::from)?;
     writeln!(
         out,
         "{}: {} rows in {} tiles, {:.1} MB, {}",
-        summary.path.display(),
+        summary.place,
         summary.rows,
         summary.tiles,
         summary.bytes as f64 / 1e6,
@@ -59,6 +59,29 @@ pub async fn import(args: ImportArgs, out: &mut dyn Write) -> Result<(), Failure
     )
     .map_err(Error::from)?;
     Ok(out.flush().map_err(Error::from)?)
+}
+
+/// The rows of files of one kind.
+async fn input(files: &[PathBuf]) -> datafusion::error::Result<Input> {
+    let config = SessionConfig::new().set_bool("datafusion.execution.parquet.schema_force_view_types", false);
+    let context = SessionContext::new_with_config(config);
+    let paths: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let description = match paths.as_slice() {
+        [path] => path.clone(),
+        paths => format!("{} files", paths.len()),
+    };
+    let is_csv = |path: &String| path.ends_with(".csv");
+    let frame = if paths.iter().all(is_csv) {
+        context.read_csv(paths, CsvReadOptions::new()).await?
+    } else {
+        let options = ParquetReadOptions::default().skip_metadata(false);
+        context.read_parquet(paths, options).await?
+    };
+    Ok(Input {
+        task: Arc::new(frame.task_ctx()),
+        plan: frame.create_physical_plan().await?,
+        description,
+    })
 }
 
 /// A name is one folder, and one that discovery does not take for hidden.

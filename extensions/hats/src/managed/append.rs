@@ -1,7 +1,7 @@
 //! INSERT: an increment, cut along the tiles that are there, then a manifest that names it.
 
-use super::stand_in::Input;
 use crate::error::Result;
+use crate::import::Input;
 use crate::managed::conform;
 use crate::managed::create::{discarded, tiling, write_part};
 use crate::managed::publish::publish;

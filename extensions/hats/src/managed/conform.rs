@@ -16,8 +16,8 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::StreamExt;
 
-use super::stand_in::Input;
 use crate::error::{HatsError, Result};
+use crate::import::Input;
 use crate::layout;
 
 /// The columns of a new table made of `input`, without the index, which is computed anew.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use object_store::ObjectStoreExt;
 
-use super::stand_in::{ImportOptions, Input, Place, write_catalog};
 use crate::error::{HatsError, Result};
+use crate::import::{ImportOptions, Input, LeafFile, Place, write_catalog};
 use crate::layout;
 use crate::managed::conform;
-use crate::managed::durable::is_staged;
+use crate::managed::durable::{self, blocking, is_staged};
 use crate::managed::ledger::{Committed, Site, Standing};
-use crate::managed::manifest::{Kind, Leaf, MANIFEST_FILE, Manifest, Part, State, fresh_id, part_folder};
+use crate::managed::manifest::{Kind, Leaf, Manifest, Part, State, fresh_id, part_folder};
 use crate::managed::publish::publish;
 use crate::managed::steps::Steps;
 use crate::managed::table::ManagedTable;
@@ -46,7 +46,7 @@ impl ManagedTable {
         let columns = conform::new_columns(&input)?;
         let input = conform::conform(&input, &columns)?;
         let options = ImportOptions {
-            name: Some(site.name().to_owned()),
+            name: site.name().to_owned(),
             ..options.clone()
         };
         let snapshot = write_part(&site, 's', input, &options, kind).await?;
@@ -93,7 +93,9 @@ pub(crate) async fn vacant(site: &Site) -> Result<Option<Committed>> {
 pub(crate) async fn holds_strangers(site: &Site) -> Result<bool> {
     let listed = site.place.store.list_with_delimiter(Some(&site.place.path)).await?;
     let ours = |name: &str| {
-        part_folder(name).is_some() || is_staged(name) || [MANIFEST_FILE, layout::COLLECTION_FILE].contains(&name)
+        part_folder(name).is_some()
+            || is_staged(name)
+            || [layout::MANIFEST_FILE, layout::COLLECTION_FILE].contains(&name)
     };
     let folders = listed.common_prefixes.iter().map(object_store::path::Path::filename);
     let files = listed.objects.iter().map(|file| file.location.filename());
@@ -111,12 +113,15 @@ pub(crate) async fn write_part(
     let folder = format!("{prefix}-{}", fresh_id());
     let written = async {
         let place = site.part(&folder);
+        if let Some(table) = site.place.local.clone() {
+            blocking(move || durable::create_folder(&table)).await?;
+        }
         let part = match kind {
             Kind::Hats => write_hats(input, &place, &folder, options).await?,
             Kind::Parquet => plain::write(input, &place, &folder, options).await?,
         };
         site.steps.reached("data written").await;
-        site.sync(&folder).await?;
+        site.sync(&folder, kind).await?;
         site.steps.reached("data synced").await;
         Ok(part)
     };
@@ -128,7 +133,7 @@ pub(crate) async fn write_part(
 
 async fn write_hats(input: Input, place: &Place, folder: &str, options: &ImportOptions) -> Result<Part> {
     let written = write_catalog(input, place, options, &()).await?;
-    let leaf = |leaf: &super::stand_in::LeafFile| Leaf::new(Some(leaf.cell), leaf.rows, &leaf.meta, &place.path);
+    let leaf = |leaf: &LeafFile| Leaf::new(Some(leaf.cell), leaf.rows, &leaf.meta, &place.path);
     let leaves = written.leaves.iter().map(leaf).collect::<Result<Vec<_>>>()?;
     let schema = place
         .path

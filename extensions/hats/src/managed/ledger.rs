@@ -12,11 +12,12 @@ use std::path::Path as FsPath;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 
-use super::stand_in::Place;
 use crate::error::{HatsError, Result};
+use crate::import::Place;
+use crate::layout::MANIFEST_FILE;
 use crate::managed::durable::{self, Staged, blocking};
 use crate::managed::lock::Lock;
-use crate::managed::manifest::{MANIFEST_FILE, Manifest, State};
+use crate::managed::manifest::{Kind, Manifest, State};
 use crate::managed::steps::Steps;
 
 /// A folder that holds, held or will hold a managed table.
@@ -75,11 +76,7 @@ impl Site {
 
     /// The same table's folder `name` as a place of its own.
     pub(crate) fn part(&self, name: &str) -> Place {
-        Place {
-            path: self.file(name),
-            local: self.place.local.as_ref().map(|folder| folder.join(name)),
-            ..self.place.clone()
-        }
+        self.place.child(name)
     }
 
     /// The manifest that is there now.
@@ -219,11 +216,13 @@ impl Site {
         }
     }
 
-    /// Makes what was written to the part `name` outlive a crash; object stores do so by themselves.
-    pub(crate) async fn sync(&self, name: &str) -> Result<()> {
-        match self.part(name).local {
-            Some(folder) => blocking(move || durable::sync_tree(&folder)).await,
-            None => Ok(()),
+    /// Makes what was written to the part `name` outlive a crash. Object stores do so by themselves, and the writer of
+    /// catalogues has synced all but the name of its folder.
+    pub(crate) async fn sync(&self, name: &str, kind: Kind) -> Result<()> {
+        match (self.part(name).local, self.place.local.clone()) {
+            (Some(part), _) if kind == Kind::Parquet => blocking(move || durable::sync_tree(&part)).await,
+            (_, Some(table)) => blocking(move || durable::sync_folder(&table)).await,
+            _ => Ok(()),
         }
     }
 }

@@ -21,9 +21,6 @@ use crate::error::{HatsError, Result};
 use crate::layout;
 use crate::managed::settings::Settings;
 
-/// File name of the manifest within the table's folder.
-pub const MANIFEST_FILE: &str = "dreyer.manifest.json";
-
 /// The format that this build writes, and the newest that it reads.
 const FORMAT: u32 = 1;
 
@@ -198,7 +195,7 @@ fn path_of(cell: Cell) -> String {
     format!(
         "{}/{}",
         layout::DATASET_DIR,
-        layout::leaf_path(cell, layout::DEFAULT_SUFFIX)
+        layout::leaf_file(cell, layout::DEFAULT_SUFFIX)
     )
 }
 
@@ -324,7 +321,7 @@ impl Manifest {
 
     /// The text of the file.
     pub(crate) fn render(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|error| HatsError::malformed(MANIFEST_FILE, error.to_string()))
+        serde_json::to_vec(self).map_err(|error| HatsError::malformed(layout::MANIFEST_FILE, error.to_string()))
     }
 }
 

@@ -26,7 +26,6 @@
 mod append;
 mod conform;
 mod create;
-mod discovery;
 mod durable;
 mod ledger;
 mod lock;
@@ -37,16 +36,13 @@ mod publish;
 mod relocate;
 mod retire;
 mod settings;
-mod stand_in;
 mod steps;
 mod sweep;
 mod table;
 mod tree;
 mod vacuum;
 
-pub use discovery::{ManagedEntry, discover};
-pub use manifest::{Kind, MANIFEST_FILE};
-pub use stand_in::{ImportOptions, Input, Place};
+pub use manifest::Kind;
 pub use sweep::{SweepReport, sweep};
 pub use table::ManagedTable;
 pub use vacuum::VacuumReport;

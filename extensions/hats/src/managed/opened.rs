@@ -12,6 +12,7 @@ use object_store::{ObjectMeta, ObjectStoreExt};
 
 use crate::catalog::HatsCatalog;
 use crate::error::{HatsError, Result};
+use crate::layout;
 use crate::listing::Tile;
 use crate::managed::ledger::Site;
 use crate::managed::manifest::{Leaf, Manifest, Part};
@@ -33,7 +34,7 @@ pub(crate) async fn stored_schema(site: &Site, manifest: &Manifest) -> Result<(S
 }
 
 pub(crate) fn snapshot<'a>(site: &Site, manifest: &'a Manifest) -> Result<&'a Part> {
-    let absent = || HatsError::malformed(site.file(super::MANIFEST_FILE), "names no snapshot");
+    let absent = || HatsError::malformed(site.file(layout::MANIFEST_FILE), "names no snapshot");
     manifest.snapshot.as_ref().ok_or_else(absent)
 }
 

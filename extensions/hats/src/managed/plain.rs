@@ -33,8 +33,8 @@ use parquet::arrow::AsyncArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use super::stand_in::{ImportOptions, Input, Place};
 use crate::error::Result;
+use crate::import::{ImportOptions, Input, Place};
 use crate::managed::manifest::{Leaf, Part};
 use crate::reader::PinnedReaderFactory;
 

@@ -17,14 +17,15 @@ use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::stand_in::Place;
 use crate::error::{HatsError, Result};
+use crate::import::Place;
 use crate::managed::create::{discard, holds_strangers, vacant};
 use crate::managed::durable::{self, blocking};
 use crate::managed::ledger::{Committed, Site, Standing};
 use crate::managed::lock::Lock;
 use crate::managed::manifest::{Manifest, Move, fresh_id};
 use crate::managed::publish::{publish, publish_locked};
+use crate::managed::retire;
 
 use crate::managed::table::ManagedTable;
 
@@ -144,7 +145,7 @@ impl ManagedTable {
         let tombstone = here.manifest.tombstone(Some(moved_to));
         if let Err(error) = self.site.commit(Some(here), tombstone).await {
             if matches!(error, HatsError::Conflict { .. }) {
-                to.commit(Some(&pending), pending.manifest.tombstone(None)).await?;
+                to.commit(Some(&pending), never_arrived(&pending.manifest)).await?;
             }
             return Err(error);
         }
@@ -206,6 +207,16 @@ pub(crate) async fn break_off(site: &Site, pending: &Committed) -> Result<()> {
             _ => {}
         }
     }
-    site.commit(Some(pending), pending.manifest.tombstone(None)).await?;
+    site.commit(Some(pending), never_arrived(&pending.manifest)).await?;
+    for part in pending.manifest.parts() {
+        retire::delete_folder(site, &part.folder).await?;
+    }
     Ok(())
+}
+
+/// The tombstone of a table that was never there. Nobody has read its copies: they are leftovers at once.
+fn never_arrived(pending: &Manifest) -> Manifest {
+    let mut tombstone = pending.tombstone(None);
+    tombstone.retired.clone_from(&pending.retired);
+    tombstone
 }

@@ -8,11 +8,11 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 
 use crate::error::Result;
+use crate::import::Place;
 use crate::managed::durable::{self, blocking};
 use crate::managed::ledger::Site;
 use crate::managed::manifest::{Manifest, Retired};
 use crate::managed::publish::publish;
-use crate::managed::stand_in::Place;
 use crate::managed::table::ManagedTable;
 
 impl ManagedTable {

@@ -1,12 +1,13 @@
 //! How the parts of a managed table are written: chosen when it is created, kept in its manifest, and used again for
 //! each increment and compaction. What belongs to a machine (memory, spill folder) is not kept.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dreyer_sphere::Cell;
 use serde::{Deserialize, Serialize};
 
-use super::stand_in::{ImportOptions, TileLimit};
+use crate::import::{ImportOptions, TileLimit};
 
 /// The part of [`ImportOptions`] that a table keeps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,7 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     tile_bytes: Option<u64>,
     row_group_rows: u64,
+    row_group_bytes: u64,
     zstd_level: i32,
     leaf_folders: bool,
     product: String,
@@ -26,7 +28,7 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self::of(&ImportOptions::default())
+        Self::of(&ImportOptions::new("table"))
     }
 }
 
@@ -42,6 +44,7 @@ impl Settings {
             tile_rows,
             tile_bytes,
             row_group_rows: options.row_group_rows,
+            row_group_bytes: options.row_group_bytes,
             zstd_level: options.zstd_level,
             leaf_folders: options.leaf_folders,
             product: options.kind.clone(),
@@ -57,15 +60,17 @@ impl Settings {
             (None, None) => machine.tile,
         };
         ImportOptions {
-            name: Some(name.to_owned()),
+            name: name.to_owned(),
             lon_column: self.lon_column.clone(),
             lat_column: self.lat_column.clone(),
             tile,
             row_group_rows: self.row_group_rows,
+            row_group_bytes: self.row_group_bytes,
             zstd_level: self.zstd_level,
             leaf_folders: self.leaf_folders,
             kind: self.product.clone(),
             existing_tiles: existing,
+            columns: BTreeMap::new(),
             ..machine.clone()
         }
     }

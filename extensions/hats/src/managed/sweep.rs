@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::stand_in::Place;
 use crate::error::Result;
-use crate::managed::discovery::within;
+use crate::import::Place;
+use crate::layout::{self, MANIFEST_FILE};
 use crate::managed::durable::{self, blocking, is_staged};
 use crate::managed::ledger::{Committed, Site, Standing};
 use crate::managed::lock::{Lock, locked_table};
-use crate::managed::manifest::{MANIFEST_FILE, State, part_folder};
+use crate::managed::manifest::{State, part_folder};
 use crate::managed::steps::Steps;
 use crate::managed::tree::{Entry, walk};
 use crate::managed::{publish, relocate, retire};
@@ -152,7 +152,7 @@ struct Sweep<'a> {
 impl Sweep<'_> {
     fn place(&self, path: &str) -> Place {
         let names = path.split('/').filter(|name| !name.is_empty());
-        names.fold(self.root.clone(), |place, name| within(&place, name))
+        names.fold(self.root.clone(), |place, name| place.child(name))
     }
 
     fn site(&self, path: &str) -> Site {
@@ -169,15 +169,10 @@ impl Sweep<'_> {
         let site = self.site(path);
         let found = match site.standing().await {
             Ok(Standing::Absent) => return Ok(()),
-            Ok(Standing::Pending(pending)) => {
-                if modified <= self.limit {
-                    self.repaired(path, "was being renamed to; the table stays where it was");
-                    if !self.dry_run {
-                        relocate::break_off(&site, &pending).await?;
-                    }
-                }
-                return Ok(());
-            }
+            Ok(Standing::Pending(pending)) => match self.break_off(path, &site, &pending, modified).await? {
+                Some(tombstone) => tombstone,
+                None => return Ok(()),
+            },
             Ok(Standing::Live(found) | Standing::Dropped(found)) => found,
             Err(error) => {
                 self.report.left.push(format!("{path}: {error}"));
@@ -197,6 +192,27 @@ impl Sweep<'_> {
             self.delete_tombstone(path, &site).await?;
         }
         Ok(())
+    }
+
+    /// A rename that stopped before it was committed; the tombstone afterwards, if it was old enough.
+    async fn break_off(
+        &mut self,
+        path: &str,
+        site: &Site,
+        pending: &Committed,
+        modified: DateTime<Utc>,
+    ) -> Result<Option<Committed>> {
+        if modified > self.limit {
+            return Ok(None);
+        }
+        self.repaired(path, "was being renamed to; the table stays where it was");
+        let copies = pending.manifest.parts().map(|part| format!("{path}/{}", part.folder));
+        self.report.removed.extend(copies);
+        if self.dry_run {
+            return Ok(None);
+        }
+        relocate::break_off(site, pending).await?;
+        site.read().await
     }
 
     async fn finish_move(&mut self, path: &str, site: &Site, found: &Committed) -> Result<()> {
@@ -272,7 +288,7 @@ impl Sweep<'_> {
     /// The folder of a snapshot or an increment.
     async fn part(&mut self, path: &str, heap: &Heap) -> Result<()> {
         let (table, name) = path.rsplit_once('/').unwrap_or(("", path));
-        if heap.newest > self.limit {
+        if heap.newest > self.limit || self.report.removed.iter().any(|removed| removed == path) {
             return Ok(());
         }
         match self.site(table).read().await {
@@ -316,7 +332,7 @@ impl Sweep<'_> {
     async fn lock(&mut self, path: &str, heap: &Heap) -> Result<()> {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         let Some(table) = locked_table(name) else { return Ok(()) };
-        let site = Site::new(within(&self.place(parent), table), Steps::default());
+        let site = Site::new(self.place(parent).child(table), Steps::default());
         let Some(folder) = site.place.local.clone() else {
             return Ok(());
         };

@@ -6,11 +6,12 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use object_store::ObjectStoreExt;
 
-use super::stand_in::{ImportOptions, Place};
 use crate::catalog::HatsCatalog;
 use crate::error::{HatsError, Result};
+use crate::import::{ImportOptions, Place};
+use crate::layout::MANIFEST_FILE;
 use crate::managed::ledger::{Committed, Site, Standing};
-use crate::managed::manifest::{Kind, MANIFEST_FILE, Manifest};
+use crate::managed::manifest::{Kind, Manifest};
 use crate::managed::opened;
 use crate::managed::plain::PlainTable;
 use crate::managed::steps::Steps;
@@ -71,13 +72,14 @@ impl ManagedTable {
             Kind::Hats => Some(Arc::new(opened::catalog(&site, manifest, Arc::clone(&schema))?)),
             Kind::Parquet => None,
         };
+        let machine = before.map_or_else(|| ImportOptions::new(site.name()), |before| before.machine.clone());
         Ok(Self {
             site,
             committed: Arc::new(committed),
             stored,
             schema,
             catalog,
-            machine: before.map_or_else(ImportOptions::default, |before| before.machine.clone()),
+            machine,
         })
     }
 

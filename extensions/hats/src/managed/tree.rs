@@ -7,8 +7,8 @@ use std::path::Path as FsPath;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 
-use super::stand_in::Place;
 use crate::error::{HatsError, Result};
+use crate::import::Place;
 use crate::managed::durable::blocking;
 
 /// A file, or a folder without any.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use object_store::ObjectStore;
 
-use super::stand_in::Input;
 use crate::error::{HatsError, Result};
+use crate::import::Input;
 use crate::managed::create::{discarded, write_part};
 use crate::managed::ledger::{Committed, Site};
 use crate::managed::manifest::{Manifest, Part};
