@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use dreyer_sky::hats::managed::{ManagedTable, Place};
-use dreyer_sky::hats::{FoundTable, HatsCatalog, HatsError, HatsTable};
+use dreyer_sky::hats::managed::ManagedTable;
+use dreyer_sky::hats::{FoundTable, HatsCatalog, HatsError, HatsTable, Place};
 
 use super::{DEFAULT_SCHEMA, Root};
 use crate::{Error, ErrorKind, Result};
@@ -28,6 +28,8 @@ enum Content {
     Managed(Arc<dyn TableProvider>, Option<String>),
     /// A catalogue that serves another one.
     Serving,
+    /// A table that was dropped, and whose files may still be read.
+    Gone,
     /// Why it cannot be opened. One broken folder must not close the rest, nor be taken for one that is not there.
     Broken(String),
 }
@@ -79,6 +81,11 @@ impl Entry {
         }
     }
 
+    /// Whether there is nothing of that name any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.content, Content::Gone)
+    }
+
     /// The table, if it is one.
     ///
     /// # Errors
@@ -87,7 +94,7 @@ impl Entry {
         match &self.content {
             Content::Hats(table) => Ok(Some(Arc::clone(table) as Arc<dyn TableProvider>)),
             Content::Managed(table, _) => Ok(Some(Arc::clone(table))),
-            Content::Serving => Ok(None),
+            Content::Serving | Content::Gone => Ok(None),
             Content::Broken(fault) => {
                 let (schema, name) = self.name();
                 let message = format!("the catalogue {schema}.{name} cannot be opened: {fault}");
@@ -107,7 +114,7 @@ async fn content(root: &Root, found: &FoundTable) -> Result<Content, HatsError> 
         };
         return Ok(match ManagedTable::open(place).await? {
             Some(table) => Content::Managed(table.table(), table.comment().map(str::to_owned)),
-            None => Content::Serving,
+            None => Content::Gone,
         });
     }
     let catalog = HatsCatalog::open(Arc::clone(&root.store), root.url.clone(), found.path.clone()).await?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use datafusion::catalog::TableProvider;
-use dreyer_sky::hats::managed::Place;
+use dreyer_sky::hats::Place;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -66,18 +66,16 @@ impl LiveCatalog {
             Error::new(ErrorKind::ReadOnly, "there is no root in which tables can be written")
                 .with_hint("Name one when the program is started: --writable DIR.")
         })?;
-        let folders = Some(schema).filter(|schema| *schema != DEFAULT_SCHEMA).into_iter().chain([name]);
         let mut place = Place {
             store: Arc::clone(&root.store),
             url: root.url.clone(),
             path: root.path.clone(),
             local: root.local.clone(),
         };
-        for folder in folders {
-            place.path = place.path.join(folder);
-            place.local = place.local.map(|path| path.join(folder));
+        if schema != DEFAULT_SCHEMA {
+            place = place.child(schema);
         }
-        Ok(place)
+        Ok(place.child(name))
     }
 
     /// What was said of a table made by SQL.
@@ -112,7 +110,7 @@ impl LiveCatalog {
 
     /// Whether a table of that name lies under a root, whole or broken.
     pub(crate) fn has_table(&self, schema: &str, name: &str) -> bool {
-        self.entry(schema, name).is_some()
+        self.entry(schema, name).is_some_and(|entry| !entry.is_gone())
     }
 
     /// The table of that name, as it is now.

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
-use dreyer_sky::hats::managed::{Place, SweepReport, discover, sweep};
+use dreyer_sky::hats::managed::{ManagedTable, SweepReport, sweep};
+use dreyer_sky::hats::{Place, discover};
 
 use super::Failure;
 use crate::storage::{ClosedRegistry, open_roots};
@@ -31,19 +32,22 @@ pub async fn vacuum(args: VacuumArgs, out: &mut dyn Write) -> Result<(), Failure
     let root = open(&args.root).await?;
     let swept = sweep(&root, args.grace, args.dry_run).await.map_err(Error::from)?;
     tell(&swept, args.dry_run, out)?;
-    for found in discover(&root).await.map_err(Error::from)? {
-        let name = match &found.schema {
-            Some(schema) => format!("{schema}.{}", found.name),
-            None => found.name.clone(),
+    for found in discover(&root.store, &root.path).await.map_err(Error::from)? {
+        let (name, mut place) = match &found.schema {
+            Some(schema) => (format!("{schema}.{}", found.name), root.child(schema)),
+            None => (found.name.clone(), root.clone()),
         };
-        let inserts = found.table.increments();
+        place = place.child(&found.name);
+        let table = if found.managed { ManagedTable::open(place).await.map_err(Error::from)? } else { None };
+        let Some(table) = table else { continue };
+        let inserts = table.increments();
         if args.dry_run {
             if inserts > 0 {
                 writeln!(out, "would merge     {name}: {inserts} inserts").map_err(Error::from)?;
             }
             continue;
         }
-        let report = found.table.vacuum(args.grace).await.map_err(Error::from)?;
+        let report = table.vacuum(args.grace).await.map_err(Error::from)?;
         if report.merged > 0 {
             writeln!(out, "merged          {name}: {} inserts, {} rows now", report.merged, report.rows)
                 .map_err(Error::from)?;

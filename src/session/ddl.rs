@@ -132,7 +132,7 @@ fn explained(session: &Session, mut explain: ExplainStatement) -> Result<Explain
     };
     let Some(query) = query else { return Ok(explain) };
     check_writes(session, "EXPLAIN of a statement that writes")?;
-    if explain.analyze {
+    if explain.options.analyze {
         let message = "EXPLAIN ANALYZE of a statement that writes is not supported";
         return Err(Error::new(ErrorKind::NotSupported, message).with_hint("EXPLAIN ANALYZE its query."));
     }

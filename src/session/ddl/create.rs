@@ -125,7 +125,7 @@ pub(super) async fn taken(session: &Session, table: &TableName) -> Result<Option
     let there = session.database().tables().table(&table.schema, &table.name).await?.is_some();
     let found = name::schema_of(&state, &table.schema)
         .and_then(|schema| name::found(session, schema.as_ref(), &table.schema, &table.name));
-    Ok((there || found.is_some_and(|found| found != Found::Own)).then(|| table.taken()))
+    Ok((there || matches!(found, Some(Found::View(_)))).then(|| table.taken()))
 }
 
 /// A table that was made while this one was being written has its name.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::logical_expr::LogicalPlan;
-use dreyer_sky::hats::managed::{ImportOptions, Input, ManagedTable, Place};
+use dreyer_sky::hats::Place;
+use dreyer_sky::hats::import::{ImportOptions, Input};
+use dreyer_sky::hats::managed::ManagedTable;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::{Session, interrupt};

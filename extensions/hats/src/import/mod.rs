@@ -37,7 +37,6 @@ mod weight;
 pub use leaves::LeafFile;
 pub use options::{BadRows, ImportOptions, Input, TileLimit};
 pub use progress::{Progress, Stage};
-pub(crate) use run::MARKER;
 pub use run::{ImportSummary, import};
 
 pub use crate::place::Place;

@@ -19,7 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::error::Result;
 use crate::import::Place;
-use crate::layout::{self, MANIFEST_FILE};
+use crate::layout::MANIFEST_FILE;
 use crate::managed::durable::{self, blocking, is_staged};
 use crate::managed::ledger::{Committed, Site, Standing};
 use crate::managed::lock::{Lock, locked_table};
