@@ -11,12 +11,17 @@ use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::file::metadata::PageIndexPolicy;
 
-use crate::error::Result;
+use crate::error::{HatsError, Result};
 use crate::layout;
 use crate::properties::Properties;
+use crate::reader::SHORTEST;
 
 /// Reads the schema of one Parquet file, leaf or schema-only.
 pub(crate) async fn read(store: &dyn ObjectStore, file: &ObjectMeta) -> Result<SchemaRef> {
+    if file.size < SHORTEST {
+        let fault = format!("is no Parquet file: it has only {} bytes", file.size);
+        return Err(HatsError::malformed(&file.location, fault));
+    }
     let footer = DFParquetMetadata::new(store, file)
         .with_page_index_policy(Some(PageIndexPolicy::Skip))
         .fetch_metadata()

@@ -20,6 +20,9 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataP
 use super::external;
 use super::pinned::{PinnedLeaf, Stamp};
 
+/// Bytes of the shortest Parquet file: magic at both ends and the length of the footer.
+pub(crate) const SHORTEST: u64 = 12;
+
 /// The footers of one store's files, as far as the cache holds them.
 #[derive(Clone)]
 pub(crate) struct Footers {
@@ -43,12 +46,14 @@ impl Footers {
         }
     }
 
-    /// The footer of `leaf`: from the cache at no cost, else in one read of the last `hint` bytes, or two where it is
-    /// longer.
+    /// The footer of `leaf`: from the cache without a request, else in one read of the last `hint` bytes, or two where
+    /// it is longer.
     pub(super) async fn get(&self, leaf: &PinnedLeaf, hint: usize) -> Result<Arc<ParquetMetaData>> {
         if let Some(found) = self.cached(leaf.meta()) {
-            leaf.expect(found.stamp);
-            return Ok(found.metadata);
+            leaf.look().await.map_err(external)?;
+            if found.stamp == leaf.stamp() {
+                return Ok(found.metadata);
+            }
         }
         let metadata = Arc::new(read(leaf, hint).await?);
         let entry = Footer {
@@ -106,6 +111,10 @@ impl FileMetadata for Footer {
 
 async fn read(leaf: &PinnedLeaf, hint: usize) -> Result<ParquetMetaData> {
     let size = leaf.meta().size;
+    if size < SHORTEST {
+        let fault = format!("is no Parquet file: it has only {size} bytes");
+        return Err(in_file(leaf, ParquetError::EOF(fault)));
+    }
     let mut decoder = ParquetMetaDataPushDecoder::try_new(size)?.with_page_index_policy(PageIndexPolicy::Optional);
     let tail = size.saturating_sub(hint as u64)..size;
     let mut wanted: Vec<Range<u64>> = vec![tail];
