@@ -6,26 +6,17 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::parquet_to_arrow_schema;
-use parquet::file::metadata::PageIndexPolicy;
 
-use crate::error::{HatsError, Result};
+use crate::error::Result;
 use crate::layout;
 use crate::properties::Properties;
-use crate::reader::SHORTEST;
+use crate::reader;
 
 /// Reads the schema of one Parquet file, leaf or schema-only.
 pub(crate) async fn read(store: &dyn ObjectStore, file: &ObjectMeta) -> Result<SchemaRef> {
-    if file.size < SHORTEST {
-        let fault = format!("is no Parquet file: it has only {} bytes", file.size);
-        return Err(HatsError::malformed(&file.location, fault));
-    }
-    let footer = DFParquetMetadata::new(store, file)
-        .with_page_index_policy(Some(PageIndexPolicy::Skip))
-        .fetch_metadata()
-        .await?;
+    let footer = reader::read_once(store, file).await?;
     let footer = footer.file_metadata();
     let schema = parquet_to_arrow_schema(footer.schema_descr(), footer.key_value_metadata())?;
     Ok(table_schema(&schema))
