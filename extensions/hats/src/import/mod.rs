@@ -39,8 +39,8 @@ pub use leaves::LeafFile;
 pub use options::{BadRows, ImportOptions, Input, TileLimit};
 pub use place::Place;
 pub use progress::{Progress, Stage};
-pub(crate) use run::MARKER;
 pub use run::{ImportSummary, import};
+pub(crate) use run::{MARKER, clear, is_live};
 
 use std::sync::Arc;
 

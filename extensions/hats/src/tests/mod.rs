@@ -7,6 +7,7 @@ mod import;
 mod managed;
 mod managed_bench;
 mod managed_crash;
+mod managed_store;
 mod pinned;
 mod scan;
 mod sky;
