@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::parquet_to_arrow_schema;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use crate::catalog::{self, HatsCatalog};
 use crate::error::Result;
@@ -48,6 +49,14 @@ pub(crate) async fn stored(store: &Arc<dyn ObjectStore>, catalog: &HatsCatalog) 
     let kept = |field: &&Arc<Field>| !layout::HIVE_COLUMNS.contains(&field.name().as_str());
     let fields: Vec<_> = schema.fields().iter().filter(kept).cloned().collect();
     Ok(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
+}
+
+/// Reads the schema of one Parquet file that has been fetched whole.
+pub(crate) fn of_bytes(file: &Bytes) -> Result<SchemaRef> {
+    let footer = ParquetMetaDataReader::new().parse_and_finish(file)?;
+    let footer = footer.file_metadata();
+    let schema = parquet_to_arrow_schema(footer.schema_descr(), footer.key_value_metadata())?;
+    Ok(table_schema(&schema))
 }
 
 /// The schema of the table: hive columns hidden, strings and bytes as views, which the engine reads without a copy.
