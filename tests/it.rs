@@ -22,6 +22,8 @@ mod crossmatch;
 mod errors;
 #[path = "it/examples.rs"]
 mod examples;
+#[path = "it/formats.rs"]
+mod formats;
 #[path = "it/functions.rs"]
 mod functions;
 #[path = "it/rewritten.rs"]
