@@ -24,6 +24,8 @@ mod errors;
 mod examples;
 #[path = "it/functions.rs"]
 mod functions;
+#[path = "it/lsdb.rs"]
+mod lsdb;
 #[path = "it/session.rs"]
 mod session;
 #[path = "it/skies.rs"]
