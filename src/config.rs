@@ -10,12 +10,16 @@
 //! memory_bytes = 8_000_000_000
 //! ```
 
+mod storage;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+
+pub use storage::{Credentials, StorageConfig};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -29,8 +33,13 @@ const MEMORY_FALLBACK: usize = 4 << 30;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Directories with HATS catalogues. Empty (the default): the sample sky that the binary carries.
+    /// Places with HATS catalogues: directories, or addresses such as `s3://bucket/prefix?region=us-west-2` and
+    /// `https://host/catalogue`. Empty (the default): the sample sky that the binary carries.
     pub roots: Vec<String>,
+
+    /// Where tables may be written: one of the roots, or a place of its own, which is then a root as well. Default
+    /// nowhere.
+    pub writable: Option<String>,
 
     /// What statements sessions may run. Default `read_only`; the shell on one's own machine uses `full`.
     pub access: Access,
@@ -40,15 +49,20 @@ pub struct Config {
 
     /// How much one query, one session and all of them together may use.
     pub limits: Limits,
+
+    /// How stores that are not on this machine are asked.
+    pub storage: StorageConfig,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             roots: Vec::new(),
+            writable: None,
             access: Access::ReadOnly,
             pg: PgConfig::default(),
             limits: Limits::default(),
+            storage: StorageConfig::default(),
         }
     }
 }
@@ -109,6 +123,10 @@ pub struct Limits {
     /// Streams that one query is cut into; 0, the default, means one for each core.
     pub target_partitions: usize,
 
+    /// Seconds after which the roots are looked at again for catalogues that came, went or changed; 0 means never. A
+    /// name that is not known is looked for at once. Default 30.
+    pub refresh_s: u64,
+
     /// Seconds that running statements get to finish when the server is told to stop. Default 30.
     pub drain_s: u64,
 }
@@ -124,6 +142,7 @@ impl Default for Limits {
             spill_bytes: 64 << 30,
             spill_dir: None,
             target_partitions: 0,
+            refresh_s: 30,
             drain_s: 30,
         }
     }
@@ -133,6 +152,11 @@ impl Limits {
     /// The time a statement may run, if there is a limit.
     pub fn statement_timeout(&self) -> Option<Duration> {
         (self.statement_timeout_s > 0).then(|| Duration::from_secs(self.statement_timeout_s))
+    }
+
+    /// How often the roots are looked at again, if at all.
+    pub fn refresh(&self) -> Option<Duration> {
+        (self.refresh_s > 0).then(|| Duration::from_secs(self.refresh_s))
     }
 
     /// The time running statements get when the server is told to stop.
@@ -157,14 +181,19 @@ impl Config {
     /// # Errors
     /// As for [`Config::read`].
     pub fn parse(text: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text)
-            .map_err(|error| Error::new(ErrorKind::Configuration, error.to_string().trim_end().to_owned()))?;
+        let config: Self = toml::from_str(text).map_err(|error| {
+            // Not the line itself, which may hold a key.
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+            Error::new(ErrorKind::Configuration, format!("line {line}: {}", error.message()))
+        })?;
         if config.limits.memory_bytes == 0 {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 "limits.memory_bytes must be more than 0".to_owned(),
             ));
         }
+        config.storage.check()?;
         Ok(config)
     }
 }

@@ -9,11 +9,11 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
-use crate::catalog::{SharedTables, discover};
+use crate::catalog::{LiveCatalog, keep_current};
 use crate::engine::Engine;
 use crate::session::builder;
 use crate::storage::{ClosedRegistry, open_roots};
-use crate::{Config, Limits, Result, Session};
+use crate::{Config, Limits, Result, Session, StoreMetrics};
 
 /// Consumers of memory that an out-of-memory error lists.
 const CONSUMERS_NAMED: NonZeroUsize = match NonZeroUsize::new(5) {
@@ -24,9 +24,10 @@ const CONSUMERS_NAMED: NonZeroUsize = match NonZeroUsize::new(5) {
 /// An opened set of catalogues. Sessions come from it; they share its memory pool, caches and tables.
 pub struct Database {
     config: Config,
-    tables: Arc<SharedTables>,
+    tables: Arc<LiveCatalog>,
     /// Every extension registered, no tables: what each session starts from.
     template: SessionState,
+    stores: Arc<ClosedRegistry>,
     engine: Engine,
 }
 
@@ -37,15 +38,19 @@ impl Database {
     /// A root cannot be read or holds no catalogue; a catalogue is broken, or two have one name.
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         let registry = Arc::new(ClosedRegistry::default());
-        let roots = open_roots(&config.roots, config.access, &registry).await?;
-        let runtime = runtime(&config.limits, registry)?;
-        let tables = Arc::new(discover(&roots).await?);
+        let roots = open_roots(&config, &registry).await?;
+        let runtime = runtime(&config.limits, Arc::clone(&registry))?;
+        let tables = Arc::new(LiveCatalog::open(roots).await?);
         let template = builder::template(&config.limits, runtime);
-        let engine = Engine::start()?;
+        let engine = Engine::start("dreyer-engine", None)?;
+        if let Some(interval) = config.limits.refresh() {
+            engine.handle().spawn(keep_current(Arc::downgrade(&tables), interval));
+        }
         Ok(Arc::new(Self {
             config,
             tables,
             template,
+            stores: registry,
             engine,
         }))
     }
@@ -60,7 +65,12 @@ impl Database {
         &self.config
     }
 
-    pub(crate) fn tables(&self) -> &Arc<SharedTables> {
+    /// What was asked of each store over the network since the database was opened.
+    pub fn storage_metrics(&self) -> Vec<StoreMetrics> {
+        self.stores.metrics()
+    }
+
+    pub(crate) fn tables(&self) -> &Arc<LiveCatalog> {
         &self.tables
     }
 

@@ -10,6 +10,7 @@ mod interrupt;
 mod names;
 mod outcome;
 mod parse;
+mod replan;
 mod suggest;
 
 use std::fmt;
@@ -90,7 +91,12 @@ impl Session {
     /// Those of the optimiser, which evaluates constants, and of the start of the execution; later ones come with the
     /// rows. Their place in the text is not known here: see [`Session::explain`].
     pub async fn execute(&self, plan: LogicalPlan) -> Result<Outcome> {
-        outcome::run(&self.context, self.database.engine(), plan).await
+        let runner = replan::Runner {
+            context: self.context.clone(),
+            tables: Arc::clone(self.database.tables()),
+            engine: self.database.engine().clone(),
+        };
+        outcome::run(&runner, plan).await
     }
 
     /// The rows of exactly one statement.

@@ -26,6 +26,8 @@ mod examples;
 mod functions;
 #[path = "it/lsdb.rs"]
 mod lsdb;
+#[path = "it/rewritten.rs"]
+mod rewritten;
 #[path = "it/session.rs"]
 mod session;
 #[path = "it/skies.rs"]

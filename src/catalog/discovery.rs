@@ -5,58 +5,52 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::catalog::TableProvider;
-use datafusion::execution::object_store::ObjectStoreUrl;
-use dreyer_sky::hats::HatsTable;
-use object_store::ObjectStore;
-use object_store::path::Path;
+use dreyer_sky::hats;
+use futures::{StreamExt, stream};
 
-use super::{DEFAULT_SCHEMA, SharedTables, Tables};
+use super::entry::Entry;
+use super::{DEFAULT_SCHEMA, Known, Root};
 use crate::{Error, ErrorKind, Result};
 
-/// A place to look for catalogues.
-#[derive(Debug, Clone)]
-pub(crate) struct Root {
-    /// As the user wrote it, for messages.
-    pub(crate) given: String,
-    pub(crate) store: Arc<dyn ObjectStore>,
-    pub(crate) url: ObjectStoreUrl,
-    pub(crate) path: Path,
-}
+/// Catalogues opened together.
+const CONCURRENT: usize = 16;
 
-/// The tables under all roots.
+/// Looks at all roots. What is in `before` and has not changed is not opened again.
 ///
 /// # Errors
-/// A root holds no catalogue, a catalogue cannot be read, or two claim one name.
-pub(crate) async fn discover(roots: &[Root]) -> Result<SharedTables> {
-    let mut tables: BTreeMap<String, Tables> = BTreeMap::new();
-    for root in roots {
-        let found = dreyer_sky::hats::discover(Arc::clone(&root.store), root.url.clone(), root.path.clone()).await?;
-        if found.is_empty() {
-            let message = format!("no HATS catalogue under {}", root.given);
-            return Err(Error::new(ErrorKind::Io, message).with_hint(
-                "A catalogue is a folder with a hats.properties file; a root is the folder above it. \
-                 Make one with `dreyer import`.",
-            ));
-        }
-        for table in found {
-            let schema = table.schema.unwrap_or_else(|| DEFAULT_SCHEMA.to_owned());
-            let provider: Arc<dyn TableProvider> = Arc::new(HatsTable::new(table.catalog));
-            let name = table.name;
-            if tables
-                .entry(schema.clone())
-                .or_default()
-                .insert(name.clone(), provider)
-                .is_some()
-            {
-                let message = format!(
-                    "two roots hold a catalogue {schema}.{name}; the second is {}",
-                    root.given
-                );
-                return Err(Error::new(ErrorKind::DuplicateTable, message)
-                    .with_hint("Rename one of the folders, or move it one folder deeper."));
-            }
+/// A root cannot be listed, or two catalogues claim one name.
+pub(super) async fn look(roots: &[Root], before: &Known) -> Result<Known> {
+    let mut known = Known::new();
+    for (index, root) in roots.iter().enumerate() {
+        for entry in look_at(root, index, before).await? {
+            enter(&mut known, entry, &root.given)?;
         }
     }
-    Ok(SharedTables::new(tables))
+    known.entry(DEFAULT_SCHEMA.to_owned()).or_default();
+    Ok(known)
+}
+
+async fn look_at(root: &Root, index: usize, before: &Known) -> Result<Vec<Arc<Entry>>> {
+    let found = hats::discover(&root.store, &root.path).await?;
+    let opened = stream::iter(found).map(|found| async move {
+        let schema = found.schema.as_deref().unwrap_or(DEFAULT_SCHEMA);
+        let old = before.get(schema).and_then(|tables| tables.get(&found.name));
+        match old.filter(|old| old.is(index, &found)) {
+            Some(old) => Arc::clone(old),
+            None => Arc::new(Entry::open(root, index, found).await),
+        }
+    });
+    Ok(opened.buffered(CONCURRENT).collect().await)
+}
+
+fn enter(known: &mut Known, entry: Arc<Entry>, root: &str) -> Result<()> {
+    let (schema, name) = entry.name();
+    let tables: &mut BTreeMap<_, _> = known.entry(schema.to_owned()).or_default();
+    if tables.contains_key(name) {
+        let message = format!("two roots hold a catalogue {schema}.{name}; the second is {root}");
+        return Err(Error::new(ErrorKind::DuplicateTable, message)
+            .with_hint("Rename one of the folders, or move it one folder deeper."));
+    }
+    tables.insert(name.to_owned(), Arc::clone(&entry));
+    Ok(())
 }

@@ -10,19 +10,19 @@ use datafusion::catalog::{
 };
 use datafusion::common::Result;
 
-use super::{SharedTables, Tables};
+use super::LiveCatalog;
 use crate::{Error, ErrorKind};
 
 /// The catalogue of one session.
 #[derive(Debug)]
 pub(crate) struct SessionCatalog {
-    shared: Arc<SharedTables>,
+    shared: Arc<LiveCatalog>,
     /// Schemas that the session has touched or made.
     own: MemoryCatalogProvider,
 }
 
 impl SessionCatalog {
-    pub(crate) fn new(shared: Arc<SharedTables>) -> Self {
+    pub(crate) fn new(shared: Arc<LiveCatalog>) -> Self {
         Self {
             shared,
             own: MemoryCatalogProvider::new(),
@@ -33,7 +33,7 @@ impl SessionCatalog {
 impl CatalogProvider for SessionCatalog {
     fn schema_names(&self) -> Vec<String> {
         let mut names = self.own.schema_names();
-        names.extend(self.shared.schemas.keys().cloned());
+        names.extend(self.shared.schema_names());
         names.sort_unstable();
         names.dedup();
         names
@@ -43,9 +43,12 @@ impl CatalogProvider for SessionCatalog {
         if let Some(schema) = self.own.schema(name) {
             return Some(schema);
         }
-        let shared = Arc::clone(self.shared.schemas.get(name)?);
+        if !self.shared.has_schema(name) {
+            return None;
+        }
         let schema: Arc<dyn SchemaProvider> = Arc::new(SessionSchema {
-            shared,
+            name: name.to_owned(),
+            shared: Arc::clone(&self.shared),
             own: MemorySchemaProvider::new(),
         });
         self.own.register_schema(name, Arc::clone(&schema)).ok()?;
@@ -53,14 +56,14 @@ impl CatalogProvider for SessionCatalog {
     }
 
     fn register_schema(&self, name: &str, schema: Arc<dyn SchemaProvider>) -> Result<Option<Arc<dyn SchemaProvider>>> {
-        if self.shared.schemas.contains_key(name) {
+        if self.shared.has_schema(name) {
             return Err(shared_object("schema", name).into());
         }
         self.own.register_schema(name, schema)
     }
 
     fn deregister_schema(&self, name: &str, cascade: bool) -> Result<Option<Arc<dyn SchemaProvider>>> {
-        if self.shared.schemas.contains_key(name) {
+        if self.shared.has_schema(name) {
             return Err(shared_object("schema", name).into());
         }
         self.own.deregister_schema(name, cascade)
@@ -70,7 +73,8 @@ impl CatalogProvider for SessionCatalog {
 /// One schema as one session sees it.
 #[derive(Debug)]
 struct SessionSchema {
-    shared: Arc<Tables>,
+    name: String,
+    shared: Arc<LiveCatalog>,
     own: MemorySchemaProvider,
 }
 
@@ -78,42 +82,42 @@ struct SessionSchema {
 impl SchemaProvider for SessionSchema {
     fn table_names(&self) -> Vec<String> {
         let mut names = self.own.table_names();
-        names.extend(self.shared.keys().cloned());
+        names.extend(self.shared.table_names(&self.name));
         names.sort_unstable();
         names
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        match self.shared.get(name) {
-            Some(table) => Ok(Some(Arc::clone(table))),
-            None => self.own.table(name).await,
+        if let Some(own) = self.own.table(name).await? {
+            return Ok(Some(own));
         }
+        Ok(self.shared.table(&self.name, name).await?)
     }
 
     fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
-        if self.shared.contains_key(&name) {
+        if self.shared.has_table(&self.name, &name) {
             return Err(shared_object("relation", &name).into());
         }
         self.own.register_table(name, table)
     }
 
     fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if self.shared.contains_key(name) {
+        if self.shared.has_table(&self.name, name) {
             return Err(shared_object("relation", name).into());
         }
         self.own.deregister_table(name)
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.shared.contains_key(name) || self.own.table_exist(name)
+        self.shared.has_table(&self.name, name) || self.own.table_exist(name)
     }
 }
 
-/// Whether a table of that name lies under a root.
+/// Whether that name means a table under a root, and none of the session's own.
 pub(crate) fn is_shared(schema: &dyn SchemaProvider, table: &str) -> bool {
     schema
         .downcast_ref::<SessionSchema>()
-        .is_some_and(|schema| schema.shared.contains_key(table))
+        .is_some_and(|schema| !schema.own.table_exist(table) && schema.shared.has_table(&schema.name, table))
 }
 
 /// The error for a change to what all sessions share.
@@ -124,56 +128,71 @@ pub(crate) fn shared_object(what: &str, name: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use datafusion::arrow::datatypes::Schema;
     use datafusion::datasource::empty::EmptyTable;
+    use object_store::memory::InMemory;
+    use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
     use super::*;
+    use crate::catalog::Root;
 
     fn table() -> Arc<dyn TableProvider> {
         Arc::new(EmptyTable::new(Arc::new(Schema::empty())))
     }
 
-    fn shared() -> Arc<SharedTables> {
-        let public = BTreeMap::from([("stars".to_owned(), table())]);
-        Arc::new(SharedTables::new(BTreeMap::from([("public".to_owned(), public)])))
+    /// A root with one table, `stars`; broken, which is enough to have its name.
+    async fn shared() -> Arc<LiveCatalog> {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let nothing = PutPayload::from_static(b"");
+        store.put(&"stars/hats.properties".into(), nothing).await.unwrap();
+        let root = Root {
+            given: "memory".to_owned(),
+            store,
+            url: datafusion::execution::object_store::ObjectStoreUrl::parse("memory://").unwrap(),
+            path: "".into(),
+            local: None,
+            writable: false,
+        };
+        Arc::new(LiveCatalog::open(vec![root]).await.unwrap())
     }
 
     #[tokio::test]
     async fn a_session_sees_its_own_tables_and_no_other_session_does() {
-        let shared = shared();
+        let shared = shared().await;
         let (one, two) = (SessionCatalog::new(Arc::clone(&shared)), SessionCatalog::new(shared));
-        one.schema("public")
-            .unwrap()
-            .register_table("mine".to_owned(), table())
-            .unwrap();
-        assert_eq!(one.schema("public").unwrap().table_names(), ["mine", "stars"]);
-        assert_eq!(two.schema("public").unwrap().table_names(), ["stars"]);
-        assert!(one.schema("public").unwrap().table("mine").await.unwrap().is_some());
-        assert!(
-            one.schema("public")
-                .unwrap()
-                .deregister_table("mine")
-                .unwrap()
-                .is_some()
-        );
-        assert_eq!(one.schema("public").unwrap().table_names(), ["stars"]);
+        let (one, two) = (one.schema("public").unwrap(), two.schema("public").unwrap());
+        one.register_table("mine".to_owned(), table()).unwrap();
+        assert_eq!(one.table_names(), ["mine"]);
+        assert_eq!(two.table_names(), Vec::<String>::new());
+        assert!(one.table("mine").await.unwrap().is_some());
+        assert!(one.deregister_table("mine").unwrap().is_some());
+        assert!(one.table("mine").await.unwrap().is_none());
     }
 
-    #[test]
-    fn shared_tables_cannot_be_touched() {
-        let catalog = SessionCatalog::new(shared());
+    #[tokio::test]
+    async fn shared_tables_cannot_be_touched() {
+        let catalog = SessionCatalog::new(shared().await);
         let schema = catalog.schema("public").unwrap();
-        assert_eq!(
-            Error::from(schema.deregister_table("stars").unwrap_err()).sqlstate(),
-            "25006"
-        );
-        assert_eq!(
-            Error::from(schema.register_table("stars".to_owned(), table()).unwrap_err()).sqlstate(),
-            "25006"
-        );
+        let refused = Error::from(schema.deregister_table("stars").unwrap_err());
+        assert_eq!(refused.sqlstate(), "25006");
+        let refused = Error::from(schema.register_table("stars".to_owned(), table()).unwrap_err());
+        assert_eq!(refused.sqlstate(), "25006");
         assert!(catalog.deregister_schema("public", true).is_err());
         assert!(catalog.schema("nowhere").is_none());
+    }
+
+    #[tokio::test]
+    async fn a_broken_catalogue_is_not_listed_and_says_why() {
+        let catalog = SessionCatalog::new(shared().await);
+        let schema = catalog.schema("public").unwrap();
+        assert_eq!(schema.table_names(), Vec::<String>::new());
+        let error = Error::from(schema.table("stars").await.unwrap_err());
+        assert!(
+            error
+                .message
+                .starts_with("the catalogue public.stars cannot be opened: "),
+            "{}",
+            error.message
+        );
     }
 }

@@ -66,8 +66,12 @@ kinds! {
     Cardinality = "21000",
     /// A write, or the naming of a location, where only reads are allowed.
     ReadOnly = "25006",
+    /// What the statement read or wrote was changed by somebody else meanwhile; it can be run again.
+    Conflict = "40001",
     /// No prepared statement of that name.
     UndefinedStatement = "26000",
+    /// What lies outside the roots, or what a store does not let us do.
+    Denied = "42501",
     /// No catalogue of that name.
     UndefinedCatalog = "3D000",
     /// No schema of that name.

@@ -9,7 +9,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use dreyer_sky::SkyExt;
 
 use super::cooperate::CooperateAboveJoins;
-use crate::catalog::{SessionCatalog, SharedTables};
+use crate::catalog::{LiveCatalog, SessionCatalog};
 use crate::{DEFAULT_CATALOG, DEFAULT_SCHEMA, Limits};
 
 /// The state that every session starts from: all functions, rules and planners, and no tables.
@@ -37,7 +37,7 @@ fn config(limits: &Limits) -> SessionConfig {
 }
 
 /// A context over `template` that sees the shared tables, and keeps what it creates to itself.
-pub(super) fn context(template: &SessionState, tables: &Arc<SharedTables>) -> SessionContext {
+pub(super) fn context(template: &SessionState, tables: &Arc<LiveCatalog>) -> SessionContext {
     let catalogs = MemoryCatalogProviderList::new();
     let catalog = Arc::new(SessionCatalog::new(Arc::clone(tables)));
     catalogs.register_catalog(DEFAULT_CATALOG.to_owned(), catalog);

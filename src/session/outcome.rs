@@ -1,19 +1,16 @@
 //! Running a plan: rows that stream, or a word that it is done.
 
 use std::fmt;
-use std::sync::Arc;
 
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::common::config::ExtensionOptions;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, SetVariable, Statement, TransactionConclusion, WriteOp};
-use datafusion::prelude::{DataFrame, SessionContext};
 use dreyer_sky::tiling::SkyOptions;
 use futures::TryStreamExt;
-use tokio::runtime::Handle;
 
-use super::interrupt;
+use super::replan::Runner;
 use crate::Result;
 
 /// What a statement gives.
@@ -98,26 +95,16 @@ pub(super) fn write_tag(operation: &WriteOp) -> &'static str {
 }
 
 /// Optimises and runs `plan`.
-pub(super) async fn run(context: &SessionContext, engine: &Handle, plan: LogicalPlan) -> Result<Outcome> {
-    let effect = effect(&plan);
-    if let Effect::Nothing(tag) = effect {
-        return Ok(Outcome::Done { tag: tag.to_owned() });
-    }
-    let frame: DataFrame = context.execute_logical_plan(reset_of_ours(plan)).await?;
-    match effect {
-        Effect::Session(tag) | Effect::Nothing(tag) => Ok(Outcome::Done { tag: tag.to_owned() }),
-        Effect::None => {
-            let task = Arc::new(frame.task_ctx());
-            Ok(Outcome::Rows(interrupt::run(
-                frame.create_physical_plan().await?,
-                task,
-                engine,
-            )?))
+pub(super) async fn run(runner: &Runner, plan: LogicalPlan) -> Result<Outcome> {
+    match effect(&plan) {
+        Effect::Nothing(tag) => Ok(Outcome::Done { tag: tag.to_owned() }),
+        Effect::Session(tag) => {
+            runner.context.execute_logical_plan(reset_of_ours(plan)).await?;
+            Ok(Outcome::Done { tag: tag.to_owned() })
         }
+        Effect::None => Ok(Outcome::Rows(runner.rows(plan).await?)),
         Effect::Write(tag) => {
-            let task = Arc::new(frame.task_ctx());
-            let rows = interrupt::run(frame.create_physical_plan().await?, task, engine)?;
-            let rows = count(rows).await?;
+            let rows = count(runner.once(plan).await?).await?;
             // PostgreSQL puts the object identifier that rows once had before the number.
             let zero = if tag == "INSERT" { "0 " } else { "" };
             Ok(Outcome::Done {

@@ -14,15 +14,12 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema};
 use datafusion::arrow::util::pretty::pretty_format_batches;
-use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::prelude::SessionContext;
 use dreyer::{Access, Config, Database, Session};
-use dreyer_sky::hats::import::{ImportOptions, import};
-use dreyer_sky::hats::supplement::{
-    SkyHistogram, write_collection, write_index, write_margin, write_sky_maps, write_statistics, write_thumbnail,
-};
-use dreyer_sky::hats::{HatsCatalog, Place};
-use object_store::local::LocalFileSystem;
+use dreyer_sky::hats::HatsCatalog;
+use dreyer_sky::hats::import::{ImportOptions, Input, Place, TileLimit, import};
+use dreyer_sky::hats::supplement::write_margin;
 use parquet::arrow::ArrowWriter;
 
 use crate::skies::{Object, Sky};
@@ -102,87 +99,20 @@ fn write_rows(path: &Path, rows: &RecordBatch) {
     writer.close().unwrap();
 }
 
-fn place(folder: &Path) -> Place {
-    Place {
-        store: Arc::new(LocalFileSystem::new()),
-        url: ObjectStoreUrl::local_filesystem(),
-        path: object_store::path::Path::from_absolute_path(folder).unwrap(),
-        local: Some(folder.to_owned()),
-    }
-}
-
-async fn catalog(folder: &Path) -> Arc<HatsCatalog> {
-    let place = place(folder);
-    Arc::new(HatsCatalog::open(place.store, place.url, place.path).await.unwrap())
-}
-
-async fn write_plain(rows: &Path, folder: &Path) {
-    let mut options = ImportOptions::new([rows], folder);
-    options.tile_rows = 150;
-    options.row_group_rows = 60;
-    import(&options).await.unwrap();
-}
-
-/// The same catalogue with each leaf in a folder of its own.
-fn with_leaf_folders(from: &Path, folder: &Path) {
-    let copied = Command::new("cp").arg("-r").args([from, folder]).status().unwrap();
-    assert!(copied.success());
-    let mut leaves = Vec::new();
-    let mut folders = vec![folder.join("dataset")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false if path.to_string_lossy().contains("Npix=") => leaves.push(path),
-                false => {}
-            }
-        }
-    }
-    for leaf in leaves {
-        let own = leaf.with_extension("");
-        std::fs::create_dir(&own).unwrap();
-        std::fs::rename(&leaf, own.join("part0.parquet")).unwrap();
-    }
-    std::fs::remove_file(folder.join("dataset/_metadata")).unwrap();
-    for name in ["hats.properties", "properties"] {
-        let text = std::fs::read_to_string(folder.join(name)).unwrap();
-        std::fs::write(folder.join(name), text.replace("suffix=.parquet", "suffix=/")).unwrap();
-    }
-}
-
-/// A collection with a margin, indexes and all else that lies beside a catalogue.
-async fn write_whole(rows: &Path, folder: &Path, objects: &[Object]) {
-    let name = folder.file_name().unwrap().to_str().unwrap();
-    std::fs::create_dir_all(folder).unwrap();
-    let primary = folder.join(name);
-    write_plain(rows, &primary).await;
-    let context = SessionContext::new();
-    let task = context.task_ctx();
-    let opened = catalog(&primary).await;
-    let mut counts = std::collections::BTreeMap::<u64, u64>::new();
-    for object in objects {
-        let index = dreyer_sphere::index29(object.ra.unwrap(), object.dec).unwrap();
-        *counts.entry(index >> (2 * (29 - 10))).or_default() += 1;
-    }
-    let histogram = SkyHistogram { order: 10, counts: counts.into_iter().collect() };
-    let here = place(&primary);
-    let order = write_sky_maps(&here, &histogram).await.unwrap();
-    for file in ["hats.properties", "properties"] {
-        let text = std::fs::read_to_string(primary.join(file)).unwrap();
-        std::fs::write(primary.join(file), format!("{text}hats_skymap_order={order}\n")).unwrap();
-    }
-    write_thumbnail(&opened, &task, &here).await.unwrap();
-    write_statistics(&opened, &task, &here).await.unwrap();
-    let margin = format!("{name}_10arcs");
-    write_margin(&opened, &task, &place(&folder.join(&margin)), 10.0).await.unwrap();
-    let mut indexes = Vec::new();
-    for column in ["id", "name"] {
-        let index = format!("{name}_{column}");
-        write_index(&opened, &task, &place(&folder.join(&index)), column).await.unwrap();
-        indexes.push((column.to_owned(), index));
-    }
-    write_collection(&place(folder), name, name, &[(margin, 10.0)], &indexes).await.unwrap();
+/// Imports the rows; with a margin or indexes, as a collection.
+async fn write(rows: &RecordBatch, folder: &Path, options: ImportOptions) {
+    let input = Input {
+        plan: MemorySourceConfig::try_new_exec(&[vec![rows.clone()]], rows.schema(), None).unwrap(),
+        task: SessionContext::new().task_ctx(),
+        description: "made-up rows".to_owned(),
+    };
+    let options = ImportOptions {
+        name: Some(folder.file_name().unwrap().to_string_lossy().into_owned()),
+        tile: TileLimit::Rows(150),
+        row_group_rows: 60,
+        ..options
+    };
+    import(input, &Place::local(folder).unwrap(), &options, &()).await.unwrap();
 }
 
 async fn open(root: &Path) -> Session {
@@ -235,13 +165,25 @@ async fn lsdb_and_dreyer_read_each_other() {
     write_rows(&file("near.parquet"), &rows(&near));
     let ours = file("ours");
     std::fs::create_dir(&ours).unwrap();
-    write_plain(&file("rows.parquet"), &ours.join("plain")).await;
-    with_leaf_folders(&ours.join("plain"), &ours.join("folders"));
-    write_whole(&file("rows.parquet"), &ours.join("left"), &all).await;
-    write_whole(&file("near.parquet"), &ours.join("right"), &near).await;
-    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/sample/gaia_bright");
+    write(&rows(&all), &ours.join("plain"), ImportOptions::default()).await;
+    let folders = ImportOptions {
+        leaf_folders: true,
+        ..ImportOptions::default()
+    };
+    write(&rows(&all), &ours.join("folders"), folders).await;
+    for (name, objects) in [("left", &all), ("right", &near)] {
+        let collection = ImportOptions {
+            margin_arcsec: Some(10.0),
+            index_columns: vec!["id".to_owned(), "name".to_owned()],
+            ..ImportOptions::default()
+        };
+        write(&rows(objects), &ours.join(name), collection).await;
+    }
+    let sample = Place::local(Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/sample/gaia_bright")).unwrap();
+    let gaia = HatsCatalog::open(sample.store, sample.url, sample.path).await.unwrap();
+    let margin = Place::local(file("gaia_bright_5arcs")).unwrap();
     let task = SessionContext::new().task_ctx();
-    write_margin(&catalog(&sample).await, &task, &place(&file("gaia_bright_5arcs")), 5.0).await.unwrap();
+    write_margin(&Arc::new(gaia), &task, &margin, 5.0).await.unwrap();
 
     run_python(folder.path());
 

@@ -8,6 +8,7 @@
 //! header claims is never allocated before the file has shown that many bytes.
 
 pub mod ecsv;
+mod elements;
 mod error;
 pub mod fits;
 mod layout;

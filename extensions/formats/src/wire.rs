@@ -204,6 +204,26 @@ pub(crate) fn strings<'a>(cells: impl Iterator<Item = Option<&'a [u8]>>) -> Resu
     Ok(Arc::new(builder.finish()))
 }
 
+/// Texts from characters of two bytes; halves of pairs that stand alone become the replacement character. A text ends
+/// at a NUL.
+pub(crate) fn wide_strings<'a>(cells: impl Iterator<Item = Option<&'a [u8]>>) -> Result<ArrayRef> {
+    let mut builder = StringBuilder::new();
+    let mut room = MAX_TEXT_BYTES;
+    for cell in cells {
+        let Some(cell) = cell else {
+            builder.append_null();
+            continue;
+        };
+        let units = cell.as_chunks::<2>().0.iter().map(|unit| u16::from_be_bytes(*unit));
+        let text: String = char::decode_utf16(units.take_while(|unit| *unit != 0))
+            .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+            .collect();
+        room = less(room, text.len())?;
+        builder.append_value(text);
+    }
+    Ok(Arc::new(builder.finish()))
+}
+
 /// Offsets into the text of an array are 32-bit.
 const MAX_TEXT_BYTES: usize = 0x7fff_ffff;
 
@@ -221,6 +241,12 @@ pub(crate) fn trimmed(cell: &[u8]) -> Option<&[u8]> {
     let cell = &cell[..end.unwrap_or(cell.len())];
     let length = cell.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
     Some(&cell[..length])
+}
+
+/// Bytes up to the first NUL.
+pub(crate) fn until_nul(cell: &[u8]) -> &[u8] {
+    let end = cell.iter().position(|byte| *byte == 0);
+    &cell[..end.unwrap_or(cell.len())]
 }
 
 #[cfg(test)]

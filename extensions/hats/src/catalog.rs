@@ -9,6 +9,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::collection::Collection;
 use crate::error::{HatsError, Result};
+use crate::index::HatsIndex;
 use crate::layout::{self, PartitionInfo};
 use crate::listing::{self, Listing, Tile};
 use crate::properties::Properties;
@@ -28,6 +29,7 @@ pub struct HatsCatalog {
     schema: SchemaRef,
     tiles: Arc<[Tile]>,
     index_column: Option<String>,
+    indexes: Arc<[Arc<HatsIndex>]>,
 }
 
 impl HatsCatalog {
@@ -55,7 +57,19 @@ impl HatsCatalog {
         if let Some(name) = collection.name {
             catalog.name = name;
         }
+        let index = |(column, folder): (String, String)| HatsIndex::new(column, join(&path, &folder), &catalog);
+        catalog.indexes = collection.indexes.into_iter().map(index).map(Arc::new).collect();
         Ok(catalog)
+    }
+
+    /// Opens a catalogue that has no properties file yet, as if it had these.
+    pub(crate) async fn open_unpublished(
+        store: Arc<dyn ObjectStore>,
+        url: ObjectStoreUrl,
+        path: Path,
+        properties: Properties,
+    ) -> Result<Self> {
+        Self::open_catalog(store, url, path, layout::PROPERTIES_FILES[0], properties).await
     }
 
     async fn open_catalog(
@@ -112,6 +126,7 @@ impl HatsCatalog {
             schema,
             tiles: tiles.into(),
             index_column,
+            indexes: Arc::default(),
         })
     }
 
@@ -165,6 +180,11 @@ impl HatsCatalog {
         self.index_column.as_deref()
     }
 
+    /// The indexes of its columns, which its collection lists. Opened when a query first asks them.
+    pub fn indexes(&self) -> &Arc<[Arc<HatsIndex>]> {
+        &self.indexes
+    }
+
     /// Whether every leaf is stored in the order of the index, and every tile is one leaf.
     pub fn is_sorted(&self) -> bool {
         let promised = self.properties.get(SORTED_PROPERTY);
@@ -194,7 +214,7 @@ fn join(root: &Path, relative: &str) -> Path {
         .fold(root.clone(), |path, part| path.join(part))
 }
 
-async fn read_properties(store: &Arc<dyn ObjectStore>, root: &Path) -> Result<Option<(String, Properties)>> {
+pub(crate) async fn read_properties(store: &Arc<dyn ObjectStore>, root: &Path) -> Result<Option<(String, Properties)>> {
     read_first(store, root, &layout::PROPERTIES_FILES).await
 }
 

@@ -1,133 +1,146 @@
-//! Finding catalogues: every folder under a root that holds a catalogue or a collection is a table.
+//! Which catalogues lie under a root: a matter of listing folders, in which nothing is opened.
 //!
-//! `root/NAME` is table `NAME`, `root/FOLDER/NAME` is `FOLDER.NAME`; deeper folders are not looked at. A root that is
-//! itself a catalogue is one table. Margins, indexes and associations belong to a catalogue and are no tables; hidden
-//! folders (`.x`, `_x`) are skipped.
+//! `ROOT` may be a catalogue itself; else `ROOT/NAME` is table `NAME` and `ROOT/FOLDER/NAME` is `FOLDER.NAME`. Folders
+//! whose names start with `.` or `_` are hidden.
 
 use std::sync::Arc;
 
-use datafusion::execution::object_store::ObjectStoreUrl;
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::ObjectStore;
 use object_store::path::Path;
+use object_store::{ListResult, ObjectMeta, ObjectStore};
 
-use crate::catalog::HatsCatalog;
-use crate::error::Result;
+use crate::error::{HatsError, Result};
 use crate::layout;
 
-/// Folders and catalogues looked at together.
+/// Folders looked at together.
 const CONCURRENT: usize = 16;
 
 /// A catalogue that was found under a root.
-#[derive(Debug, Clone)]
-pub struct DiscoveredTable {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundTable {
     /// The folder between root and catalogue.
     pub schema: Option<String>,
-    /// Name of the catalogue's or collection's folder.
+    /// Name of the catalogue's, collection's or table's folder.
     pub name: String,
-    /// The catalogue, opened; of a collection, the primary one.
-    pub catalog: Arc<HatsCatalog>,
+    /// That folder, within the store.
+    pub path: Path,
+    /// Whether it is a table with a manifest, which SQL may write.
+    pub managed: bool,
+    /// Changes when one of the files that say what the catalogue is made of changes: their names, versions and sizes.
+    pub fingerprint: String,
 }
 
-/// All tables under `root` of `store`, which sessions know as `url`, in the order of their names.
-///
-/// A catalogue that cannot be opened is left out with a warning in the log: one broken folder must not close the rest.
+/// All catalogues under `root` of `store`, in the order of their names.
 ///
 /// # Errors
-/// The root itself cannot be listed.
-pub async fn discover(store: Arc<dyn ObjectStore>, url: ObjectStoreUrl, root: Path) -> Result<Vec<DiscoveredTable>> {
-    let top = look(&store, &root).await?;
-    let places = match top {
-        Folder::Catalog => vec![(None, root.filename().unwrap_or("catalog").to_owned(), root)],
-        Folder::Plain(folders) => places_in(&store, folders).await?,
+/// A folder cannot be listed.
+pub async fn discover(store: &Arc<dyn ObjectStore>, root: &Path) -> Result<Vec<FoundTable>> {
+    let top = look(store, root).await?;
+    let name = root.filename().unwrap_or("catalog").to_owned();
+    let mut found = match catalog_in(&top) {
+        Some((managed, fingerprint)) => vec![FoundTable {
+            schema: None,
+            name,
+            path: root.clone(),
+            managed,
+            fingerprint,
+        }],
+        None => below(store, folders(&top, None)).await?,
     };
-    let opened = stream::iter(places).map(|(schema, name, path)| {
-        let (store, url) = (Arc::clone(&store), url.clone());
-        async move { open(store, url, schema, name, path).await }
-    });
-    let mut tables: Vec<_> = opened
-        .buffer_unordered(CONCURRENT)
-        .filter_map(std::future::ready)
-        .collect()
-        .await;
-    tables.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
-    Ok(tables)
+    found.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
+    Ok(found)
 }
 
+/// A folder to look at: the folder above it, if that is not the root, and its own name.
 type Place = (Option<String>, String, Path);
 
-async fn places_in(store: &Arc<dyn ObjectStore>, folders: Vec<Path>) -> Result<Vec<Place>> {
-    let looked = stream::iter(folders).map(|path| {
+/// The catalogues among `places` and, one floor further down, within those that are none.
+async fn below(store: &Arc<dyn ObjectStore>, places: Vec<Place>) -> Result<Vec<FoundTable>> {
+    let mut found = Vec::new();
+    let mut inner = Vec::new();
+    for ((schema, name, path), listed) in look_at(store, places).await? {
+        match catalog_in(&listed) {
+            Some((managed, fingerprint)) => found.push(FoundTable {
+                schema,
+                name,
+                path,
+                managed,
+                fingerprint,
+            }),
+            None => inner.extend(folders(&listed, Some(&name))),
+        }
+    }
+    for ((schema, name, path), listed) in look_at(store, inner).await? {
+        if let Some((managed, fingerprint)) = catalog_in(&listed) {
+            found.push(FoundTable {
+                schema,
+                name,
+                path,
+                managed,
+                fingerprint,
+            });
+        }
+    }
+    Ok(found)
+}
+
+async fn look_at(store: &Arc<dyn ObjectStore>, places: Vec<Place>) -> Result<Vec<(Place, ListResult)>> {
+    let looked = stream::iter(places).map(|place| {
         let store = Arc::clone(store);
-        async move { Ok::<_, crate::HatsError>((look(&store, &path).await?, path)) }
+        async move {
+            let listed = look(&store, &place.2).await?;
+            Ok::<_, HatsError>((place, listed))
+        }
     });
-    let looked: Vec<(Folder, Path)> = looked.buffered(CONCURRENT).try_collect().await?;
-    let mut places = Vec::new();
-    for (folder, path) in looked {
-        let Some(name) = visible_name(&path) else { continue };
-        match folder {
-            Folder::Catalog => places.push((None, name, path)),
-            Folder::Plain(inner) => {
-                let inside = inner
-                    .into_iter()
-                    .filter_map(|path| Some((Some(name.clone()), visible_name(&path)?, path)));
-                places.extend(inside);
-            }
-        }
-    }
-    Ok(places)
+    looked.buffered(CONCURRENT).try_collect().await
 }
 
-enum Folder {
-    /// A catalogue or a collection.
-    Catalog,
-    /// Neither; its folders.
-    Plain(Vec<Path>),
+async fn look(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<ListResult> {
+    Ok(store.list_with_delimiter(Some(path)).await?)
 }
 
-async fn look(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<Folder> {
-    let listed = store.list_with_delimiter(Some(path)).await?;
-    let is_catalog = listed
-        .objects
-        .iter()
-        .filter_map(|object| object.location.filename())
-        .any(is_properties_file);
-    Ok(if is_catalog {
-        Folder::Catalog
-    } else {
-        Folder::Plain(listed.common_prefixes)
-    })
+/// The visible folders of a listing.
+fn folders(listed: &ListResult, schema: Option<&str>) -> Vec<Place> {
+    let visible = |path: &Path| {
+        let name = path.filename().filter(|name| !name.starts_with(['.', '_']))?;
+        Some((schema.map(str::to_owned), name.to_owned(), path.clone()))
+    };
+    listed.common_prefixes.iter().filter_map(visible).collect()
 }
 
-fn is_properties_file(name: &str) -> bool {
-    layout::PROPERTIES_FILES.contains(&name) || name == layout::COLLECTION_FILE
+/// Whether a folder is a catalogue: if it has a manifest, and its fingerprint.
+fn catalog_in(listed: &ListResult) -> Option<(bool, String)> {
+    let mut telling: Vec<&ObjectMeta> = listed.objects.iter().filter(|object| tells(object)).collect();
+    telling.sort_by(|a, b| a.location.cmp(&b.location));
+    let has = |wanted: &[&str]| {
+        telling
+            .iter()
+            .filter_map(|object| object.location.filename())
+            .any(|name| wanted.contains(&name))
+    };
+    let managed = has(&[layout::MANIFEST_FILE]);
+    let catalog = managed || has(&layout::PROPERTIES_FILES) || has(&[layout::COLLECTION_FILE]);
+    catalog.then(|| (managed, telling.into_iter().map(version).collect()))
 }
 
-fn visible_name(path: &Path) -> Option<String> {
-    path.filename()
-        .filter(|name| !name.starts_with(['.', '_']))
-        .map(str::to_owned)
+fn tells(object: &ObjectMeta) -> bool {
+    let files = [
+        layout::MANIFEST_FILE,
+        layout::COLLECTION_FILE,
+        layout::PARTITION_INFO_FILE,
+    ];
+    object
+        .location
+        .filename()
+        .is_some_and(|name| layout::PROPERTIES_FILES.contains(&name) || files.contains(&name))
 }
 
-async fn open(
-    store: Arc<dyn ObjectStore>,
-    url: ObjectStoreUrl,
-    schema: Option<String>,
-    name: String,
-    path: Path,
-) -> Option<DiscoveredTable> {
-    match HatsCatalog::open(store, url, path.clone()).await {
-        Ok(catalog) if matches!(catalog.kind(), "margin" | "index" | "association") => None,
-        Ok(catalog) => Some(DiscoveredTable {
-            schema,
-            name,
-            catalog: Arc::new(catalog),
-        }),
-        // The second level is opened without having been looked at: most plain folders end here.
-        Err(crate::HatsError::NotACatalog { .. }) => None,
-        Err(error) => {
-            tracing::warn!(%path, %error, "left out a catalogue that cannot be opened");
-            None
-        }
-    }
+fn version(object: &ObjectMeta) -> String {
+    let name = object.location.filename().unwrap_or_default();
+    let tag = object.e_tag.as_deref().unwrap_or_default();
+    format!(
+        "{name} {} {tag} {}\n",
+        object.size,
+        object.last_modified.timestamp_micros()
+    )
 }

@@ -59,12 +59,32 @@ pub enum HatsError {
         source: std::io::Error,
     },
 
+    /// A file that a plan was made for is no longer there in that version. Planning anew and running again is right.
+    #[error("{path}: the file was rewritten after the query was planned; run the query again")]
+    Rewritten {
+        /// The file within its store.
+        path: String,
+    },
+
     /// The engine failed under an import or a scan.
     #[error(transparent)]
     Engine(#[from] DataFusionError),
 }
 
 impl HatsError {
+    /// The file whose version was gone when `error` arose, if that is the cause of it: replaced, rewritten in place or
+    /// deleted after the query was planned. Looks through all wrappers that the engine and its readers lay around.
+    pub fn rewritten<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if let Some(Self::Rewritten { path }) = error.downcast_ref() {
+                return Some(path);
+            }
+            cause = error.source();
+        }
+        None
+    }
+
     pub(crate) fn malformed(file: impl ToString, fault: impl Into<String>) -> Self {
         Self::Malformed {
             file: file.to_string(),

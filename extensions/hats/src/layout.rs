@@ -15,6 +15,8 @@ use crate::error::{HatsError, Result};
 pub(crate) const PROPERTIES_FILES: [&str; 2] = ["hats.properties", "properties"];
 /// Properties of a collection.
 pub(crate) const COLLECTION_FILE: &str = "collection.properties";
+/// What a table that SQL may write consists of.
+pub(crate) const MANIFEST_FILE: &str = "dreyer.manifest.json";
 /// The list of tiles.
 pub(crate) const PARTITION_INFO_FILE: &str = "partition_info.csv";
 /// The folder of the leaf files.
@@ -32,6 +34,20 @@ pub(crate) const DEFAULT_SUFFIX: &str = ".parquet";
 pub(crate) fn leaf_path(cell: Cell, suffix: &str) -> String {
     let dir = cell.index() / 10_000 * 10_000;
     format!("Norder={}/Dir={dir}/Npix={}{suffix}", cell.order(), cell.index())
+}
+
+/// The suffix of our own leaves.
+pub(crate) fn suffix(leaf_folders: bool) -> &'static str {
+    if leaf_folders { "/" } else { DEFAULT_SUFFIX }
+}
+
+/// The path of a tile's first file below [`DATASET_DIR`].
+pub(crate) fn leaf_file(cell: Cell, suffix: &str) -> String {
+    let mut path = leaf_path(cell, suffix);
+    if suffix == "/" {
+        path.push_str("part0.parquet");
+    }
+    path
 }
 
 /// The tile that a path below [`DATASET_DIR`] belongs to, if it is a leaf with that suffix.

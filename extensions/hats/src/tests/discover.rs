@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::execution::object_store::ObjectStoreUrl;
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
 use super::sky::{Sky, store_path};
-use crate::discover;
+use crate::{FoundTable, discover};
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -22,12 +22,14 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+async fn find(root: &Path) -> Vec<FoundTable> {
+    let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new());
+    discover(&store, &store_path(root)).await.unwrap()
+}
+
 async fn names(root: &Path) -> Vec<String> {
-    let store = Arc::new(LocalFileSystem::new());
-    let found = discover(store, ObjectStoreUrl::local_filesystem(), store_path(root))
+    find(root)
         .await
-        .unwrap();
-    found
         .iter()
         .map(|table| {
             table
@@ -61,20 +63,15 @@ async fn catalogues_one_and_two_folders_deep_are_tables() {
         "hats_primary_table_url=primary\n",
     )
     .unwrap();
-    for (kind, place) in [("margin", "gaia_10arcs"), ("index", "survey/gaia_id")] {
-        copy(&sky.path(), &root.join(place));
-        for name in ["hats.properties", "properties"] {
-            let file = root.join(place).join(name);
-            let text = fs::read_to_string(&file)
-                .unwrap()
-                .replace("=object", &format!("={kind}"));
-            fs::write(file, text).unwrap();
-        }
-    }
-    copy(&sky.path(), &root.join("broken"));
-    fs::write(root.join("broken/partition_info.csv"), "nonsense\n").unwrap();
+    fs::create_dir_all(root.join("mine")).unwrap();
+    fs::write(root.join("mine/dreyer.manifest.json"), "{}").unwrap();
     fs::write(root.join("README"), "not a catalogue").unwrap();
-    assert_eq!(names(&root).await, ["gaia", "kept", "survey.Three", "survey.two"]);
+    assert_eq!(
+        names(&root).await,
+        ["gaia", "kept", "mine", "survey.Three", "survey.two"]
+    );
+    let managed = find(&root).await.into_iter().filter(|table| table.managed);
+    assert_eq!(managed.map(|table| table.name).collect::<Vec<_>>(), ["mine"]);
 }
 
 #[tokio::test]
@@ -82,4 +79,19 @@ async fn a_root_may_be_the_catalogue_or_empty() {
     let sky = Sky::new(100, 50, 50).await;
     assert_eq!(names(&sky.path()).await, ["sky"]);
     assert_eq!(names(&sky.folder.path().join("nowhere")).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_fingerprint_changes_with_what_tells_the_content() {
+    let sky = Sky::new(100, 50, 50).await;
+    let root = sky.path();
+    let before = find(&root).await;
+    assert_eq!(find(&root).await, before);
+    fs::write(root.join("README"), "says nothing of the rows").unwrap();
+    assert_eq!(find(&root).await, before);
+    let info = root.join("partition_info.csv");
+    let text = fs::read(&info).unwrap();
+    fs::write(root.join("new"), text).unwrap();
+    fs::rename(root.join("new"), info).unwrap();
+    assert_ne!(find(&root).await[0].fingerprint, before[0].fingerprint);
 }

@@ -11,10 +11,11 @@ use bytes::Bytes;
 use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::datasource::MemTable;
 use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::{CsvReadOptions, ParquetReadOptions, SessionConfig, SessionContext};
 use dreyer_tiling::SkyOptions;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
@@ -25,7 +26,7 @@ use object_store::{
 };
 use parquet::arrow::ArrowWriter;
 
-use crate::import::{ImportOptions, ImportSummary, import};
+use crate::import::{ImportOptions, ImportSummary, Input, Place, TileLimit, import};
 use crate::{HatsCatalog, HatsTable};
 
 /// One row of a made-up sky.
@@ -95,6 +96,39 @@ pub(super) fn write_parquet(path: &FsPath, batch: &RecordBatch) {
     writer.close().unwrap();
 }
 
+/// The rows of Parquet files, or of CSV files, as an input of imports.
+pub(super) async fn input<P: AsRef<FsPath>>(files: &[P]) -> Input {
+    let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
+    let paths: Vec<&str> = files.iter().map(|file| file.as_ref().to_str().unwrap()).collect();
+    let frame = if paths[0].ends_with(".csv") {
+        context.read_csv(paths.clone(), CsvReadOptions::new()).await.unwrap()
+    } else {
+        context
+            .read_parquet(paths.clone(), ParquetReadOptions::default().skip_metadata(false))
+            .await
+            .unwrap()
+    };
+    Input {
+        task: Arc::new(frame.task_ctx()),
+        plan: frame.create_physical_plan().await.unwrap(),
+        description: paths[0].to_owned(),
+    }
+}
+
+/// Rows in memory as an input of imports, a partition for each batch.
+pub(super) async fn input_of(batches: Vec<RecordBatch>) -> Input {
+    let schema = batches[0].schema();
+    let partitions = batches.into_iter().map(|batch| vec![batch]).collect();
+    let context = SessionContext::new();
+    let table = MemTable::try_new(schema, partitions).unwrap();
+    let frame = context.read_table(Arc::new(table)).unwrap();
+    Input {
+        task: Arc::new(frame.task_ctx()),
+        plan: frame.create_physical_plan().await.unwrap(),
+        description: "the rows".to_owned(),
+    }
+}
+
 /// A folder that holds the catalogue `sky` of `n` stars.
 pub(super) struct Sky {
     pub(super) folder: tempfile::TempDir,
@@ -112,11 +146,12 @@ impl Sky {
         let file = folder.path().join("stars.parquet");
         write_parquet(&file, &batch(&stars));
         let options = ImportOptions {
-            tile_rows,
+            tile: TileLimit::Rows(tile_rows),
             row_group_rows,
-            ..ImportOptions::new([file], folder.path().join("sky"))
+            ..ImportOptions::new("sky")
         };
-        let summary = import(&options).await.unwrap();
+        let place = Place::local(folder.path().join("sky")).unwrap();
+        let summary = import(input(&[file]).await, &place, &options, &()).await.unwrap();
         Self { folder, stars, summary }
     }
 

@@ -1,0 +1,1 @@
+//! Tables over generated files, held against the same rows in memory.

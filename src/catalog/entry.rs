@@ -1,0 +1,94 @@
+//! One thing found under a root: what it is, and the table made of it.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use dreyer_sky::hats::{FoundTable, HatsCatalog, HatsError, HatsTable};
+
+use super::{DEFAULT_SCHEMA, Root};
+use crate::{Error, ErrorKind, Result};
+
+/// Kinds of catalogue that serve another one and are no tables by themselves.
+const SERVING: [&str; 3] = ["margin", "index", "association"];
+
+/// Something found under a root, opened.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Which root it lies under.
+    root: usize,
+    found: FoundTable,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Hats(Arc<HatsTable>),
+    /// A catalogue that serves another one.
+    Serving,
+    /// Why it cannot be opened. One broken folder must not close the rest, nor be taken for one that is not there.
+    Broken(String),
+}
+
+impl Entry {
+    /// Opens what was found under the `index`-th root. A failure is part of the answer.
+    pub(crate) async fn open(root: &Root, index: usize, found: FoundTable) -> Self {
+        let content = match content(root, &found).await {
+            Ok(content) => content,
+            Err(error) => {
+                tracing::warn!(path = %found.path, %error, "left out a catalogue that cannot be opened");
+                Content::Broken(error.to_string())
+            }
+        };
+        Self {
+            root: index,
+            found,
+            content,
+        }
+    }
+
+    /// Whether it would be opened as it was.
+    pub(crate) fn is(&self, root: usize, found: &FoundTable) -> bool {
+        // What was broken may have been mended in a file that the fingerprint does not cover.
+        self.root == root && self.found == *found && !matches!(self.content, Content::Broken(_))
+    }
+
+    /// What was found, for opening it again.
+    pub(crate) fn found(&self) -> (usize, &FoundTable) {
+        (self.root, &self.found)
+    }
+
+    /// Schema and name of the table.
+    pub(crate) fn name(&self) -> (&str, &str) {
+        let schema = self.found.schema.as_deref().unwrap_or(DEFAULT_SCHEMA);
+        (schema, &self.found.name)
+    }
+
+    /// Whether it is listed among the tables.
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self.content, Content::Hats(_))
+    }
+
+    /// The table, if it is one.
+    ///
+    /// # Errors
+    /// It is there and cannot be opened.
+    pub(crate) fn table(&self) -> Result<Option<Arc<dyn TableProvider>>> {
+        match &self.content {
+            Content::Hats(table) => Ok(Some(Arc::clone(table) as Arc<dyn TableProvider>)),
+            Content::Serving => Ok(None),
+            Content::Broken(fault) => {
+                let (schema, name) = self.name();
+                let message = format!("the catalogue {schema}.{name} cannot be opened: {fault}");
+                Err(Error::new(ErrorKind::Io, message))
+            }
+        }
+    }
+}
+
+async fn content(root: &Root, found: &FoundTable) -> Result<Content, HatsError> {
+    let catalog = HatsCatalog::open(Arc::clone(&root.store), root.url.clone(), found.path.clone()).await?;
+    if SERVING.contains(&catalog.kind()) {
+        return Ok(Content::Serving);
+    }
+    Ok(Content::Hats(Arc::new(HatsTable::new(Arc::new(catalog)))))
+}

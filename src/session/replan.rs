@@ -1,0 +1,179 @@
+//! A query whose files were rewritten under it is planned once more, as long as no row of it has left.
+//!
+//! ```text
+//!  plan ──► rows ──► the first batch ──► the rest
+//!             └── a file is not the one that was planned: renew the tables, run again, once
+//!                                          └── too late, or again: SQLSTATE 40001
+//! ```
+//!
+//! Files are pinned to the version that was planned, so rows of two versions never mix: that is the scan's part. Here
+//! is what becomes of the error.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result, TableReference};
+use datafusion::datasource::{provider_as_source, source_as_provider};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::prelude::SessionContext;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use tokio::runtime::Handle;
+
+use super::interrupt;
+use crate::catalog::{LiveCatalog, is_shared};
+use crate::{DEFAULT_SCHEMA, Error, ErrorKind};
+
+/// What a query needs to run, and to run again.
+#[derive(Clone)]
+pub(super) struct Runner {
+    pub(super) context: SessionContext,
+    pub(super) tables: Arc<LiveCatalog>,
+    pub(super) engine: Handle,
+}
+
+impl Runner {
+    /// The rows of `plan`.
+    ///
+    /// # Errors
+    /// Those of planning; later ones come with the rows. [`ErrorKind::Conflict`] if tables keep changing.
+    pub(super) async fn rows(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
+        // A statement may have been prepared long ago.
+        let plan = self.with_tables_of_now(plan, false).await?;
+        match self.start(plan.clone()).await {
+            Ok(rows) => Ok(self.watched(rows, plan)),
+            Err(error) if is_rewritten(&error) => self.again(&plan).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The rows of a plan that writes, and must not be run twice.
+    ///
+    /// # Errors
+    /// As for [`Self::rows`].
+    pub(super) async fn once(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
+        let plan = self.with_tables_of_now(plan, false).await?;
+        let rows = self.start(plan).await.map_err(conflict)?;
+        Ok(adapter(rows.schema(), rows.map_err(conflict)))
+    }
+
+    async fn start(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
+        let frame = self.context.execute_logical_plan(plan).await?;
+        let task = Arc::new(frame.task_ctx());
+        interrupt::run(frame.create_physical_plan().await?, task, &self.engine)
+    }
+
+    /// The second and last attempt.
+    async fn again(&self, plan: &LogicalPlan) -> Result<SendableRecordBatchStream> {
+        tracing::info!("files were rewritten under a query: planning it once more");
+        let plan = self.with_tables_of_now(plan.clone(), true).await?;
+        let rows = self.start(plan).await.map_err(conflict)?;
+        Ok(adapter(rows.schema(), rows.map_err(conflict)))
+    }
+
+    /// `rows`, or those of a second attempt if the first fails before it gave any.
+    fn watched(&self, mut rows: SendableRecordBatchStream, plan: LogicalPlan) -> SendableRecordBatchStream {
+        let schema = rows.schema();
+        let runner = self.clone();
+        let watched = async move {
+            match rows.next().await {
+                Some(Err(error)) if is_rewritten(&error) => runner.again(&plan).await.map(StreamExt::boxed),
+                first => Ok(stream::iter(first).chain(rows.map_err(conflict)).boxed()),
+            }
+        };
+        adapter(schema, stream::once(watched).try_flatten())
+    }
+
+    /// The plan over the shared tables as they are now; `renew` opens them again before.
+    async fn with_tables_of_now(&self, plan: LogicalPlan, renew: bool) -> Result<LogicalPlan> {
+        let mut tables = Vec::new();
+        for name in self.shared_names(&plan)? {
+            let (schema, table) = place(&name);
+            if renew {
+                self.tables.renew(schema, table).await;
+            }
+            match self.tables.table(schema, table).await? {
+                Some(provider) => tables.push((name, provider)),
+                None => return Err(changed(&format!("{schema}.{table} is no longer there")).into()),
+            }
+        }
+        let renewed = plan.transform_up_with_subqueries(|node| {
+            let LogicalPlan::TableScan(mut scan) = node else {
+                return Ok(Transformed::no(node));
+            };
+            let Some((_, provider)) = tables.iter().find(|(name, _)| *name == scan.table_name) else {
+                return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+            };
+            let before = source_as_provider(&scan.source)?;
+            if Arc::ptr_eq(&before, provider) {
+                return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+            }
+            if before.schema() != provider.schema() {
+                return Err(changed("its columns are not those that the query was planned with").into());
+            }
+            scan.source = provider_as_source(Arc::clone(provider));
+            Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+        })?;
+        Ok(renewed.data)
+    }
+
+    /// Names under which the plan reads tables that lie under a root. The same name may be a table of the session's own.
+    fn shared_names(&self, plan: &LogicalPlan) -> Result<Vec<TableReference>> {
+        let state = self.context.state();
+        let mut names = Vec::new();
+        plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && !names.contains(&scan.table_name)
+                && let Ok(schema) = state.schema_for_ref(scan.table_name.clone())
+                && is_shared(schema.as_ref(), scan.table_name.table())
+            {
+                names.push(scan.table_name.clone());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(names)
+    }
+}
+
+fn adapter(
+    schema: SchemaRef,
+    rows: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
+) -> SendableRecordBatchStream {
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+}
+
+/// Schema and table that a scan's name means.
+fn place(name: &TableReference) -> (&str, &str) {
+    (name.schema().unwrap_or(DEFAULT_SCHEMA), name.table())
+}
+
+/// Whether the error is that of a file which is not the one that was planned, or is gone.
+fn is_rewritten(error: &DataFusionError) -> bool {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        let store = error.downcast_ref::<object_store::Error>();
+        if let Some(object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. }) = store {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+fn conflict(error: DataFusionError) -> DataFusionError {
+    if is_rewritten(&error) {
+        changed(&error.to_string()).into()
+    } else {
+        error
+    }
+}
+
+fn changed(detail: &str) -> Error {
+    Error::new(ErrorKind::Conflict, "a catalogue was changed while the query read it")
+        .with_detail(detail.to_owned())
+        .with_hint("No row of two versions was mixed. Run the query again.")
+}
