@@ -26,6 +26,8 @@ mod examples;
 mod formats;
 #[path = "it/functions.rs"]
 mod functions;
+#[path = "it/lsdb.rs"]
+mod lsdb;
 #[path = "it/rewritten.rs"]
 mod rewritten;
 #[path = "it/session.rs"]
