@@ -401,21 +401,26 @@ async fn of_many_writers_each_wins_or_is_told() {
 
 #[tokio::test]
 async fn a_compaction_keeps_rows_that_come_meanwhile() {
-    for bench in Bench::both() {
-        let table = bench.create("t", 0, 300).await.unwrap();
-        let table = table.append(rows(300, 400)).await.unwrap();
-        // Stopped after its data were written, it is let go on once somebody else has appended.
-        let slow = bench.open("t").await.unwrap();
-        let compaction = slow.vacuum(LONG);
-        let appending = table.append(rows(400, 450));
-        let (compacted, appended) = tokio::join!(compaction, appending);
-        let expected = match appended {
-            Ok(_) => 450,
-            Err(HatsError::Conflict { .. }) => 400,
-            Err(other) => panic!("{other}"),
-        };
-        assert_eq!(compacted.unwrap().merged, 1);
-        assert_eq!(bench.ids("t").await.unwrap(), range(0, expected));
+    for kind in KINDS {
+        for bench in Bench::both() {
+            let site = bench.site("t", Steps::default());
+            let table = ManagedTable::create_as(site, rows(0, 300), &options(), kind)
+                .await
+                .unwrap();
+            let before = table.append(rows(300, 400)).await.unwrap();
+            let after = before.append(rows(400, 450)).await.unwrap();
+            // Of the version before the last append, as if its data had been written for long.
+            before.compacted().await.unwrap();
+            let now = bench.open("t").await.unwrap();
+            assert_eq!((now.version(), now.increments()), (after.version() + 1, 1));
+            assert_eq!(bench.ids_of(&now).await.unwrap(), range(0, 450));
+            // The same once more finds nothing of what it has merged.
+            let told = before.compacted().await.unwrap_err();
+            assert!(matches!(told, HatsError::Conflict { .. }), "{told}");
+            assert_eq!(now.vacuum(NOW).await.unwrap().merged, 1);
+            assert_eq!(bench.ids("t").await.unwrap(), range(0, 450));
+            assert_eq!(bench.parts("t").await.len(), 1);
+        }
     }
 }
 

@@ -76,7 +76,7 @@ async fn sound(bench: &Bench, name: &str, step: &str, kind: Kind, versions: &[Ve
             if kind == Kind::Hats {
                 assert!(bench.foreign_ids(name).await.is_some(), "{step}: published");
             }
-            let last = *before.iter().flatten().max().unwrap() as usize + 1;
+            let last = usize::try_from(*before.iter().flatten().max().unwrap()).unwrap() + 1;
             table.append(rows(last, last + 5)).await.unwrap();
             assert_eq!(
                 bench.ids(name).await.unwrap().len(),
