@@ -34,6 +34,10 @@ mod rewritten;
 mod session;
 #[path = "it/skies.rs"]
 mod skies;
+#[path = "it/storage/mod.rs"]
+mod storage;
+#[path = "it/support/mod.rs"]
+mod support;
 
 use std::sync::Arc;
 
