@@ -34,7 +34,8 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct SqlArgs {
-    /// Directories with HATS catalogues. Without one: the sample sky.
+    /// Directories with HATS catalogues, or addresses: s3://bucket/prefix?region=…, https://host/catalogue. Without one:
+    /// the sample sky.
     roots: Vec<String>,
     /// Directory or address where CREATE TABLE writes tables that last. Without it, tables end with the session.
     #[arg(long, value_name = "DIR")]
@@ -64,7 +65,8 @@ enum Dialect {
 
 #[derive(Debug, Args)]
 struct ServeArgs {
-    /// Directories with HATS catalogues. Without one: the sample sky.
+    /// Directories with HATS catalogues, or addresses: s3://bucket/prefix?region=…, https://host/catalogue. Without one:
+    /// the sample sky.
     roots: Vec<String>,
     /// Directory or address where users may write tables. Without it, the server only reads.
     #[arg(long, value_name = "DIR")]

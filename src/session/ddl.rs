@@ -79,6 +79,7 @@ pub(super) async fn plan(session: &Session, state: &SessionState, ast: Ast) -> R
         allow::check_read_only(&plan, own)?;
     }
     allow::check_shared(&plan, state)?;
+    allow::check_places(&plan, session.database().stores())?;
     Ok(plan)
 }
 

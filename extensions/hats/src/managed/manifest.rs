@@ -400,6 +400,18 @@ mod tests {
     }
 
     #[test]
+    fn a_hundred_thousand_leaves_are_a_few_megabytes() {
+        let mut large = manifest();
+        if let Some(snapshot) = &mut large.snapshot {
+            snapshot.leaves = (0..100_000).map(|index| leaf(7, index, 1_000_000)).collect();
+            snapshot.rows = 100_000 * 1_000_000;
+        }
+        let text = large.render().unwrap();
+        assert!(text.len() < 8 << 20, "{}", text.len());
+        assert_eq!(Manifest::parse(&text, "m").unwrap(), large);
+    }
+
+    #[test]
     fn manifests_that_lie_are_refused_by_name() {
         let text = String::from_utf8(manifest().render().unwrap()).unwrap();
         let fault = |text: &str| Manifest::parse(text.as_bytes(), "t/m.json").unwrap_err().to_string();

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | folder of a part that its table's manifest does not name | its newest file | deleted |
 //! | folder retired by a commit, or of a dropped table | since retired | deleted |
-//! | staged file, lock file without a table, dropped table moved aside, import that grew in a hidden folder | newest file | deleted |
+//! | staged file, lock file without a table, dropped table moved aside | newest file | deleted |
+//! | import that is not at work any more: hidden folder, or on an object store a folder with its marker | newest file | deleted |
 //! | table moved here that has not arrived | manifest | moved back |
 //! | `collection.properties` that disagrees with the manifest | at once | rewritten |
 //! | tombstone whose files are gone | manifest | deleted on the local disk; a few bytes that stay on object stores, which cannot delete on a condition |
@@ -18,8 +19,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::error::Result;
-use crate::import::Place;
-use crate::layout::MANIFEST_FILE;
+use crate::import::{MARKER, Place, clear, is_live};
+use crate::layout::{self, MANIFEST_FILE};
 use crate::managed::durable::{self, blocking, is_staged};
 use crate::managed::ledger::{Committed, Site, Standing};
 use crate::managed::lock::{Lock, locked_table};
@@ -27,6 +28,7 @@ use crate::managed::manifest::{State, part_folder};
 use crate::managed::steps::Steps;
 use crate::managed::tree::{Entry, walk};
 use crate::managed::{publish, relocate, retire};
+use object_store::ObjectStoreExt;
 
 /// What a sweep found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,6 +68,17 @@ pub async fn sweep(root: &Place, grace: Duration, dry_run: bool) -> Result<Sweep
     for (path, part) in &found.parts {
         sweep.part(path, part).await?;
     }
+    for (path, marker) in &found.markers {
+        let within = format!("{path}/");
+        if path.is_empty() || found.tables.keys().any(|table| table.starts_with(&within)) {
+            sweep
+                .report
+                .left
+                .push(format!("{within}{MARKER}: tables lie beside it"));
+        } else {
+            sweep.marker(path, marker.modified).await?;
+        }
+    }
     for (path, leftover) in &found.leftovers {
         sweep.leftover(path, leftover).await?;
     }
@@ -87,6 +100,8 @@ struct Heap {
 #[derive(Debug, Default)]
 struct Found<'a> {
     tables: BTreeMap<String, &'a Entry>,
+    /// Targets of imports on object stores, and their markers.
+    markers: BTreeMap<String, &'a Entry>,
     parts: BTreeMap<String, Heap>,
     leftovers: BTreeMap<String, Heap>,
     locks: BTreeMap<String, Heap>,
@@ -113,13 +128,15 @@ impl<'a> Found<'a> {
                 };
                 let kind = if is_folder && part_folder(name).is_some() {
                     &mut found.parts
-                } else if is_folder && (relocate::is_aside(name) || is_broken_import(name)) || is_staged(name) {
+                } else if is_folder && relocate::is_aside(name) || is_broken_import(name) || is_staged(name) {
                     &mut found.leftovers
                 } else if !is_folder && locked_table(name).is_some() {
                     &mut found.locks
                 } else {
                     if !is_folder && name == MANIFEST_FILE {
                         found.tables.insert(parent, entry);
+                    } else if !is_folder && name == MARKER {
+                        found.markers.insert(parent, entry);
                     }
                     continue;
                 };
@@ -136,9 +153,9 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Whether a folder of that name is an import's that never appeared under its own name.
+/// Whether a folder or file of that name is an import's that never appeared under its own name, or its lock.
 fn is_broken_import(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".import")
+    name.starts_with('.') && (name.ends_with(".import") || name.ends_with(".import.lock"))
 }
 
 struct Sweep<'a> {
@@ -307,12 +324,48 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    async fn leftover(&mut self, path: &str, heap: &Heap) -> Result<()> {
-        if heap.newest > self.limit {
+    /// The target of an import on an object store.
+    async fn marker(&mut self, path: &str, renewed: DateTime<Utc>) -> Result<()> {
+        if renewed > self.limit {
+            return Ok(());
+        }
+        let target = self.place(path);
+        let listed = target.store.list_with_delimiter(Some(&target.path)).await?;
+        let finished = listed
+            .objects
+            .iter()
+            .filter_map(|file| file.location.filename())
+            .any(|name| layout::PROPERTIES_FILES.contains(&name) || name == layout::COLLECTION_FILE);
+        if !finished {
+            self.report.removed.push(path.to_owned());
+            self.report.bytes += walk(&target).await?.iter().map(|entry| entry.bytes).sum::<u64>();
+            return if self.dry_run {
+                Ok(())
+            } else {
+                Ok(clear(&target.store, &target.path).await?)
+            };
+        }
+        self.repaired(path, "is whole, but still had the marker of its import");
+        if self.dry_run {
             Ok(())
         } else {
-            self.remove(path, heap).await
+            Ok(target.store.delete(&target.object(MARKER)).await?)
         }
+    }
+
+    async fn leftover(&mut self, path: &str, heap: &Heap) -> Result<()> {
+        if heap.newest > self.limit {
+            return Ok(());
+        }
+        let name = path.rsplit('/').next().unwrap_or(path);
+        if let Some(folder) = self.place(path).local.filter(|_| is_broken_import(name)) {
+            // Of the folder and of its lock file alike.
+            let growing = folder.with_extension("import");
+            if blocking(move || Ok(is_live(&growing))).await? {
+                return Ok(());
+            }
+        }
+        self.remove(path, heap).await
     }
 
     async fn remove(&mut self, path: &str, heap: &Heap) -> Result<()> {

@@ -75,7 +75,7 @@ impl ManagedTable {
     }
 
     /// Writes and commits a snapshot of all rows of this version.
-    async fn compacted(&self) -> Result<Committed> {
+    pub(crate) async fn compacted(&self) -> Result<Committed> {
         let input = self.rows_again().await?;
         let input = conform::conform(&input, &conform::columns_of(self.schema()))?;
         let settings = &self.manifest().settings;

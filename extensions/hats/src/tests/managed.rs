@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::prelude::col;
+use dreyer_sphere::Cell;
 use object_store::ObjectStoreExt;
 
 use super::managed_bench::{Bench, KINDS, LONG, NOW, input, options, range, rows, words};
-use super::sky::{batch, stars};
+use super::sky::{Star, batch, stars};
 use crate::error::HatsError;
 use crate::managed::{Kind, ManagedTable, Steps};
 
@@ -172,6 +174,34 @@ async fn new_sky_gets_tiles_of_its_own() {
     let mut expected: Vec<i64> = north.iter().chain(&south).map(|star| star.id).collect();
     expected.sort_unstable();
     assert_eq!(bench.ids_of(&more).await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_part_of_the_sky_is_found_in_snapshot_and_increments() {
+    for bench in Bench::both() {
+        let sky = stars(4000);
+        let table = bench.create("t", 0, 2500).await.unwrap();
+        let table = table.append(rows(2500, 3300)).await.unwrap();
+        let table = table.append(rows(3300, 4000)).await.unwrap();
+        let mut config = datafusion::prelude::SessionConfig::new();
+        config
+            .options_mut()
+            .extensions
+            .insert(dreyer_tiling::SkyOptions::default());
+        let context = datafusion::prelude::SessionContext::new_with_config(config);
+        context.register_object_store(bench.root.url.as_ref(), Arc::clone(&bench.root.store));
+        context.register_table("t", table.table()).unwrap();
+        for cell in [Cell::new(0, 0), Cell::new(3, 17), Cell::new(4, 2000)].map(Result::unwrap) {
+            let range = cell.range();
+            let index = |at: u64| datafusion::prelude::lit(at as i64);
+            let within = col("_healpix_29").between(index(range.start), index(range.end - 1));
+            let frame = context.table("t").await.unwrap().filter(within).unwrap();
+            let found = super::sky::sorted_ids(&frame.select_columns(&["id"]).unwrap().collect().await.unwrap());
+            let inside = |star: &&Star| range.contains(&dreyer_sphere::index29(star.ra, star.dec).unwrap());
+            let expected: Vec<i64> = sky.iter().filter(inside).map(|star| star.id).collect();
+            assert_eq!(found, expected);
+        }
+    }
 }
 
 #[tokio::test]
@@ -371,21 +401,26 @@ async fn of_many_writers_each_wins_or_is_told() {
 
 #[tokio::test]
 async fn a_compaction_keeps_rows_that_come_meanwhile() {
-    for bench in Bench::both() {
-        let table = bench.create("t", 0, 300).await.unwrap();
-        let table = table.append(rows(300, 400)).await.unwrap();
-        // Stopped after its data were written, it is let go on once somebody else has appended.
-        let slow = bench.open("t").await.unwrap();
-        let compaction = slow.vacuum(LONG);
-        let appending = table.append(rows(400, 450));
-        let (compacted, appended) = tokio::join!(compaction, appending);
-        let expected = match appended {
-            Ok(_) => 450,
-            Err(HatsError::Conflict { .. }) => 400,
-            Err(other) => panic!("{other}"),
-        };
-        assert_eq!(compacted.unwrap().merged, 1);
-        assert_eq!(bench.ids("t").await.unwrap(), range(0, expected));
+    for kind in KINDS {
+        for bench in Bench::both() {
+            let site = bench.site("t", Steps::default());
+            let table = ManagedTable::create_as(site, rows(0, 300), &options(), kind)
+                .await
+                .unwrap();
+            let before = table.append(rows(300, 400)).await.unwrap();
+            let after = before.append(rows(400, 450)).await.unwrap();
+            // Of the version before the last append, as if its data had been written for long.
+            before.compacted().await.unwrap();
+            let now = bench.open("t").await.unwrap();
+            assert_eq!((now.version(), now.increments()), (after.version() + 1, 1));
+            assert_eq!(bench.ids_of(&now).await.unwrap(), range(0, 450));
+            // The same once more finds nothing of what it has merged.
+            let told = before.compacted().await.unwrap_err();
+            assert!(matches!(told, HatsError::Conflict { .. }), "{told}");
+            assert_eq!(now.vacuum(NOW).await.unwrap().merged, 1);
+            assert_eq!(bench.ids("t").await.unwrap(), range(0, 450));
+            assert_eq!(bench.parts("t").await.len(), 1);
+        }
     }
 }
 

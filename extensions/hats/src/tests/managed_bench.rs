@@ -60,6 +60,10 @@ impl Bench {
         Self { root, _folder: None }
     }
 
+    pub(super) fn of(root: Place) -> Self {
+        Self { root, _folder: None }
+    }
+
     pub(super) fn place(&self, name: &str) -> Place {
         name.split('/').fold(self.root.clone(), |place, name| place.child(name))
     }

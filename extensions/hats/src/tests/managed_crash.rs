@@ -76,7 +76,7 @@ async fn sound(bench: &Bench, name: &str, step: &str, kind: Kind, versions: &[Ve
             if kind == Kind::Hats {
                 assert!(bench.foreign_ids(name).await.is_some(), "{step}: published");
             }
-            let last = *before.iter().flatten().max().unwrap() as usize + 1;
+            let last = usize::try_from(*before.iter().flatten().max().unwrap()).unwrap() + 1;
             table.append(rows(last, last + 5)).await.unwrap();
             assert_eq!(
                 bench.ids(name).await.unwrap().len(),
@@ -269,7 +269,8 @@ async fn a_sweep_knows_ours_from_others() {
         format!("s/t/.dreyer-staged-{id}"),
         format!("s/.dreyer-dropped-{id}/dreyer.manifest.json"),
         "s/.gone.dreyer-lock".to_owned(),
-        ".sky.17-abc.import/dataset/x.parquet".to_owned(),
+        ".sky.import/dataset/x.parquet".to_owned(),
+        ".sky.import.lock".to_owned(),
     ];
     for path in kept.iter().copied().chain(gone.iter().map(String::as_str)) {
         std::fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
@@ -297,4 +298,44 @@ async fn a_sweep_knows_ours_from_others() {
     let swept = bench.sweep(NOW).await;
     assert_eq!((swept.removed.len(), swept.left.len()), (0, 1), "{swept:?}");
     assert_eq!(bench.parts("s/t").await, parts);
+}
+
+#[tokio::test]
+async fn a_sweep_clears_imports_that_died_on_an_object_store() {
+    let bench = Bench::remote();
+    let put = async |path: &str| {
+        let path = bench.root.object(path);
+        bench.root.store.put(&path, "x".into()).await.unwrap();
+    };
+    for path in [
+        "dead/.dreyer-import",
+        "dead/dataset/x.parquet",
+        "whole/.dreyer-import",
+        "whole/hats.properties",
+        "upload/notes.csv",
+        "full/.dreyer-import",
+        "full/t/dreyer.manifest.json",
+    ] {
+        put(path).await;
+    }
+    assert_eq!(bench.sweep(LONG).await.removed, Vec::<String>::new());
+    let swept = bench.sweep(NOW).await;
+    assert_eq!(swept.removed, ["dead"]);
+    assert_eq!(swept.repaired.len(), 1, "{swept:?}");
+    assert_eq!(
+        swept.left.len(),
+        2,
+        "a folder that holds a table, and its manifest: {swept:?}"
+    );
+    let left = bench.root.store.list(Some(&bench.root.path));
+    let left: Vec<_> = futures::TryStreamExt::try_collect::<Vec<_>>(left).await.unwrap();
+    let mut left: Vec<_> = left.iter().map(|file| file.location.as_ref()).collect();
+    left.sort_unstable();
+    let kept = [
+        "root/full/.dreyer-import",
+        "root/full/t/dreyer.manifest.json",
+        "root/upload/notes.csv",
+        "root/whole/hats.properties",
+    ];
+    assert_eq!(left, kept);
 }
