@@ -1,4 +1,5 @@
-//! Files of astropy read as astropy means them, and ours read by astropy and by the HATS library. Needs Python.
+//! Files of astropy read as astropy means them, and ours read by astropy, maps by the library that
+//! HATS tools read them with. Needs Python.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -15,7 +16,7 @@ use dreyer_formats::votable::{Serialization, VotableReader, VotableWriter};
 
 fn python(task: &str, folder: &Path) {
     let python = std::env::var("DREYER_TEST_PYTHON")
-        .expect("DREYER_TEST_PYTHON must name a Python with astropy, pyarrow and hats; tests/run makes one");
+        .expect("DREYER_TEST_PYTHON must name a Python with astropy, pyarrow and cdshealpix; tests/run makes one");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/formats_astropy.py");
     let output = Command::new(python).arg(script).arg(task).arg(folder).output().unwrap();
     let (out, errors) = (
@@ -116,7 +117,7 @@ fn astropy_reads_what_is_written() {
 }
 
 #[test]
-fn hats_reads_our_maps() {
+fn hats_tools_read_our_maps() {
     let folder = tempfile::tempdir().unwrap();
     let maps: [(&str, u8, Vec<(u64, i64)>); 6] = [
         (
