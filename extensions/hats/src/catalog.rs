@@ -63,6 +63,16 @@ impl HatsCatalog {
         Ok(catalog)
     }
 
+    /// Opens a catalogue that has no properties file yet, as if it had these.
+    pub(crate) async fn open_unpublished(
+        store: Arc<dyn ObjectStore>,
+        url: ObjectStoreUrl,
+        path: Path,
+        properties: Properties,
+    ) -> Result<Self> {
+        Self::open_catalog(store, url, path, layout::PROPERTIES_FILES[0], properties).await
+    }
+
     async fn open_catalog(
         store: Arc<dyn ObjectStore>,
         url: ObjectStoreUrl,

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::parquet_to_arrow_schema;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use crate::catalog::{self, HatsCatalog};
 use crate::error::Result;
 use crate::layout;
 use crate::properties::Properties;
+use crate::reader;
 
 /// Reads the schema of one Parquet file, leaf or schema-only.
 pub(crate) async fn read(store: &dyn ObjectStore, file: &ObjectMeta) -> Result<SchemaRef> {
@@ -24,11 +24,7 @@ pub(crate) async fn read(store: &dyn ObjectStore, file: &ObjectMeta) -> Result<S
 
 /// The footer of a Parquet file, without its page index.
 pub(crate) async fn footer(store: &dyn ObjectStore, file: &ObjectMeta) -> Result<Arc<ParquetMetaData>> {
-    let footer = DFParquetMetadata::new(store, file)
-        .with_page_index_policy(Some(PageIndexPolicy::Skip))
-        .fetch_metadata()
-        .await?;
-    Ok(footer)
+    Ok(Arc::new(reader::read_once(store, file).await?))
 }
 
 async fn file_schema(store: &dyn ObjectStore, file: &ObjectMeta) -> Result<Schema> {

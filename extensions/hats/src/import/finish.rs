@@ -52,7 +52,7 @@ pub(crate) async fn write_metadata(
         .write(layout::PARTITION_INFO_FILE, layout::render_partition_info(&tiles))
         .await?;
     place.sync_folders().await?;
-    Ok(properties(options, leaves))
+    Ok(properties(place, options, leaves))
 }
 
 /// Makes the place a catalogue.
@@ -100,7 +100,7 @@ fn with_path(row_group: &RowGroupMetaData, path: &str) -> Result<RowGroupMetaDat
     Ok(row_group.clone().into_builder().set_column_metadata(columns).build()?)
 }
 
-fn properties(options: &ImportOptions, leaves: &[LeafFile]) -> Properties {
+fn properties(place: &Place, options: &ImportOptions, leaves: &[LeafFile]) -> Properties {
     let rows: u64 = leaves.iter().map(|leaf| leaf.rows).sum();
     let bytes: u64 = leaves.iter().map(|leaf| leaf.meta.size).sum();
     let deepest = leaves.iter().map(|leaf| leaf.cell.order()).max().unwrap_or(0);
@@ -109,7 +109,7 @@ fn properties(options: &ImportOptions, leaves: &[LeafFile]) -> Properties {
         .map(|leaf| 0.25_f64.powi(leaf.cell.order().into()) / 12.0)
         .sum();
     let mut properties = Properties::default();
-    properties.set("obs_collection", &options.name);
+    properties.set("obs_collection", options.name(place));
     properties.set("dataproduct_type", &options.kind);
     properties.set("hats_nrows", rows);
     properties.set("hats_col_ra", &options.lon_column);

@@ -8,21 +8,14 @@ use std::collections::HashMap;
 
 use dreyer_sphere::{Cell, MAX_ORDER};
 
+use crate::supplement::SkyHistogram;
+
 /// Order of the exact count: 12.6 million cells of 3.4 arcmin.
 pub(crate) const BASE_ORDER: u8 = 10;
 /// How much finer crowded cells are counted, at each level.
 const STEP: u8 = 3;
 /// Crowded cells are at most about this many: what makes a crowd grows with the rows, which bounds memory.
 const MOST_CROWDS: u64 = 1 << 18;
-
-/// Rows per HEALPix cell of one order, nested.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SkyHistogram {
-    /// The order of the cells.
-    pub order: u8,
-    /// Cell and rows, in order of the cells; empty cells are absent.
-    pub counts: Vec<(u64, u64)>,
-}
 
 /// Weights per cell of [`BASE_ORDER`], in pages of 256 cells that exist once they are needed: a small patch of sky takes
 /// little memory, the whole sky 100 MB.

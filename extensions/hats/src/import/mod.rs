@@ -26,21 +26,22 @@ mod indexing;
 mod leaves;
 mod nested;
 mod options;
-mod place;
 mod progress;
 mod refused;
 mod run;
 mod sorting;
+mod supplements;
 mod tile;
 mod weight;
 
-pub use histogram::SkyHistogram;
 pub use leaves::LeafFile;
 pub use options::{BadRows, ImportOptions, Input, TileLimit};
-pub use place::Place;
 pub use progress::{Progress, Stage};
 pub use run::{ImportSummary, import};
-pub(crate) use run::{MARKER, clear, is_live};
+pub(crate) use run::{clear, is_live};
+
+pub use crate::place::Place;
+pub use crate::supplement::SkyHistogram;
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ use dreyer_sphere::Cell;
 use parquet::basic::ZstdLevel;
 
 use crate::error::{HatsError, Result};
+use crate::place::Place;
 
 /// Rows to import: a plan, and what runs it. The plan runs under its own task, sorting under a pool of its own.
 #[derive(Clone)]
@@ -50,8 +51,8 @@ pub enum BadRows {
 /// How an import is done.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
-    /// Name of the catalogue.
-    pub name: String,
+    /// Name of the catalogue; that of its folder where absent.
+    pub name: Option<String>,
     /// Column of right ascension, ICRS degrees.
     pub lon_column: String,
     /// Column of declination, ICRS degrees.
@@ -77,11 +78,11 @@ pub struct ImportOptions {
     pub zstd_level: i32,
     /// Width of the margin catalogue to write beside it, in arcseconds.
     pub margin_arcsec: Option<f64>,
+    /// Tiles that are to be kept: rows in one of these disjoint cells make up a leaf of exactly that cell, whatever its
+    /// size, and other tiles overlap none of them.
+    pub existing_tiles: Arc<[Cell]>,
     /// Columns to write index catalogues of.
     pub index_columns: Vec<String>,
-    /// Disjoint tiles in order along the curve: rows that lie in one of them are cut exactly so, whatever their number, and
-    /// the others into tiles beside them. Empty: all tiles are chosen by `tile`.
-    pub existing_tiles: Arc<[Cell]>,
     /// Metadata of columns by name (`unit`, `ucd`, `description`, …), added to what the input says of them.
     pub columns: BTreeMap<String, HashMap<String, String>>,
 }
@@ -93,23 +94,15 @@ impl ImportOptions {
     /// The options for a catalogue `name` with columns `ra` and `dec`, a million rows a tile and 1 GiB of memory.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
-            name: name.into(),
-            lon_column: "ra".to_owned(),
-            lat_column: "dec".to_owned(),
-            tile: TileLimit::Rows(1_000_000),
-            row_group_rows: 131_072,
-            row_group_bytes: 64 << 20,
-            memory_bytes: 1 << 30,
-            spill_dir: None,
-            bad_rows: BadRows::Refuse,
-            kind: "object".to_owned(),
-            leaf_folders: false,
-            zstd_level: 3,
-            margin_arcsec: None,
-            index_columns: Vec::new(),
-            existing_tiles: Arc::default(),
-            columns: BTreeMap::new(),
+            name: Some(name.into()),
+            ..Self::default()
         }
+    }
+
+    /// The name of the catalogue at `place`.
+    pub(crate) fn name(&self, place: &Place) -> String {
+        let folder = place.path.filename().map(str::to_owned);
+        self.name.clone().or(folder).unwrap_or_else(|| "catalog".to_owned())
     }
 
     /// # Errors
@@ -126,7 +119,7 @@ impl ImportOptions {
                 return Err(fault(option, "must be at least 1, got 0"));
             }
         }
-        if self.name.is_empty() {
+        if self.name.as_ref().is_some_and(String::is_empty) {
             return Err(fault("name", "must not be empty"));
         }
         if !["object", "source"].contains(&self.kind.as_str()) {
@@ -152,6 +145,29 @@ impl ImportOptions {
                 format!("must lie between 1 and 22, got {}", self.zstd_level),
             )
         })
+    }
+}
+
+impl Default for ImportOptions {
+    fn default() -> Self {
+        Self {
+            name: None,
+            lon_column: "ra".to_owned(),
+            lat_column: "dec".to_owned(),
+            tile: TileLimit::Rows(1_000_000),
+            row_group_rows: 131_072,
+            row_group_bytes: 64 << 20,
+            memory_bytes: 1 << 30,
+            spill_dir: None,
+            bad_rows: BadRows::Refuse,
+            kind: "object".to_owned(),
+            leaf_folders: false,
+            zstd_level: 3,
+            margin_arcsec: None,
+            index_columns: Vec::new(),
+            existing_tiles: Arc::new([]),
+            columns: BTreeMap::new(),
+        }
     }
 }
 

@@ -16,13 +16,11 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
 use super::options::fault;
-use super::place::{blocking, sync_folder};
-use super::{ImportOptions, Input, Place, Progress, Written, finish, write_unpublished};
+use super::{ImportOptions, Input, Place, Progress, Written, supplements};
 use crate::error::{HatsError, Result};
 use crate::layout;
+use crate::place::{MARKER, blocking, sync_folder};
 
-/// The marker of an import under way, on an object store.
-pub(crate) const MARKER: &str = ".dreyer-import";
 /// How often a marker is renewed.
 const RENEWED_EVERY: Duration = Duration::from_secs(60);
 /// From which age on a marker is a dead run's, in seconds.
@@ -72,18 +70,22 @@ pub async fn import(
     progress: &dyn Progress,
 ) -> Result<ImportSummary> {
     options.check()?;
+    let options = &ImportOptions {
+        name: Some(options.name(target)),
+        ..options.clone()
+    };
     match &target.local {
         Some(folder) => {
             let growing = Hidden::beside(folder)?;
             let place = target_sibling(target, growing.path())?;
-            let written = write_all(input, &place, options, progress).await?;
+            let written = supplements::write_all(input, &place, options, progress).await?;
             let folder = folder.clone();
             blocking(&folder.clone(), move |_| growing.rename_to(&folder)).await?;
             Ok(ImportSummary::new(target, &written))
         }
         None => {
             let marked = Marked::claim(target).await?;
-            match write_all(input, target, options, progress).await {
+            match supplements::write_all(input, target, options, progress).await {
                 Ok(written) => {
                     marked.release().await?;
                     Ok(ImportSummary::new(target, &written))
@@ -95,12 +97,6 @@ pub async fn import(
             }
         }
     }
-}
-
-async fn write_all(input: Input, place: &Place, options: &ImportOptions, progress: &dyn Progress) -> Result<Written> {
-    let (written, properties) = write_unpublished(input, place, options, progress).await?;
-    finish::publish(place, &properties).await?;
-    Ok(written)
 }
 
 /// The place of a folder beside that of `target`.

@@ -45,10 +45,10 @@ impl Sorted {
 }
 
 /// A folder for spilled rows, removed in the end.
-struct SpillFolder(PathBuf);
+pub(crate) struct SpillFolder(PathBuf);
 
 impl SpillFolder {
-    fn create(place: &Place, options: &ImportOptions) -> Result<Self> {
+    pub(crate) fn create(place: &Place, options: &ImportOptions) -> Result<Self> {
         let path = match (&options.spill_dir, &place.local) {
             (Some(folder), _) => folder.join(format!(".dreyer-sort-{}-{}", std::process::id(), stamp())),
             (None, Some(folder)) => folder.join(".spill"),
@@ -56,6 +56,11 @@ impl SpillFolder {
         };
         fs::create_dir_all(&path).map_err(|error| HatsError::io(&path, error))?;
         Ok(Self(path))
+    }
+
+    /// A disk manager that spills into it.
+    pub(crate) fn disk(&self) -> DiskManagerBuilder {
+        DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![self.0.clone()]))
     }
 }
 
@@ -102,10 +107,9 @@ fn sorting_task(
 ) -> Result<Arc<TaskContext>> {
     // The rest is for the histogram, for batches on their way and for the row group being encoded.
     let pool = options.memory_bytes / 8 * 5;
-    let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![spill.0.clone()]));
     let runtime = RuntimeEnvBuilder::from_runtime_env(&task.runtime_env())
         .with_memory_pool(Arc::new(FairSpillPool::new(pool)))
-        .with_disk_manager_builder(disk)
+        .with_disk_manager_builder(spill.disk())
         .build_arc()?;
     let mut config = task
         .session_config()

@@ -33,13 +33,15 @@ pub(crate) fn plan(census: &Census, options: &ImportOptions) -> Vec<PlannedTile>
     let (tile_limit, row_group_limit) = limits(options);
     let counts = Counts::new(census);
     let mut tiles = Vec::new();
+    let mut kept = options.existing_tiles.to_vec();
+    kept.sort_by_key(|cell| cell.range().start);
     for base in (0..12).filter_map(|index| Cell::new(0, index).ok()) {
-        counts.split_around(counts.part(base), tile_limit, &options.existing_tiles, &mut tiles);
+        counts.split(counts.part(base), tile_limit, &kept, &mut tiles);
     }
     let planned = |tile: Part<'_>| {
         let cell = tile.cell;
         let mut parts = Vec::new();
-        counts.split(tile, row_group_limit, &mut parts);
+        counts.split(tile, row_group_limit, &[], &mut parts);
         PlannedTile {
             cell,
             row_group_ends: joined(&parts, cell, row_group_limit),
@@ -70,8 +72,18 @@ struct Part<'a> {
     known: u64,
     /// What lies in it or in a cell beside it.
     uncertain: u64,
-    /// The crowd that it lies in.
-    crowd: Option<&'a Crowd>,
+    count: Count<'a>,
+}
+
+/// How its own parts are counted.
+#[derive(Debug, Clone, Copy)]
+enum Count<'a> {
+    /// In cells of [`BASE_ORDER`].
+    Base,
+    /// In the parts of a crowd that it lies in.
+    Crowd(&'a Crowd),
+    /// Not at all: it is finer than any count.
+    Unknown,
 }
 
 impl Part<'_> {
@@ -112,74 +124,68 @@ impl<'a> Counts<'a> {
             cell,
             known: at(cell.index() + 1) - at(cell.index()),
             uncertain: 0,
-            crowd: None,
+            count: Count::Base,
         }
     }
 
-    /// Splits `part` until no part weighs more than `limit`, as far as the count is fine enough.
-    fn split(&self, part: Part<'a>, limit: u64, parts: &mut Vec<Part<'a>>) {
+    /// Splits `part` until no part weighs more than `limit`, as far as the count is fine enough. The sorted cells
+    /// `kept` become parts as they are.
+    fn split(&self, part: Part<'a>, limit: u64, kept: &[Cell], parts: &mut Vec<Part<'a>>) {
         if part.most() == 0 {
             return;
         }
-        let children = if part.most() > limit { self.children(part) } else { None };
+        let range = part.cell.range();
+        let first = kept.partition_point(|cell| cell.range().end <= range.start);
+        let inside = kept.get(first).filter(|cell| cell.range().start < range.end);
+        if inside.is_some_and(|cell| cell.order() <= part.cell.order()) {
+            parts.push(part);
+            return;
+        }
+        let children = match part.most() > limit || inside.is_some() {
+            true => self.children(part).or_else(|| inside.map(|_| unknown_children(part))),
+            false => None,
+        };
         let Some(children) = children else {
             parts.push(part);
             return;
         };
         for child in children {
-            self.split(child, limit, parts);
+            self.split(child, limit, kept, parts);
         }
     }
 
-    /// The same, but that a part which is one of `existing` stays whole, and one that holds some of them does not.
-    fn split_around(&self, part: Part<'a>, limit: u64, existing: &[Cell], parts: &mut Vec<Part<'a>>) {
-        let range = part.cell.range();
-        let from = existing.partition_point(|tile| tile.range().end <= range.start);
-        let inside = &existing[from..];
-        let inside = &inside[..inside.partition_point(|tile| tile.range().start < range.end)];
-        match inside {
-            _ if part.most() == 0 => {}
-            [] => self.split(part, limit, parts),
-            [tile] if *tile == part.cell => parts.push(part),
-            _ => {
-                for child in self.children(part).unwrap_or_else(|| uncounted(part)) {
-                    self.split_around(child, limit, inside, parts);
-                }
-            }
-        }
-    }
-
-    /// `None` where the count is no finer.
+    /// The four cells within, if they are counted.
     fn children(&self, part: Part<'a>) -> Option<Vec<Part<'a>>> {
         let order = part.cell.order();
-        if order < BASE_ORDER {
-            return Some(part.cell.children(order + 1).map(|cell| self.part(cell)).collect());
-        }
-        let (crowd, entered) = match part.crowd {
-            None if order > BASE_ORDER => return None,
-            None => (self.census.crowd(part.cell.index())?, true),
-            Some(crowd) if crowd.parts_order() == order => (crowd.part(part.cell)?, true),
-            Some(crowd) => (crowd, false),
+        let cells = part.cell.children(order + 1);
+        let (crowd, before) = match part.count {
+            Count::Base if order < BASE_ORDER => return Some(cells.map(|cell| self.part(cell)).collect()),
+            Count::Base => self
+                .census
+                .crowd(part.cell.index())
+                .map(|crowd| (crowd, crowd.before))?,
+            Count::Crowd(crowd) if crowd.parts_order() > order => (crowd, 0),
+            Count::Crowd(crowd) => crowd.part(part.cell).map(|crowd| (crowd, crowd.before))?,
+            Count::Unknown => return None,
         };
-        // Of what was counted before the crowd was one, only the cell is known.
-        let uncertain = part.uncertain + if entered { crowd.before } else { 0 };
         let child = |cell| Part {
             cell,
             known: crowd.within(cell),
-            uncertain,
-            crowd: Some(crowd),
+            // Of what was counted before the crowd was one, only the cell is known.
+            uncertain: part.uncertain + before,
+            count: Count::Crowd(crowd),
         };
-        Some(part.cell.children(order + 1).map(child).collect())
+        Some(cells.map(child).collect())
     }
 }
 
-/// The children of a cell where the count is no finer: all that is in it may be in any of them.
-fn uncounted(part: Part<'_>) -> Vec<Part<'_>> {
+/// The four cells within a part of which nothing finer is known: each may hold it all.
+fn unknown_children(part: Part<'_>) -> Vec<Part<'_>> {
     let child = |cell| Part {
         cell,
         known: 0,
         uncertain: part.most(),
-        crowd: None,
+        count: Count::Unknown,
     };
     part.cell.children(part.cell.order() + 1).map(child).collect()
 }
@@ -220,6 +226,46 @@ mod tests {
         let full: Vec<_> = plan.iter().filter(|tile| tile.cell.range().contains(&77)).collect();
         assert_eq!(full.len(), 1);
         assert_eq!((full[0].cell.order(), full[0].cell.index()), (29, 77));
+    }
+
+    #[test]
+    fn existing_tiles_are_kept_at_any_order() {
+        let options = ImportOptions {
+            existing_tiles: [(1, 0), (13, 1 << 24), (29, 5 << 56)]
+                .map(|(order, index)| Cell::new(order, index).unwrap())
+                .into(),
+            ..options(1000, 1000)
+        };
+        let indexes = [
+            7,
+            1 << 55,
+            (1 << 56) + 1,
+            (1 << 56) + (1 << 40),
+            5 << 56,
+            (5 << 56) + 1,
+            11 << 58,
+        ];
+        let plan = plan(&census(&options, &indexes), &options);
+        for pair in plan.windows(2) {
+            assert!(pair[0].cell.range().end <= pair[1].cell.range().start);
+        }
+        for index in indexes {
+            let index = index.unsigned_abs();
+            let tile = plan
+                .iter()
+                .find(|tile| tile.cell.range().contains(&index))
+                .unwrap()
+                .cell;
+            let kept = options.existing_tiles.iter().find(|cell| cell.range().contains(&index));
+            match kept {
+                Some(cell) => assert_eq!(tile, *cell),
+                None => {
+                    let overlaps =
+                        |cell: &&Cell| cell.range().start < tile.range().end && tile.range().start < cell.range().end;
+                    assert_eq!(options.existing_tiles.iter().find(overlaps), None, "{tile:?}");
+                }
+            }
+        }
     }
 
     proptest! {

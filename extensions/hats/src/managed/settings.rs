@@ -28,7 +28,7 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self::of(&ImportOptions::new("table"))
+        Self::of(&ImportOptions::default())
     }
 }
 
@@ -60,7 +60,7 @@ impl Settings {
             (None, None) => machine.tile,
         };
         ImportOptions {
-            name: name.to_owned(),
+            name: Some(name.to_owned()),
             lon_column: self.lon_column.clone(),
             lat_column: self.lat_column.clone(),
             tile,

@@ -36,6 +36,7 @@ use parquet::file::metadata::ParquetMetaData;
 use ahead::Here;
 pub(crate) use ahead::ReadAhead;
 use footer::Footers;
+pub(crate) use footer::read_once;
 use pinned::{Fetches, PinnedLeaf};
 
 /// Bytes at the end of a file that are read for its footer where nobody says how many.

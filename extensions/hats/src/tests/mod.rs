@@ -4,6 +4,7 @@ mod codec;
 mod discover;
 mod formats;
 mod import;
+mod indexes;
 mod managed;
 mod managed_bench;
 mod managed_crash;
