@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use datafusion::common::HashMap;
@@ -31,6 +31,8 @@ const SHORTEST: u64 = 12;
 pub(crate) struct Footers {
     cache: Arc<FileMetadataCache>,
     scope: Arc<str>,
+    /// Footers on their way: whoever wants one too waits for it.
+    coming: Arc<Mutex<HashMap<Path, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
 impl fmt::Debug for Footers {
@@ -46,27 +48,51 @@ impl Footers {
         Self {
             cache,
             scope: url.as_str().into(),
+            coming: Arc::default(),
         }
     }
 
     /// The footer of `leaf`: from the cache without a request, else in one read of the last `hint` bytes, or two where
     /// it is longer.
     pub(super) async fn get(&self, leaf: &PinnedLeaf, hint: usize) -> Result<Arc<ParquetMetaData>> {
-        if let Some(found) = self.cached(leaf.meta()) {
-            leaf.look().await.map_err(external)?;
-            if found.stamp == leaf.stamp() {
-                return Ok(found.metadata);
-            }
+        if let Some(found) = self.fitting(leaf).await? {
+            return Ok(found);
         }
-        let metadata = decode(&Source::Leaf(leaf), leaf.meta(), hint, PageIndexPolicy::Optional).await?;
-        let metadata = Arc::new(metadata);
+        let key = self.key(leaf.meta());
+        let turn = Arc::clone(self.coming().entry(key.clone()).or_default());
+        let _mine = turn.lock().await;
+        // Somebody may have read it meanwhile.
+        if let Some(found) = self.fitting(leaf).await? {
+            return Ok(found);
+        }
+        let metadata = decode(&Source::Leaf(leaf), leaf.meta(), hint, PageIndexPolicy::Optional).await;
+        self.coming().remove(&key);
+        let metadata = Arc::new(metadata?);
         let entry = Footer {
             metadata: Arc::clone(&metadata),
             stamp: leaf.stamp(),
         };
         let entry = CachedFileMetadataEntry::new(leaf.meta().clone(), Arc::new(entry));
-        self.cache.put(&self.key(leaf.meta()), entry);
+        self.cache.put(&key, entry);
         Ok(metadata)
+    }
+
+    /// What the cache holds for the very state in which the file is.
+    async fn fitting(&self, leaf: &PinnedLeaf) -> Result<Option<Arc<ParquetMetaData>>> {
+        let Some(found) = self.cached(leaf.meta()) else {
+            return Ok(None);
+        };
+        leaf.look().await.map_err(external)?;
+        Ok((found.stamp == leaf.stamp()).then_some(found.metadata))
+    }
+
+    fn coming(&self) -> MutexGuard<'_, HashMap<Path, Arc<tokio::sync::Mutex<()>>>> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state in which a local file was when its footer was read.
+    pub(super) fn stamp(&self, file: &ObjectMeta) -> Option<Stamp> {
+        self.cached(file)?.stamp
     }
 
     pub(super) fn forget(&self, file: &ObjectMeta) {

@@ -74,6 +74,14 @@ impl PinnedLeaf {
         self.stamp.get().copied()
     }
 
+    /// Expects the local file to be as it was when somebody else read it.
+    pub(super) fn expect(&self, stamp: Option<Stamp>) {
+        if let Some(stamp) = stamp {
+            // Set before only by a read of this very leaf, whose word counts as much.
+            let _ = self.stamp.set(stamp);
+        }
+    }
+
     /// Makes sure that a local file is the planned one and takes its stamp. Costs nothing of a remote store, which is
     /// asked with every read.
     pub(super) async fn look(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod codec;
 mod discover;
+mod economy;
 mod formats;
 mod import;
 mod indexes;
