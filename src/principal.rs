@@ -116,7 +116,10 @@ impl Principal {
                 let schemas: Vec<_> = schemas.iter().map(String::as_str).collect();
                 error.with_hint(format!("{} may write in {}.", self.name, schemas.join(", ")))
             }
-            _ => error.with_hint(format!("Users with the right to write are those of the configuration; {} only reads.", self.name)),
+            _ => error.with_hint(format!(
+                "Users with the right to write are those of the configuration; {} only reads.",
+                self.name
+            )),
         })
     }
 
@@ -128,8 +131,12 @@ impl Principal {
         if self.rights.external {
             return Ok(());
         }
-        Err(denied("permission denied to create external tables".to_owned())
-            .with_hint(format!("The configuration gives it: external = true for the user {}.", self.name)))
+        Err(
+            denied("permission denied to create external tables".to_owned()).with_hint(format!(
+                "The configuration gives it: external = true for the user {}.",
+                self.name
+            )),
+        )
     }
 }
 

@@ -93,7 +93,9 @@ fn run(path: &Path) -> Result<(), Failed> {
         .build()?;
     runtime.block_on(async {
         let folder = tempfile::tempdir()?;
-        let lasting = path.file_stem().is_some_and(|name| name.to_string_lossy().starts_with("ddl"));
+        let lasting = path
+            .file_stem()
+            .is_some_and(|name| name.to_string_lossy().starts_with("ddl"));
         let within = |name: &str| lasting.then(|| folder.path().join(name).to_string_lossy().into_owned());
         let config = Config {
             access: Access::Full,

@@ -30,7 +30,12 @@ pub struct ServeOptions {
 /// # Errors
 /// The configuration cannot be read, a root cannot be opened, the address is taken.
 pub async fn serve(options: ServeOptions) -> Result<(), Failure> {
-    let mut config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let mut config = options
+        .config
+        .as_deref()
+        .map(Config::read)
+        .transpose()?
+        .unwrap_or_default();
     if !options.roots.is_empty() {
         config.roots = options.roots;
     }

@@ -38,7 +38,11 @@ pub async fn vacuum(args: VacuumArgs, out: &mut dyn Write) -> Result<(), Failure
             None => (found.name.clone(), root.clone()),
         };
         place = place.child(&found.name);
-        let table = if found.managed { ManagedTable::open(place).await.map_err(Error::from)? } else { None };
+        let table = if found.managed {
+            ManagedTable::open(place).await.map_err(Error::from)?
+        } else {
+            None
+        };
         let Some(table) = table else { continue };
         let inserts = table.increments();
         if args.dry_run {
@@ -49,8 +53,12 @@ pub async fn vacuum(args: VacuumArgs, out: &mut dyn Write) -> Result<(), Failure
         }
         let report = table.vacuum(args.grace).await.map_err(Error::from)?;
         if report.merged > 0 {
-            writeln!(out, "merged          {name}: {} inserts, {} rows now", report.merged, report.rows)
-                .map_err(Error::from)?;
+            writeln!(
+                out,
+                "merged          {name}: {} inserts, {} rows now",
+                report.merged, report.rows
+            )
+            .map_err(Error::from)?;
         }
         if report.deleted > 0 {
             writeln!(out, "deleted         {name}: {} old folders", report.deleted).map_err(Error::from)?;
@@ -81,7 +89,11 @@ async fn open(given: &str) -> Result<Place> {
 
 fn tell(report: &SweepReport, dry_run: bool, out: &mut dyn Write) -> Result<()> {
     let would = if dry_run { "would " } else { "" };
-    let (remove, repair) = if dry_run { ("remove", "repair") } else { ("removed", "repaired") };
+    let (remove, repair) = if dry_run {
+        ("remove", "repair")
+    } else {
+        ("removed", "repaired")
+    };
     for path in &report.removed {
         writeln!(out, "{:<15} {path}", format!("{would}{remove}"))?;
     }
@@ -127,7 +139,15 @@ mod tests {
         for (text, seconds) in [("0", 0), ("90s", 90), ("15m", 900), ("1h", 3600), ("2d", 172_800)] {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for text in ["", "h", "1w", "-1s", "1.5h", "99999999999999999999s", "9999999999999999999d"] {
+        for text in [
+            "",
+            "h",
+            "1w",
+            "-1s",
+            "1.5h",
+            "99999999999999999999s",
+            "9999999999999999999d",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

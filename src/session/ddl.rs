@@ -88,8 +88,14 @@ async fn plan_statement(session: &Session, state: &SessionState, statement: Stat
         Statement::CreateTable(create) => create::plan(session, state, create).await,
         Statement::CreateView(create) => view::plan_create(session, state, create).await,
         Statement::Insert(insert) => insert::plan(session, state, insert).await,
-        Statement::Drop { object_type: ObjectType::Table, .. } => remove::plan(session, state, statement).await,
-        Statement::Drop { object_type: ObjectType::View, .. } => view::plan_drop(session, state, statement).await,
+        Statement::Drop {
+            object_type: ObjectType::Table,
+            ..
+        } => remove::plan(session, state, statement).await,
+        Statement::Drop {
+            object_type: ObjectType::View,
+            ..
+        } => view::plan_drop(session, state, statement).await,
         Statement::AlterTable(alter) => rename::plan(session, state, &alter).await,
         Statement::Comment { .. } => comment::plan(session, state, &statement).await,
         Statement::Vacuum(vacuum) => vacuum::plan(session, state, &vacuum).await,
@@ -122,7 +128,10 @@ fn explained(session: &Session, mut explain: ExplainStatement) -> Result<Explain
         Ast::Statement(statement) => match &**statement {
             Statement::CreateTable(create) => create.query.clone(),
             Statement::Insert(insert) => insert.source.clone(),
-            Statement::Copy { source: CopySource::Query(query), .. } => Some(query.clone()),
+            Statement::Copy {
+                source: CopySource::Query(query),
+                ..
+            } => Some(query.clone()),
             _ => None,
         },
         Ast::CopyTo(copy) => match &copy.source {
@@ -209,7 +218,8 @@ async fn changes_rows(session: &Session, state: &SessionState, statement: Statem
 /// Whether the statement makes, fills or drops what only this session sees, and its user may do so on a server.
 fn makes_own(session: &Session, ast: &Ast) -> bool {
     let Ast::Statement(statement) = ast else { return false };
-    let may = session.database().config().writable.is_some() && session.principal().can_write(session.principal().name());
+    let may =
+        session.database().config().writable.is_some() && session.principal().can_write(session.principal().name());
     may && match &**statement {
         Statement::CreateTable(_) | Statement::CreateView(_) | Statement::Insert(_) => true,
         Statement::Drop { object_type, .. } => matches!(object_type, ObjectType::Table | ObjectType::View),

@@ -7,7 +7,9 @@ use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::common::config::ExtensionOptions;
 use datafusion::datasource::MemTable;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{CreateMemoryTable, DdlStatement, LogicalPlan, SetVariable, Statement, TransactionConclusion, WriteOp};
+use datafusion::logical_expr::{
+    CreateMemoryTable, DdlStatement, LogicalPlan, SetVariable, Statement, TransactionConclusion, WriteOp,
+};
 use dreyer_sky::tiling::SkyOptions;
 use futures::TryStreamExt;
 
@@ -31,7 +33,11 @@ impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rows(rows) => f.debug_tuple("Rows").field(&rows.schema()).finish(),
-            Self::Done { tag, notices } => f.debug_struct("Done").field("tag", tag).field("notices", notices).finish(),
+            Self::Done { tag, notices } => f
+                .debug_struct("Done")
+                .field("tag", tag)
+                .field("notices", notices)
+                .finish(),
         }
     }
 }

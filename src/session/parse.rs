@@ -44,7 +44,9 @@ fn one(text: &str, offset: usize, recursion_limit: usize) -> Result<Statement> {
         .build()
         .and_then(|mut parser| parser.parse_statements());
     let parsed = match parsed {
-        Err(error) => postgres_copy(text, recursion_limit).map(|ast| [ast].into()).ok_or(error),
+        Err(error) => postgres_copy(text, recursion_limit)
+            .map(|ast| [ast].into())
+            .ok_or(error),
         parsed => parsed,
     };
     let mut statements = parsed.map_err(|error| Error::from(error).located(text, offset))?;

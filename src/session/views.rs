@@ -53,7 +53,9 @@ struct Planner {
 
 impl fmt::Debug for Planner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Planner").field("views", &self.views).finish_non_exhaustive()
+        f.debug_struct("Planner")
+            .field("views", &self.views)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,7 +72,9 @@ pub(super) fn show(context: &SessionContext, beneath: Arc<dyn CatalogProvider>, 
 /// The schema without the views.
 pub(super) fn beneath(schema: &dyn SchemaProvider) -> &dyn SchemaProvider {
     match schema.downcast_ref::<SchemaWithViews>() {
-        Some(SchemaWithViews { beneath: Some(beneath), .. }) => beneath.as_ref(),
+        Some(SchemaWithViews {
+            beneath: Some(beneath), ..
+        }) => beneath.as_ref(),
         _ => schema,
     }
 }
@@ -148,7 +152,11 @@ impl SchemaWithViews {
 #[async_trait]
 impl SchemaProvider for SchemaWithViews {
     fn table_names(&self) -> Vec<String> {
-        let mut names = self.beneath.as_ref().map(|beneath| beneath.table_names()).unwrap_or_default();
+        let mut names = self
+            .beneath
+            .as_ref()
+            .map(|beneath| beneath.table_names())
+            .unwrap_or_default();
         names.extend(self.planner.views.schema(&self.name).views.keys().cloned());
         names.sort_unstable();
         names.dedup();
@@ -163,7 +171,11 @@ impl SchemaProvider for SchemaWithViews {
             };
         }
         match self.view(name) {
-            Some(view) => self.planner.plan(&format!("{}.{name}", self.name), view).await.map(Some),
+            Some(view) => self
+                .planner
+                .plan(&format!("{}.{name}", self.name), view)
+                .await
+                .map(Some),
             None => Ok(None),
         }
     }

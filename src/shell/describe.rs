@@ -37,7 +37,10 @@ pub(super) async fn table(session: &Session, name: &str, out: &mut dyn Write) ->
         };
         let mut names = schema.table_names().into_iter();
         if let Some(spelling) = names.find(|known| known.eq_ignore_ascii_case(reference.table())) {
-            found = schema.table(&spelling).await?.map(|table| (table, session.comments(&name, &spelling)));
+            found = schema
+                .table(&spelling)
+                .await?
+                .map(|table| (table, session.comments(&name, &spelling)));
             break;
         }
     }

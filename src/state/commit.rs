@@ -53,17 +53,24 @@ impl Objects {
     }
 
     /// Puts `content` in the place of what was read.
-    pub(super) async fn replace(&self, path: &Path, read: &Version, content: Vec<u8>) -> object_store::Result<Replaced> {
+    pub(super) async fn replace(
+        &self,
+        path: &Path,
+        read: &Version,
+        content: Vec<u8>,
+    ) -> object_store::Result<Replaced> {
         match &self.local {
             Some(folder) => {
                 let (file, read) = (folder.join(path.as_ref()), read.clone());
                 let lock = folder.join(".lock");
                 let work = move || replace_file(&lock, &file, &read, &content);
                 let done = tokio::task::spawn_blocking(work).await;
-                done.map_err(io::Error::other).and_then(|done| done).map_err(|error| StoreError::Generic {
-                    store: "LocalFileSystem",
-                    source: Box::new(error),
-                })
+                done.map_err(io::Error::other)
+                    .and_then(|done| done)
+                    .map_err(|error| StoreError::Generic {
+                        store: "LocalFileSystem",
+                        source: Box::new(error),
+                    })
             }
             None => self.put(path, read, content).await,
         }

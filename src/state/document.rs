@@ -70,13 +70,18 @@ impl SchemaState {
     /// Reads a document. `place` is named in errors.
     pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Self> {
         let fault = |error: serde_json::Error| {
-            Error::new(ErrorKind::Io, format!("{place}: not a document of the state store: {error}"))
+            Error::new(
+                ErrorKind::Io,
+                format!("{place}: not a document of the state store: {error}"),
+            )
         };
         let form: Form = serde_json::from_slice(bytes).map_err(fault)?;
         if form.dreyer_state != FORM {
             let found = form.dreyer_state;
-            let message = format!("{place}: written in form {found} of the state store; this program knows form {FORM}");
-            return Err(Error::new(ErrorKind::Io, message).with_hint("Use the version of dreyer that wrote it, or a later one."));
+            let message =
+                format!("{place}: written in form {found} of the state store; this program knows form {FORM}");
+            return Err(Error::new(ErrorKind::Io, message)
+                .with_hint("Use the version of dreyer that wrote it, or a later one."));
         }
         let envelope: Envelope<Self> = serde_json::from_slice(bytes).map_err(fault)?;
         Ok(envelope.content)

@@ -6,10 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::TryStreamExt;
+use object_store::ObjectMeta;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::ObjectMeta;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -76,7 +76,17 @@ impl StateStore {
             ..Config::default()
         };
         match open_roots(&alone, &ClosedRegistry::default()).await?.pop() {
-            Some(root) => Self::open(Objects { store: root.store, local: None }, root.path, &root.given).await,
+            Some(root) => {
+                Self::open(
+                    Objects {
+                        store: root.store,
+                        local: None,
+                    },
+                    root.path,
+                    &root.given,
+                )
+                .await
+            }
             None => Err(Error::new(ErrorKind::Configuration, "the state store cannot be opened")),
         }
     }
@@ -144,7 +154,9 @@ impl StateStore {
         let before = self.known();
         let mut known = BTreeMap::new();
         for meta in listed {
-            let Some(schema) = schema_of(&meta.location) else { continue };
+            let Some(schema) = schema_of(&meta.location) else {
+                continue;
+            };
             let old = before.get(&schema).filter(|old| same(&old.meta, &meta));
             let state = match old {
                 Some(old) => Arc::clone(&old.state),
@@ -164,7 +176,10 @@ impl StateStore {
 
     /// What is kept of a schema.
     pub(crate) fn schema(&self, name: &str) -> Arc<SchemaState> {
-        self.known().get(name).map(|known| Arc::clone(&known.state)).unwrap_or_default()
+        self.known()
+            .get(name)
+            .map(|known| Arc::clone(&known.state))
+            .unwrap_or_default()
     }
 
     /// The view of that name.

@@ -58,8 +58,14 @@ async fn tables_views_and_comments_outlive_the_process() {
     let create = "CREATE TABLE near AS SELECT hip, ra, dec, parallax FROM hipparcos WHERE parallax > 100";
     assert_eq!(done(&session, create).await, format!("SELECT {count}"));
     assert_eq!(value(&other, "SELECT COUNT(*) FROM near").await, count);
-    assert_eq!(done(&other, "INSERT INTO near VALUES (0, 1.5, 2.5, 3)").await, "INSERT 0 1");
-    assert_eq!(done(&session, "CREATE VIEW lone AS SELECT ra FROM near WHERE hip = 0").await, "CREATE VIEW");
+    assert_eq!(
+        done(&other, "INSERT INTO near VALUES (0, 1.5, 2.5, 3)").await,
+        "INSERT 0 1"
+    );
+    assert_eq!(
+        done(&session, "CREATE VIEW lone AS SELECT ra FROM near WHERE hip = 0").await,
+        "CREATE VIEW"
+    );
     assert_eq!(value(&other, "SELECT ra FROM lone").await, "1.5");
     for comment in [
         "COMMENT ON TABLE near IS 'within ten parsecs'",
@@ -76,7 +82,10 @@ async fn tables_views_and_comments_outlive_the_process() {
     let near = batches(&session, "SELECT * FROM near LIMIT 1").await;
     let metadata = |name: &str| near[0].schema().field_with_name(name).unwrap().metadata().clone();
     assert_eq!(metadata("ra").get("unit").map(String::as_str), Some("deg"));
-    assert_eq!(metadata("hip").get("description").map(String::as_str), Some("number in the catalogue"));
+    assert_eq!(
+        metadata("hip").get("description").map(String::as_str),
+        Some("number in the catalogue")
+    );
     assert_eq!(done(&session, "DROP VIEW lone").await, "DROP VIEW");
     assert_eq!(done(&session, "DROP TABLE near").await, "DROP TABLE");
 
@@ -119,7 +128,11 @@ async fn rights_are_those_of_the_configuration() {
     let [ada, eve, max, nobody] = ["ada", "eve", "max", "dreyer"].map(|name| database.session_as(name));
     done(&ada, "CREATE TABLE mine AS SELECT 1 AS a").await;
     done(&ada, "CREATE VIEW seen AS SELECT a + 1 AS b FROM mine").await;
-    done(&max, "CREATE TABLE survey.stars AS SELECT 10.0::DOUBLE AS ra, 20.0::DOUBLE AS dec").await;
+    done(
+        &max,
+        "CREATE TABLE survey.stars AS SELECT 10.0::DOUBLE AS ra, 20.0::DOUBLE AS dec",
+    )
+    .await;
     done(&max, "CREATE TABLE mine AS SELECT 2 AS a").await;
 
     // Reading is for everybody; a name means one's own table first, and a view what its maker's did.
@@ -152,7 +165,10 @@ async fn rights_are_those_of_the_configuration() {
         (&max, "CREATE OR REPLACE VIEW ada.seen AS SELECT 3 AS b"),
         (&max, "COPY (SELECT 1) TO '/etc/passwd.csv'"),
         (&max, "CREATE EXTERNAL TABLE e STORED AS CSV LOCATION '/etc/passwd'"),
-        (&max, "CREATE EXTERNAL TABLE e STORED AS CSV LOCATION '../../etc/passwd'"),
+        (
+            &max,
+            "CREATE EXTERNAL TABLE e STORED AS CSV LOCATION '../../etc/passwd'",
+        ),
     ] {
         let error = error(session, sql).await;
         let expected = if sql.contains("max.v") { "42P01" } else { "42501" };
@@ -174,10 +190,18 @@ async fn faults_have_their_place_in_the_text() {
         ("INSERT INTO nowhere VALUES (1)", "42P01", Some(13)),
         ("COMMENT ON COLUMN mine.b IS 'x'", "42703", Some(24)),
         ("CREATE TABLE b AS SELECT nope FROM mine", "42703", Some(26)),
-        ("CREATE TABLE b WITH (ra = 'x', dec = 'a') AS SELECT a FROM mine", "42703", None),
+        (
+            "CREATE TABLE b WITH (ra = 'x', dec = 'a') AS SELECT a FROM mine",
+            "42703",
+            None,
+        ),
     ] {
         let error = error(&session, sql).await;
-        assert_eq!((error.sqlstate(), error.position), (state, position), "{sql}: {error:?}");
+        assert_eq!(
+            (error.sqlstate(), error.position),
+            (state, position),
+            "{sql}: {error:?}"
+        );
     }
 }
 
@@ -208,7 +232,14 @@ async fn without_a_writable_root_a_server_only_reads() {
         assert_eq!(error.sqlstate(), "25006", "{sql}: {error:?}");
     }
     // A view is no table: the state store is where it lies.
-    assert_eq!(done(&session, "CREATE VIEW bright AS SELECT * FROM hipparcos WHERE hpmag < 1").await, "CREATE VIEW");
+    assert_eq!(
+        done(
+            &session,
+            "CREATE VIEW bright AS SELECT * FROM hipparcos WHERE hpmag < 1"
+        )
+        .await,
+        "CREATE VIEW"
+    );
     assert_eq!(value(&session, "SELECT COUNT(*) > 5 FROM bright").await, "true");
 }
 
@@ -220,12 +251,16 @@ async fn of_two_who_make_one_table_one_is_told() {
     for number in 0..4 {
         let session = database.session();
         tasks.spawn(async move {
-            let sql = format!("CREATE TABLE same AS SELECT {number} AS writer, hip, ra, dec FROM hipparcos WHERE hip < 5000");
+            let sql =
+                format!("CREATE TABLE same AS SELECT {number} AS writer, hip, ra, dec FROM hipparcos WHERE hip < 5000");
             outcome(&session, &sql).await.map(|_| number)
         });
     }
     let results = tasks.join_all().await;
-    let won: Vec<i32> = results.iter().filter_map(|result| result.as_ref().ok().copied()).collect();
+    let won: Vec<i32> = results
+        .iter()
+        .filter_map(|result| result.as_ref().ok().copied())
+        .collect();
     let [winner] = won[..] else { panic!("{results:?}") };
     for error in results.iter().filter_map(|result| result.as_ref().err()) {
         assert!(["42P07", "40001"].contains(&error.sqlstate()), "{error:?}");
@@ -260,16 +295,26 @@ async fn of_many_who_insert_no_row_is_lost_or_written_twice() {
     let done = tasks.join_all().await;
     assert!(done.iter().all(|done| *done));
     let session = home.session().await;
-    assert_eq!(value(&session, "SELECT COUNT(*) || ',' || COUNT(DISTINCT id) FROM log").await, "12,6");
+    assert_eq!(
+        value(&session, "SELECT COUNT(*) || ',' || COUNT(DISTINCT id) FROM log").await,
+        "12,6"
+    );
     assert_eq!(crate::done(&session, "VACUUM log").await, "VACUUM");
-    assert_eq!(value(&session, "SELECT COUNT(*) || ',' || SUM(id) FROM log").await, "12,30");
+    assert_eq!(
+        value(&session, "SELECT COUNT(*) || ',' || SUM(id) FROM log").await,
+        "12,30"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_is_dropped_leaves_nothing_to_read() {
     let home = Home::new();
     let session = home.session().await;
-    done(&session, "CREATE TABLE mine AS SELECT 1 AS a, 2.0::DOUBLE AS ra, 3.0::DOUBLE AS dec").await;
+    done(
+        &session,
+        "CREATE TABLE mine AS SELECT 1 AS a, 2.0::DOUBLE AS ra, 3.0::DOUBLE AS dec",
+    )
+    .await;
     let endless = "SELECT a.hip AS a, a.ra, a.dec FROM hipparcos AS a CROSS JOIN hipparcos AS b";
     for sql in [
         format!("CREATE TABLE endless AS {endless}"),
@@ -285,14 +330,22 @@ async fn a_statement_that_is_dropped_leaves_nothing_to_read() {
     assert_eq!(error(&session, "SELECT * FROM endless").await.sqlstate(), "42P01");
     assert_eq!(value(&session, "SELECT COUNT(*) FROM mine").await, "1");
     assert!(!Path::new(&home.path("root/dreyer/endless.parquet")).exists());
-    assert_eq!(done(&session, "CREATE TABLE endless AS SELECT 1 AS a").await, "SELECT 1");
+    assert_eq!(
+        done(&session, "CREATE TABLE endless AS SELECT 1 AS a").await,
+        "SELECT 1"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_a_user_are_written_and_read_under_the_root() {
     let home = Home::new();
     let session = home.session().await;
-    let formats = [("near.parquet", "PARQUET"), ("near.csv", "CSV"), ("near.tsv", "TSV"), ("near.arrow", "ARROW")];
+    let formats = [
+        ("near.parquet", "PARQUET"),
+        ("near.csv", "CSV"),
+        ("near.tsv", "TSV"),
+        ("near.arrow", "ARROW"),
+    ];
     for (number, (file, kind)) in formats.into_iter().enumerate() {
         for (limit, tag) in [(9, "COPY 9"), (5, "COPY 5")] {
             let copy = format!("COPY (SELECT hip, ra, dec FROM hipparcos ORDER BY hip LIMIT {limit}) TO '{file}'");
@@ -305,14 +358,30 @@ async fn files_of_a_user_are_written_and_read_under_the_root() {
         assert_eq!(value(&session, &sum).await, "15,5");
     }
     let read = "SELECT hip, ra FROM f0 LIMIT 1";
-    let unit = batches(&session, read).await[0].schema().field(1).metadata().get("unit").cloned();
+    let unit = batches(&session, read).await[0]
+        .schema()
+        .field(1)
+        .metadata()
+        .get("unit")
+        .cloned();
     assert_eq!(unit.as_deref(), Some("deg"));
-    for target in ["../x.csv", ".hidden.csv", "/etc/x.csv", "s3://bucket/x.csv", "https://host/x.csv"] {
+    for target in [
+        "../x.csv",
+        ".hidden.csv",
+        "/etc/x.csv",
+        "s3://bucket/x.csv",
+        "https://host/x.csv",
+    ] {
         let error = error(&session, &format!("COPY (SELECT 1) TO '{target}'")).await;
         assert!(["42501", "25006"].contains(&error.sqlstate()), "{target}: {error:?}");
     }
     let deep = home.path("root/dreyer/deep/x.csv");
-    assert_eq!(error(&session, &format!("COPY (SELECT 1) TO '{deep}'")).await.sqlstate(), "42501");
+    assert_eq!(
+        error(&session, &format!("COPY (SELECT 1) TO '{deep}'"))
+            .await
+            .sqlstate(),
+        "42501"
+    );
     assert!(!home.folder.path().join("x.csv").exists());
 }
 

@@ -240,7 +240,10 @@ fn relation(
         },
         rows: number(statistics.as_ref().map(|statistics| &statistics.num_rows)),
         bytes: number(statistics.as_ref().map(|statistics| &statistics.total_byte_size)),
-        comment: said.table.clone().or_else(|| columns.metadata().get("description").cloned()),
+        comment: said
+            .table
+            .clone()
+            .or_else(|| columns.metadata().get("description").cloned()),
         definition: provider.get_table_definition().map(str::to_owned),
         columns: columns
             .fields()

@@ -186,7 +186,10 @@ fn check_identity(line: &Line, startup: &Startup, shared: &Shared) -> Result<Str
         )
         .with_hint(format!("Connect as {USER}: psql -U {USER}.")));
     }
-    let database = startup.parameters.get("database").map_or(DEFAULT_CATALOG, String::as_str);
+    let database = startup
+        .parameters
+        .get("database")
+        .map_or(DEFAULT_CATALOG, String::as_str);
     if database != DEFAULT_CATALOG {
         return Err(Error::new(
             ErrorKind::UndefinedCatalog,

@@ -20,7 +20,13 @@ pub(crate) struct CommentOn {
 }
 
 pub(super) async fn plan(session: &Session, state: &SessionState, statement: &Statement) -> Result<Planned> {
-    let Statement::Comment { object_type, object_name, comment, if_exists } = statement else {
+    let Statement::Comment {
+        object_type,
+        object_name,
+        comment,
+        if_exists,
+    } = statement
+    else {
         return Ok(Planned::engine(statement.clone()));
     };
     if !session.database().state().is_lasting() {
@@ -31,7 +37,9 @@ pub(super) async fn plan(session: &Session, state: &SessionState, statement: &St
         CommentObject::Column => of_column(object_name)?,
         other => {
             let message = format!("COMMENT ON {other} is not supported");
-            return Err(Error::new(ErrorKind::NotSupported, message).with_hint("Tables, views and columns have comments."));
+            return Err(
+                Error::new(ErrorKind::NotSupported, message).with_hint("Tables, views and columns have comments.")
+            );
         }
     };
     let (table, found) = match name::find(session, state, &name).await? {
@@ -57,7 +65,10 @@ pub(super) async fn plan(session: &Session, state: &SessionState, statement: &St
         None => None,
     };
     let text = comment.clone().filter(|text| !text.is_empty());
-    Ok(Planned::command(Command::Comment(CommentOn { table, column, text }), None))
+    Ok(Planned::command(
+        Command::Comment(CommentOn { table, column, text }),
+        None,
+    ))
 }
 
 fn nothing() -> remove::Drop {
@@ -74,11 +85,15 @@ fn of_column(name: &ObjectName) -> Result<(ObjectName, Option<(String, bool)>)> 
     let column = parts.pop();
     let column = column.as_ref().and_then(|part| part.as_ident());
     match column {
-        Some(column) if !parts.is_empty() => {
-            Ok((ObjectName(parts), Some((column.value.clone(), column.quote_style.is_some()))))
-        }
-        _ => Err(Error::new(ErrorKind::Syntax, "COMMENT ON COLUMN takes the name of a table and of a column")
-            .with_hint("COMMENT ON COLUMN mine.ra IS 'right ascension'")),
+        Some(column) if !parts.is_empty() => Ok((
+            ObjectName(parts),
+            Some((column.value.clone(), column.quote_style.is_some())),
+        )),
+        _ => Err(Error::new(
+            ErrorKind::Syntax,
+            "COMMENT ON COLUMN takes the name of a table and of a column",
+        )
+        .with_hint("COMMENT ON COLUMN mine.ra IS 'right ascension'")),
     }
 }
 
@@ -88,9 +103,23 @@ async fn exact_column(state: &SessionState, table: &TableName, (column, quoted):
         None => None,
     };
     let schema = provider.ok_or_else(|| table.undefined())?.schema();
-    let fits = |name: &str| if *quoted { name == column } else { name.eq_ignore_ascii_case(column) };
-    let mut fitting = schema.fields().iter().map(|field| field.name()).filter(|name| fits(name));
-    let exact = schema.fields().iter().map(|field| field.name()).find(|name| *name == column);
+    let fits = |name: &str| {
+        if *quoted {
+            name == column
+        } else {
+            name.eq_ignore_ascii_case(column)
+        }
+    };
+    let mut fitting = schema
+        .fields()
+        .iter()
+        .map(|field| field.name())
+        .filter(|name| fits(name));
+    let exact = schema
+        .fields()
+        .iter()
+        .map(|field| field.name())
+        .find(|name| *name == column);
     let missing = || {
         let message = format!("column \"{column}\" of relation \"{table}\" does not exist");
         Error::new(ErrorKind::UndefinedColumn, message).at(Place::Word(column.clone()))

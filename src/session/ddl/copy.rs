@@ -56,7 +56,8 @@ fn all_rows(table: &ObjectName, columns: &[Ident]) -> Result<Box<Query>> {
         [] => "*".to_owned(),
         columns => columns.iter().map(Ident::to_string).collect::<Vec<_>>().join(", "),
     };
-    let fault = |error: datafusion::sql::sqlparser::parser::ParserError| Error::new(ErrorKind::Syntax, error.to_string());
+    let fault =
+        |error: datafusion::sql::sqlparser::parser::ParserError| Error::new(ErrorKind::Syntax, error.to_string());
     let text = format!("SELECT {columns} FROM {table}");
     let mut parser = Parser::new(dreyer_adql::dialect()).try_with_sql(&text).map_err(fault)?;
     parser.parse_query().map_err(fault)
@@ -77,23 +78,39 @@ pub(super) async fn plan(session: &Session, state: &SessionState, copy: CopyToSt
         return Ok(Planned::Engine(Box::new(Ast::CopyTo(copy))));
     }
     if !copy.partitioned_by.is_empty() {
-        return Err(Error::new(ErrorKind::NotSupported, "COPY … PARTITIONED BY is not supported on a server"));
+        return Err(Error::new(
+            ErrorKind::NotSupported,
+            "COPY … PARTITIONED BY is not supported on a server",
+        ));
     }
     if !plain {
         return Err(unknown_option(copy.options.first().map_or("", |(key, _)| key)));
     }
     let CopyToSource::Query(query) = copy.source else {
-        return Err(Error::new(ErrorKind::Internal, "a table to be copied was not made a query"));
+        return Err(Error::new(
+            ErrorKind::Internal,
+            "a table to be copied was not made a query",
+        ));
     };
     of_query(session, state, query, &copy.target, known?).await
 }
 
 /// PostgreSQL's: `COPY … TO '…' (FORMAT …)`.
 pub(super) async fn plan_postgres(session: &Session, state: &SessionState, statement: Statement) -> Result<Planned> {
-    let Statement::Copy { source, to, target, options: given, legacy_options, .. } = statement else {
+    let Statement::Copy {
+        source,
+        to,
+        target,
+        options: given,
+        legacy_options,
+        ..
+    } = statement
+    else {
         return Ok(Planned::engine(statement));
     };
-    let unsupported = |what: &str, hint: &str| Err(Error::new(ErrorKind::NotSupported, format!("{what} is not supported")).with_hint(hint));
+    let unsupported = |what: &str, hint: &str| {
+        Err(Error::new(ErrorKind::NotSupported, format!("{what} is not supported")).with_hint(hint))
+    };
     let file = match (to, target) {
         (true, CopyTarget::File { filename }) => filename,
         (true, CopyTarget::Stdout) => return unsupported("COPY TO STDOUT", "SELECT gives the same rows."),
@@ -112,15 +129,26 @@ pub(super) async fn plan_postgres(session: &Session, state: &SessionState, state
         options.legacy(option)?;
     }
     let CopySource::Query(query) = source else {
-        return Err(Error::new(ErrorKind::Internal, "a table to be copied was not made a query"));
+        return Err(Error::new(
+            ErrorKind::Internal,
+            "a table to be copied was not made a query",
+        ));
     };
     let format = options.format(&file)?;
     of_query(session, state, query, &file, format).await
 }
 
-async fn of_query(session: &Session, state: &SessionState, query: Box<Query>, target: &str, format: FileFormat) -> Result<Planned> {
+async fn of_query(
+    session: &Session,
+    state: &SessionState,
+    query: Box<Query>,
+    target: &str,
+    format: FileFormat,
+) -> Result<Planned> {
     location::to_write(session, target)?;
-    let input = state.statement_to_plan(Ast::Statement(Box::new(Statement::Query(query)))).await?;
+    let input = state
+        .statement_to_plan(Ast::Statement(Box::new(Statement::Query(query))))
+        .await?;
     let copy = CopyTo {
         target: target.to_owned(),
         format,
@@ -188,8 +216,10 @@ impl Options {
             None => FileFormat::of_file(target).ok_or_else(|| format!("the name {target} does not tell a format")),
         };
         let format = format.map_err(|message| {
-            Error::new(ErrorKind::NotSupported, message)
-                .with_hint(format!("FORMAT, or the ending of the name, is one of {}.", FileFormat::names()))
+            Error::new(ErrorKind::NotSupported, message).with_hint(format!(
+                "FORMAT, or the ending of the name, is one of {}.",
+                FileFormat::names()
+            ))
         })?;
         Ok(match format {
             FileFormat::Text { separator, header } => FileFormat::Text {

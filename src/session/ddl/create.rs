@@ -44,9 +44,16 @@ pub(super) async fn plan(session: &Session, state: &SessionState, mut create: As
         return Err(Error::new(ErrorKind::NotSupported, "CREATE OR REPLACE TABLE is not supported").with_hint(hint));
     }
     let filled = create.query.is_some();
-    let plan = state.statement_to_plan(datafusion::sql::parser::Statement::Statement(Box::new(Statement::CreateTable(create)))).await?;
+    let plan = state
+        .statement_to_plan(datafusion::sql::parser::Statement::Statement(Box::new(
+            Statement::CreateTable(create),
+        )))
+        .await?;
     let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(made)) = plan else {
-        return Err(Error::new(ErrorKind::Internal, "CREATE TABLE was planned as something else"));
+        return Err(Error::new(
+            ErrorKind::Internal,
+            "CREATE TABLE was planned as something else",
+        ));
     };
     refuse_constraints(&made)?;
     let command = CreateTable {
@@ -56,7 +63,10 @@ pub(super) async fn plan(session: &Session, state: &SessionState, mut create: As
         if_not_exists: made.if_not_exists,
         filled,
     };
-    Ok(Planned::command(Command::CreateTable(command), Some(LogicalPlan::clone(&made.input))))
+    Ok(Planned::command(
+        Command::CreateTable(command),
+        Some(LogicalPlan::clone(&made.input)),
+    ))
 }
 
 fn checked(wanted: Wanted, input: &LogicalPlan) -> Result<Wanted> {
@@ -68,8 +78,11 @@ fn refuse_constraints(made: &CreateMemoryTable) -> Result<()> {
     if made.constraints == Constraints::default() && made.column_defaults.is_empty() {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::NotSupported, "constraints and defaults are not kept by tables that last")
-        .with_hint("Leave PRIMARY KEY, UNIQUE, REFERENCES and DEFAULT out."))
+    Err(Error::new(
+        ErrorKind::NotSupported,
+        "constraints and defaults are not kept by tables that last",
+    )
+    .with_hint("Leave PRIMARY KEY, UNIQUE, REFERENCES and DEFAULT out."))
 }
 
 pub(super) async fn run(session: &Session, create: &CreateTable, query: &LogicalPlan) -> Result<Outcome> {
@@ -77,7 +90,12 @@ pub(super) async fn run(session: &Session, create: &CreateTable, query: &Logical
     if let Some(taken) = taken(session, table).await? {
         return if create.if_not_exists {
             Ok(Outcome::Done {
-                tag: if create.filled { "CREATE TABLE AS" } else { "CREATE TABLE" }.to_owned(),
+                tag: if create.filled {
+                    "CREATE TABLE AS"
+                } else {
+                    "CREATE TABLE"
+                }
+                .to_owned(),
                 notices: vec![format!("{}, skipping", taken.message)],
             })
         } else {
@@ -85,7 +103,11 @@ pub(super) async fn run(session: &Session, create: &CreateTable, query: &Logical
         };
     }
     let positions = create.positions.among(query.schema().as_arrow())?;
-    let query = if positions.is_some() { without_made(query)? } else { query.clone() };
+    let query = if positions.is_some() {
+        without_made(query)?
+    } else {
+        query.clone()
+    };
     let (input, _guard) = tables::input(session, &query).await?;
     let place = tables::place(session, table)?;
     let options = tables::options(session, positions.as_ref());
@@ -106,7 +128,11 @@ pub(super) async fn run(session: &Session, create: &CreateTable, query: &Logical
         ));
         tracing::info!(%table, "stored a table without positions");
     }
-    let tag = if create.filled { format!("SELECT {}", made.rows()) } else { "CREATE TABLE".to_owned() };
+    let tag = if create.filled {
+        format!("SELECT {}", made.rows())
+    } else {
+        "CREATE TABLE".to_owned()
+    };
     Ok(Outcome::Done { tag, notices })
 }
 
@@ -117,12 +143,21 @@ pub(super) async fn taken(session: &Session, table: &TableName) -> Result<Option
         let message = format!("\"{}\" is the name of a schema", table.name);
         return Ok(Some(Error::new(ErrorKind::DuplicateTable, message)));
     }
-    if session.database().tables().has_table(crate::DEFAULT_SCHEMA, &table.schema) {
+    if session
+        .database()
+        .tables()
+        .has_table(crate::DEFAULT_SCHEMA, &table.schema)
+    {
         let message = format!("no schema can be called \"{}\": a table lies there", table.schema);
         return Ok(Some(Error::new(ErrorKind::DuplicateTable, message)));
     }
     // Asking for the table, not the list, sees what another process has made a moment ago.
-    let there = session.database().tables().table(&table.schema, &table.name).await?.is_some();
+    let there = session
+        .database()
+        .tables()
+        .table(&table.schema, &table.name)
+        .await?
+        .is_some();
     let found = name::schema_of(&state, &table.schema)
         .and_then(|schema| name::found(session, schema.as_ref(), &table.schema, &table.name));
     Ok((there || matches!(found, Some(Found::View(_)))).then(|| table.taken()))

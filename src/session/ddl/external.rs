@@ -25,8 +25,13 @@ pub(super) async fn plan(session: &Session, state: &SessionState, create: Ast) -
     }
     session.principal().check_external()?;
     let statement = Statement::CreateExternalTable(create);
-    let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(create)) = state.statement_to_plan(statement.clone()).await? else {
-        return Err(Error::new(ErrorKind::Internal, "CREATE EXTERNAL TABLE was planned as something else"));
+    let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(create)) =
+        state.statement_to_plan(statement.clone()).await?
+    else {
+        return Err(Error::new(
+            ErrorKind::Internal,
+            "CREATE EXTERNAL TABLE was planned as something else",
+        ));
     };
     let known = create.file_type == HATS || FileFormat::stored_as(&create.file_type).is_some();
     let special = !create.table_partition_cols.is_empty() || !create.order_exprs.is_empty();
@@ -52,8 +57,10 @@ fn refuse_for_hats(create: &CreateExternalTable) -> Result<()> {
         (create.unbounded, "UNBOUNDED"),
     ];
     match clauses.into_iter().find(|(used, _)| *used) {
-        Some((_, clause)) => Err(Error::new(ErrorKind::NotSupported, format!("STORED AS HATS takes no {clause}"))
-            .with_hint("LOCATION is the folder of one catalogue or collection, which says the rest.")),
+        Some((_, clause)) => Err(
+            Error::new(ErrorKind::NotSupported, format!("STORED AS HATS takes no {clause}"))
+                .with_hint("LOCATION is the folder of one catalogue or collection, which says the rest."),
+        ),
         None => Ok(()),
     }
 }
@@ -61,7 +68,10 @@ fn refuse_for_hats(create: &CreateExternalTable) -> Result<()> {
 /// What stands before a pattern: the folder that it looks into.
 fn fixed(given: &str) -> &str {
     match given.find(['*', '?', '[']) {
-        Some(at) => given.get(..at).and_then(|head| head.rsplit_once('/')).map_or(".", |(folder, _)| folder),
+        Some(at) => given
+            .get(..at)
+            .and_then(|head| head.rsplit_once('/'))
+            .map_or(".", |(folder, _)| folder),
         None => given,
     }
 }
@@ -70,7 +80,10 @@ pub(super) async fn run(session: &Session, create: &CreateExternalTable) -> Resu
     let context = session.context();
     let name = create.name.clone();
     if context.table_exist(name.clone())? && !create.or_replace {
-        let error = Error::new(ErrorKind::DuplicateTable, format!("relation \"{}\" already exists", name.table()));
+        let error = Error::new(
+            ErrorKind::DuplicateTable,
+            format!("relation \"{}\" already exists", name.table()),
+        );
         if !create.if_not_exists {
             return Err(error.at(Place::Word(name.table().to_owned())));
         }

@@ -37,13 +37,18 @@ pub(super) async fn plan(session: &Session, state: &SessionState, mut insert: In
     if insert.columns.is_empty() {
         insert.columns = columns(session, state, &insert, &table).await?;
     }
-    let plan = state.statement_to_plan(Ast::Statement(Box::new(Statement::Insert(insert)))).await?;
+    let plan = state
+        .statement_to_plan(Ast::Statement(Box::new(Statement::Insert(insert))))
+        .await?;
     let LogicalPlan::Dml(dml) = plan else {
         return Err(Error::new(ErrorKind::Internal, "INSERT was planned as something else"));
     };
     if dml.op != WriteOp::Insert(InsertOp::Append) {
-        return Err(Error::new(ErrorKind::NotSupported, "INSERT OVERWRITE and REPLACE INTO are not supported")
-            .with_hint("DROP TABLE and CREATE TABLE … AS replace a table."));
+        return Err(Error::new(
+            ErrorKind::NotSupported,
+            "INSERT OVERWRITE and REPLACE INTO are not supported",
+        )
+        .with_hint("DROP TABLE and CREATE TABLE … AS replace a table."));
     }
     let input = without_made(&dml.input)?;
     Ok(Planned::command(Command::Insert(table), Some(input)))
@@ -51,16 +56,34 @@ pub(super) async fn plan(session: &Session, state: &SessionState, mut insert: In
 
 /// The name in full, for the planner.
 fn quoted(table: &TableName) -> ObjectName {
-    ObjectName::from([&table.schema, &table.name].map(|part| Ident::with_quote('"', part)).to_vec())
+    ObjectName::from(
+        [&table.schema, &table.name]
+            .map(|part| Ident::with_quote('"', part))
+            .to_vec(),
+    )
 }
 
 /// The columns that an INSERT without a list of them means: all that the table has, but those that it makes itself are
 /// left out where the rows leave them out.
-async fn columns(session: &Session, state: &SessionState, insert: &Insert, table: &TableName) -> Result<Vec<ObjectName>> {
-    let provider = session.database().tables().table(&table.schema, &table.name).await?.ok_or_else(|| table.undefined())?;
+async fn columns(
+    session: &Session,
+    state: &SessionState,
+    insert: &Insert,
+    table: &TableName,
+) -> Result<Vec<ObjectName>> {
+    let provider = session
+        .database()
+        .tables()
+        .table(&table.schema, &table.name)
+        .await?
+        .ok_or_else(|| table.undefined())?;
     let schema = provider.schema();
     let all: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let given: Vec<&str> = all.iter().copied().filter(|name| !MADE_COLUMNS.contains(name)).collect();
+    let given: Vec<&str> = all
+        .iter()
+        .copied()
+        .filter(|name| !MADE_COLUMNS.contains(name))
+        .collect();
     let width = match &insert.source {
         Some(source) => match source.body.as_ref() {
             SetExpr::Values(values) => values.rows.first().map_or(0, |row| row.len()),
@@ -75,9 +98,14 @@ async fn columns(session: &Session, state: &SessionState, insert: &Insert, table
     let meant = if width == all.len() { all } else { given };
     if width != meant.len() {
         let kind = if width > meant.len() { "more" } else { "fewer" };
-        let message = format!("INSERT has {kind} values than table \"{table}\" has columns: {width} for {}", meant.len());
-        return Err(Error::new(ErrorKind::Syntax, message)
-            .with_hint(format!("Name the columns that the values are for: INSERT INTO {table} ({}, …)", meant.first().unwrap_or(&""))));
+        let message = format!(
+            "INSERT has {kind} values than table \"{table}\" has columns: {width} for {}",
+            meant.len()
+        );
+        return Err(Error::new(ErrorKind::Syntax, message).with_hint(format!(
+            "Name the columns that the values are for: INSERT INTO {table} ({}, …)",
+            meant.first().unwrap_or(&"")
+        )));
     }
     let name = |name: &str| ObjectName::from(vec![Ident::with_quote('"', name)]);
     Ok(meant.into_iter().map(name).collect())

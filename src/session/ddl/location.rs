@@ -52,18 +52,31 @@ pub(super) fn to_write(session: &Session, given: &str) -> Result<Location> {
     }
     let roots = session.database().tables().roots();
     let Some(root) = roots.iter().find(|root| root.writable) else {
-        return Err(Error::new(ErrorKind::ReadOnly, "cannot execute COPY on a server that only reads"));
+        return Err(Error::new(
+            ErrorKind::ReadOnly,
+            "cannot execute COPY on a server that only reads",
+        ));
     };
     let user = session.principal();
     let bare = !given.contains(['/', '\\']);
-    let path = if bare { root.path.clone().join(user.name()).join(given) } else { understood(session, given, false)?.path };
-    let within: Option<Vec<String>> = path.prefix_match(&root.path).map(|parts| parts.map(|part| part.as_ref().to_owned()).collect());
+    let path = if bare {
+        root.path.clone().join(user.name()).join(given)
+    } else {
+        understood(session, given, false)?.path
+    };
+    let within: Option<Vec<String>> = path
+        .prefix_match(&root.path)
+        .map(|parts| parts.map(|part| part.as_ref().to_owned()).collect());
     let schema = match within.as_deref() {
         Some([schema, file]) if is_plain(schema) && is_plain(file) => schema.clone(),
         Some([file]) if is_plain(file) => DEFAULT_SCHEMA.to_owned(),
         _ => {
-            return Err(outside(given, "no folder that COPY writes to", [root].into_iter())
-                .with_hint(format!("A bare name, as in 'result.parquet', is a file of {}'s own.", user.name())));
+            return Err(
+                outside(given, "no folder that COPY writes to", [root].into_iter()).with_hint(format!(
+                    "A bare name, as in 'result.parquet', is a file of {}'s own.",
+                    user.name()
+                )),
+            );
         }
     };
     user.check_write(&schema)?;
@@ -107,7 +120,13 @@ fn understood(session: &Session, given: &str, exists: bool) -> Result<Location> 
             }
             let file = if exists { fs::canonicalize(file) } else { absolute(file) };
             // Where a file lies or not is nobody's business who may not look there.
-            let hidden = |error| if on_server { outside(given, "no root", [].into_iter()) } else { fault(&error) };
+            let hidden = |error| {
+                if on_server {
+                    outside(given, "no root", [].into_iter())
+                } else {
+                    fault(&error)
+                }
+            };
             let path = Path::from_absolute_path(file.map_err(hidden)?).map_err(|error| fault(&error))?;
             (ObjectStoreUrl::local_filesystem(), path)
         }

@@ -116,14 +116,18 @@ pub(super) fn of_new(session: &Session, name: &ObjectName) -> Result<TableName> 
 
 /// Names become folders: of one floor, not hidden, and on any store.
 fn check(name: &str, what: &str) -> Result<()> {
-    let odd = |letter: char| letter.is_control() || ['/', '\\', ':', '*', '?', '"', '<', '>', '|', '%', '#', '='].contains(&letter);
+    let odd = |letter: char| {
+        letter.is_control() || ['/', '\\', ':', '*', '?', '"', '<', '>', '|', '%', '#', '='].contains(&letter)
+    };
     let fine = !name.is_empty() && name.len() <= NAME_BYTES && !name.starts_with(['.', '_']) && !name.contains(odd);
     if fine {
         return Ok(());
     }
     let message = format!("{name:?} cannot be the name of a {what} that lasts");
     Err(Error::new(ErrorKind::InvalidParameter, message)
-        .with_hint(format!("It becomes a folder: letters, digits and underscores, a letter first, at most {NAME_BYTES} bytes."))
+        .with_hint(format!(
+            "It becomes a folder: letters, digits and underscores, a letter first, at most {NAME_BYTES} bytes."
+        ))
         .at(Place::Word(name.to_owned())))
 }
 
@@ -131,8 +135,16 @@ fn check(name: &str, what: &str) -> Result<()> {
 ///
 /// # Errors
 /// The name fits several that differ in upper and lower case.
-pub(super) async fn find(session: &Session, state: &SessionState, name: &ObjectName) -> Result<Option<(TableName, Found)>> {
-    let quoted = name.0.last().and_then(|part| part.as_ident()).is_some_and(|ident| ident.quote_style.is_some());
+pub(super) async fn find(
+    session: &Session,
+    state: &SessionState,
+    name: &ObjectName,
+) -> Result<Option<(TableName, Found)>> {
+    let quoted = name
+        .0
+        .last()
+        .and_then(|part| part.as_ident())
+        .is_some_and(|ident| ident.quote_style.is_some());
     let (schema, table) = parts(name)?;
     let default = state.config().options().catalog.default_schema.clone();
     let mut schemas: Vec<(String, bool)> = match schema {
@@ -172,7 +184,9 @@ fn among(
     quoted: bool,
 ) -> Result<Option<(TableName, Found)>> {
     for (schema, only_own) in schemas {
-        let Some(provider) = schema_of(state, schema) else { continue };
+        let Some(provider) = schema_of(state, schema) else {
+            continue;
+        };
         let mut names = provider.table_names();
         names.retain(|known| !only_own || is_own(beneath(provider.as_ref()), known));
         if let Some(spelling) = choose(table, quoted, &names)? {

@@ -25,7 +25,10 @@ pub(crate) enum Command {
     CreateView(CreateView),
     DropTables(Drop),
     DropViews(Drop),
-    Rename { from: TableName, to: TableName },
+    Rename {
+        from: TableName,
+        to: TableName,
+    },
     Comment(CommentOn),
     /// Of one table, or of all that the user may write.
     Vacuum(Option<TableName>),

@@ -112,16 +112,24 @@ fn text(value: &Expr) -> Option<String> {
 }
 
 fn named(schema: &Schema, name: &str) -> Result<String> {
-    let mut fitting = schema.fields().iter().filter(|field| field.name().eq_ignore_ascii_case(name));
+    let mut fitting = schema
+        .fields()
+        .iter()
+        .filter(|field| field.name().eq_ignore_ascii_case(name));
     let exact = schema.fields().iter().find(|field| field.name() == name);
     match exact.or_else(|| fitting.next()) {
         Some(field) if is_number(field) => Ok(field.name().clone()),
         Some(field) => {
-            let message = format!("a position is a number of degrees; column \"{name}\" is {}", field.data_type());
+            let message = format!(
+                "a position is a number of degrees; column \"{name}\" is {}",
+                field.data_type()
+            );
             Err(Error::new(ErrorKind::DatatypeMismatch, message).at(Place::Word(name.to_owned())))
         }
-        None => Err(Error::new(ErrorKind::UndefinedColumn, format!("column \"{name}\" does not exist"))
-            .at(Place::Word(name.to_owned()))),
+        None => Err(
+            Error::new(ErrorKind::UndefinedColumn, format!("column \"{name}\" does not exist"))
+                .at(Place::Word(name.to_owned())),
+        ),
     }
 }
 
@@ -143,7 +151,9 @@ fn by_ucd(schema: &Schema) -> Option<Positions> {
 fn by_name(schema: &Schema) -> Option<Positions> {
     let of = |name: &str| {
         let mut fields = schema.fields().iter();
-        fields.find(|field| field.name().eq_ignore_ascii_case(name) && is_angle(field)).map(|field| field.name().clone())
+        fields
+            .find(|field| field.name().eq_ignore_ascii_case(name) && is_angle(field))
+            .map(|field| field.name().clone())
     };
     NAMES.iter().find_map(|(lon, lat)| {
         Some(Positions {
@@ -159,7 +169,10 @@ fn is_number(field: &Field) -> bool {
 
 /// Whether a column may hold degrees: floating point, and of no other unit.
 fn is_angle(field: &Field) -> bool {
-    let degrees = field.metadata().get("unit").is_none_or(|unit| ["deg", "degree", "degrees", ""].contains(&unit.trim()));
+    let degrees = field
+        .metadata()
+        .get("unit")
+        .is_none_or(|unit| ["deg", "degree", "degrees", ""].contains(&unit.trim()));
     degrees && matches!(field.data_type(), DataType::Float64 | DataType::Float32)
 }
 
@@ -169,7 +182,9 @@ mod tests {
 
     fn schema(fields: &[(&str, DataType, &[(&str, &str)])]) -> Schema {
         let field = |(name, data_type, metadata): &(&str, DataType, &[(&str, &str)])| {
-            let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            let metadata = metadata
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
             Field::new(*name, data_type.clone(), true).with_metadata(metadata.collect())
         };
         Schema::new(fields.iter().map(field).collect::<Vec<_>>())
@@ -189,7 +204,10 @@ mod tests {
     #[test]
     fn names_are_known_in_any_case_if_they_can_be_degrees() {
         assert_eq!(among(&[("RA", F, &[]), ("Dec", F, &[])]), pair("RA", "Dec"));
-        assert_eq!(among(&[("RAJ2000", F, &[]), ("DEJ2000", F, &[])]), pair("RAJ2000", "DEJ2000"));
+        assert_eq!(
+            among(&[("RAJ2000", F, &[]), ("DEJ2000", F, &[])]),
+            pair("RAJ2000", "DEJ2000")
+        );
         assert_eq!(among(&[("ra", DataType::Utf8, &[]), ("dec", F, &[])]), None);
         assert_eq!(among(&[("ra", F, &[("unit", "rad")]), ("dec", F, &[])]), None);
         assert_eq!(among(&[("n", DataType::Int64, &[])]), None);
@@ -198,14 +216,25 @@ mod tests {
     #[test]
     fn a_ucd_says_more_than_a_name() {
         let (lon, lat) = (&[("ucd", UCDS[0])][..], &[("ucd", "POS.EQ.DEC;META.MAIN")][..]);
-        let fields = [("ra", F, &[][..]), ("dec", F, &[]), ("alpha", F, lon), ("delta", F, lat), ("alpha_2", F, lon)];
+        let fields = [
+            ("ra", F, &[][..]),
+            ("dec", F, &[]),
+            ("alpha", F, lon),
+            ("delta", F, lat),
+            ("alpha_2", F, lon),
+        ];
         assert_eq!(among(&fields), pair("alpha", "delta"));
         assert_eq!(among(&fields[..3]), pair("ra", "dec"));
     }
 
     #[test]
     fn what_the_statement_says_counts_most() {
-        let schema = schema(&[("ra", F, &[]), ("dec", F, &[]), ("L", F, &[]), ("name", DataType::Utf8, &[])]);
+        let schema = schema(&[
+            ("ra", F, &[]),
+            ("dec", F, &[]),
+            ("L", F, &[]),
+            ("name", DataType::Utf8, &[]),
+        ]);
         let wanted = |lon: &str, lat: &str| Wanted {
             lon: Some(lon.to_owned()),
             lat: Some(lat.to_owned()),

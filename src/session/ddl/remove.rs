@@ -42,7 +42,9 @@ pub(super) async fn plan(session: &Session, state: &SessionState, statement: Sta
             Some((_, Found::Own)) if names.len() == 1 => return Ok(Planned::engine(statement)),
             Some((table, Found::Own)) => {
                 let message = format!("relation \"{table}\" is the session's own");
-                return Err(Error::new(ErrorKind::NotSupported, message).with_hint("Drop it by a statement of its own."));
+                return Err(
+                    Error::new(ErrorKind::NotSupported, message).with_hint("Drop it by a statement of its own.")
+                );
             }
             None => drop.missing(name, "table")?,
         }
@@ -80,9 +82,8 @@ async fn check_made_by_sql(session: &Session, table: &TableName) -> Result<()> {
     if tables::open(session, table).await?.is_some() {
         return Ok(());
     }
-    Err(shared_object("relation", &table.name).with_hint(
-        "It was not made by SQL. Its folder can be removed where it lies, by whoever may write there.",
-    ))
+    Err(shared_object("relation", &table.name)
+        .with_hint("It was not made by SQL. Its folder can be removed where it lies, by whoever may write there."))
 }
 
 pub(super) async fn run(session: &Session, drop: &Drop) -> Result<Outcome> {

@@ -12,8 +12,10 @@ use crate::{Error, ErrorKind, Result};
 pub(super) async fn plan(session: &Session, state: &SessionState, alter: &AlterTable) -> Result<Planned> {
     check_writes(session, "ALTER TABLE")?;
     let [AlterTableOperation::RenameTable { table_name }] = alter.operations.as_slice() else {
-        return Err(Error::new(ErrorKind::NotSupported, "of ALTER TABLE, only RENAME TO is supported")
-            .with_hint("CREATE TABLE … AS SELECT makes a table with other columns."));
+        return Err(
+            Error::new(ErrorKind::NotSupported, "of ALTER TABLE, only RENAME TO is supported")
+                .with_hint("CREATE TABLE … AS SELECT makes a table with other columns."),
+        );
     };
     let (RenameTableNameKind::To(to) | RenameTableNameKind::As(to)) = table_name;
     let (from, found) = match name::find(session, state, &alter.name).await? {

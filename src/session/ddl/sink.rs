@@ -27,15 +27,30 @@ const ROW_GROUP: usize = 131_072;
 pub(super) enum FileFormat {
     Parquet,
     /// Values with this character between them, and whether the first line is their names.
-    Text { separator: char, header: bool },
+    Text {
+        separator: char,
+        header: bool,
+    },
     Arrow,
 }
 
 /// Names of the formats, as `FORMAT` and `STORED AS` have them and as names of files end.
 const FORMATS: &[(&[&str], FileFormat)] = &[
     (&["parquet", "parq", "pq"], FileFormat::Parquet),
-    (&["csv"], FileFormat::Text { separator: ',', header: true }),
-    (&["tsv", "text"], FileFormat::Text { separator: '\t', header: true }),
+    (
+        &["csv"],
+        FileFormat::Text {
+            separator: ',',
+            header: true,
+        },
+    ),
+    (
+        &["tsv", "text"],
+        FileFormat::Text {
+            separator: '\t',
+            header: true,
+        },
+    ),
     (&["arrow", "feather", "ipc"], FileFormat::Arrow),
 ];
 
@@ -43,7 +58,10 @@ impl FileFormat {
     /// The format of that name, in any case.
     pub(super) fn named(name: &str) -> Option<Self> {
         let name = name.to_lowercase();
-        FORMATS.iter().find(|(names, _)| names.contains(&name.as_str())).map(|(_, format)| *format)
+        FORMATS
+            .iter()
+            .find(|(names, _)| names.contains(&name.as_str()))
+            .map(|(_, format)| *format)
     }
 
     /// The format that the ending of a file's name tells.
@@ -127,7 +145,10 @@ impl Outbox {
 
 impl Write for Outbox {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -174,7 +195,10 @@ async fn fill(mut rows: SendableRecordBatchStream, format: FileFormat, file: &mu
 }
 
 fn failed(location: &Location, error: &io::Error) -> Error {
-    Error::new(ErrorKind::Io, format!("cannot write {}{}: {error}", location.url.as_str(), location.path))
+    Error::new(
+        ErrorKind::Io,
+        format!("cannot write {}{}: {error}", location.url.as_str(), location.path),
+    )
 }
 
 #[cfg(test)]

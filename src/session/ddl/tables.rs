@@ -42,7 +42,10 @@ pub(super) async fn open(session: &Session, table: &TableName) -> Result<Option<
 pub(super) async fn open_to_write(session: &Session, table: &TableName) -> Result<ManagedTable> {
     open(session, table).await?.ok_or_else(|| {
         let message = format!("relation \"{table}\" was not made by SQL, and SQL does not change it");
-        let hint = format!("CREATE TABLE {} AS SELECT * FROM {table} makes one that can be changed.", table.name);
+        let hint = format!(
+            "CREATE TABLE {} AS SELECT * FROM {table} makes one that can be changed.",
+            table.name
+        );
         Error::new(ErrorKind::ReadOnly, message).with_hint(hint)
     })
 }
@@ -79,7 +82,10 @@ pub(super) async fn on_engine<T: Send + 'static>(
     let task = AbortOnDropHandle::new(session.database().engine().spawn(work));
     match task.await {
         Ok(done) => done,
-        Err(error) => Err(Error::new(ErrorKind::Internal, format!("a task of the statement ended: {error}"))),
+        Err(error) => Err(Error::new(
+            ErrorKind::Internal,
+            format!("a task of the statement ended: {error}"),
+        )),
     }
 }
 

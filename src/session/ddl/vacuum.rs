@@ -38,7 +38,9 @@ pub(super) async fn run(session: &Session, table: Option<&TableName>) -> Result<
     };
     let mut notices = Vec::new();
     for table in tables {
-        let Some(managed) = tables::open(session, &table).await? else { continue };
+        let Some(managed) = tables::open(session, &table).await? else {
+            continue;
+        };
         let grace = tables::grace(session);
         let report = tables::on_engine(session, async move { Ok(managed.vacuum(grace).await?) }).await?;
         tables::forget(session, &table).await;

@@ -50,7 +50,9 @@ pub(super) async fn plan_create(session: &Session, state: &SessionState, mut cre
     let query = query_text(&create)?;
     // Planned to see whether it can be; the plan itself is made again by each session.
     let or_replace = create.or_replace;
-    let planned = state.statement_to_plan(Ast::Statement(Box::new(Statement::CreateView(create)))).await?;
+    let planned = state
+        .statement_to_plan(Ast::Statement(Box::new(Statement::CreateView(create))))
+        .await?;
     if let LogicalPlan::Ddl(DdlStatement::CreateView(made)) = &planned {
         refuse_own(session, state, &made.input)?;
     }
@@ -81,7 +83,8 @@ fn refuse_own(session: &Session, state: &SessionState, plan: &LogicalPlan) -> Re
         if let LogicalPlan::TableScan(scan) = node {
             let schema = scan.table_name.schema().unwrap_or(DEFAULT_SCHEMA);
             let provider = name::schema_of(state, schema);
-            let found = provider.and_then(|provider| name::found(session, provider.as_ref(), schema, scan.table_name.table()));
+            let found =
+                provider.and_then(|provider| name::found(session, provider.as_ref(), schema, scan.table_name.table()));
             if found == Some(Found::Own) {
                 own = Some(scan.table_name.to_string());
                 return Ok(TreeNodeRecursion::Stop);
@@ -92,7 +95,8 @@ fn refuse_own(session: &Session, state: &SessionState, plan: &LogicalPlan) -> Re
     match own {
         Some(table) => {
             let message = format!("a view that lasts cannot read \"{table}\", which ends with the session");
-            Err(Error::new(ErrorKind::Invalid, message).with_hint("CREATE TEMP VIEW makes a view that ends with it too."))
+            Err(Error::new(ErrorKind::Invalid, message)
+                .with_hint("CREATE TEMP VIEW makes a view that ends with it too."))
         }
         None => Ok(()),
     }
@@ -108,7 +112,11 @@ pub(super) async fn run_create(session: &Session, create: &CreateView) -> Result
     let owner = session.principal().name();
     let edit = |state: &mut SchemaState| {
         if state.views.contains_key(&view.name) && !create.or_replace {
-            return if create.if_not_exists { Ok(false) } else { Err(view.taken()) };
+            return if create.if_not_exists {
+                Ok(false)
+            } else {
+                Err(view.taken())
+            };
         }
         let kept = View {
             query: query.clone(),
@@ -120,7 +128,11 @@ pub(super) async fn run_create(session: &Session, create: &CreateView) -> Result
     let made = store.change(&view.schema, edit).await?;
     Ok(Outcome::Done {
         tag: "CREATE VIEW".to_owned(),
-        notices: if made { Vec::new() } else { vec![format!("{}, skipping", view.taken().message)] },
+        notices: if made {
+            Vec::new()
+        } else {
+            vec![format!("{}, skipping", view.taken().message)]
+        },
     })
 }
 
@@ -164,5 +176,9 @@ pub(super) async fn run_drop(session: &Session, drop: &Drop) -> Result<Outcome> 
         };
         session.database().state().change(&view.schema, edit).await?;
     }
-    Ok(if drop.notices.is_empty() { done("DROP VIEW") } else { drop.done("DROP VIEW") })
+    Ok(if drop.notices.is_empty() {
+        done("DROP VIEW")
+    } else {
+        drop.done("DROP VIEW")
+    })
 }

@@ -382,7 +382,9 @@ mod tests {
     impl NameScope for Home {
         fn tables(&self, name: &[String]) -> Option<Vec<String>> {
             let known = [&["gaia"][..], &["mine"], &["ada", "mine"]];
-            known.contains(&name.iter().map(String::as_str).collect::<Vec<_>>().as_slice()).then(|| vec!["ra".to_owned()])
+            known
+                .contains(&name.iter().map(String::as_str).collect::<Vec<_>>().as_slice())
+                .then(|| vec!["ra".to_owned()])
         }
 
         fn schema_of(&self, name: &str) -> Option<String> {
@@ -393,15 +395,24 @@ mod tests {
     #[test]
     fn a_table_of_the_users_own_schema_gets_its_schema() {
         for (sql, expected) in [
-            ("SELECT mine.ra FROM mine, gaia", "SELECT mine.ra FROM \"ada\".mine, gaia"),
+            (
+                "SELECT mine.ra FROM mine, gaia",
+                "SELECT mine.ra FROM \"ada\".mine, gaia",
+            ),
             ("SELECT m.ra FROM Mine AS m", "SELECT m.ra FROM \"ada\".Mine AS m"),
             ("SELECT ra FROM ada.mine", "SELECT ra FROM ada.mine"),
-            ("WITH mine AS (SELECT 1 AS a) SELECT a FROM mine", "WITH mine AS (SELECT 1 AS a) SELECT a FROM mine"),
+            (
+                "WITH mine AS (SELECT 1 AS a) SELECT a FROM mine",
+                "WITH mine AS (SELECT 1 AS a) SELECT a FROM mine",
+            ),
             (
                 "WITH m AS (SELECT ra FROM mine) SELECT (SELECT max(ra) FROM mine) FROM m",
                 "WITH m AS (SELECT ra FROM \"ada\".mine) SELECT (SELECT max(ra) FROM \"ada\".mine) FROM m",
             ),
-            ("INSERT INTO mine (ra) SELECT ra FROM mine", "INSERT INTO \"ada\".mine (ra) SELECT ra FROM \"ada\".mine"),
+            (
+                "INSERT INTO mine (ra) SELECT ra FROM mine",
+                "INSERT INTO \"ada\".mine (ra) SELECT ra FROM \"ada\".mine",
+            ),
         ] {
             let mut statements = parse(sql).unwrap();
             resolve_names(&mut statements[0], &Home).unwrap();
