@@ -9,10 +9,11 @@ mod overlay;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) use discovery::Root;
 use entry::Entry;
 pub(crate) use live::{LiveCatalog, keep_current};
 pub(crate) use overlay::{SessionCatalog, is_shared, shared_object};
+
+use crate::storage::Root;
 
 /// Name of the catalogue (PostgreSQL says database) that all tables belong to.
 pub const DEFAULT_CATALOG: &str = "dreyer";

@@ -10,12 +10,16 @@
 //! memory_bytes = 8_000_000_000
 //! ```
 
+mod storage;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+
+pub use storage::{Credentials, StorageConfig};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -29,8 +33,13 @@ const MEMORY_FALLBACK: usize = 4 << 30;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Directories with HATS catalogues. Empty (the default): the sample sky that the binary carries.
+    /// Places with HATS catalogues: directories, or addresses such as `s3://bucket/prefix?region=us-west-2` and
+    /// `https://host/catalogue`. Empty (the default): the sample sky that the binary carries.
     pub roots: Vec<String>,
+
+    /// Where tables may be written: one of the roots, or a place of its own, which is then a root as well. Default
+    /// nowhere.
+    pub writable: Option<String>,
 
     /// What statements sessions may run. Default `read_only`; the shell on one's own machine uses `full`.
     pub access: Access,
@@ -40,15 +49,20 @@ pub struct Config {
 
     /// How much one query, one session and all of them together may use.
     pub limits: Limits,
+
+    /// How stores that are not on this machine are asked.
+    pub storage: StorageConfig,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             roots: Vec::new(),
+            writable: None,
             access: Access::ReadOnly,
             pg: PgConfig::default(),
             limits: Limits::default(),
+            storage: StorageConfig::default(),
         }
     }
 }
@@ -167,14 +181,19 @@ impl Config {
     /// # Errors
     /// As for [`Config::read`].
     pub fn parse(text: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text)
-            .map_err(|error| Error::new(ErrorKind::Configuration, error.to_string().trim_end().to_owned()))?;
+        let config: Self = toml::from_str(text).map_err(|error| {
+            // Not the line itself, which may hold a key.
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+            Error::new(ErrorKind::Configuration, format!("line {line}: {}", error.message()))
+        })?;
         if config.limits.memory_bytes == 0 {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 "limits.memory_bytes must be more than 0".to_owned(),
             ));
         }
+        config.storage.check()?;
         Ok(config)
     }
 }

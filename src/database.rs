@@ -13,7 +13,7 @@ use crate::catalog::{LiveCatalog, keep_current};
 use crate::engine::Engine;
 use crate::session::builder;
 use crate::storage::{ClosedRegistry, open_roots};
-use crate::{Config, Limits, Result, Session};
+use crate::{Config, Limits, Result, Session, StoreMetrics};
 
 /// Consumers of memory that an out-of-memory error lists.
 const CONSUMERS_NAMED: NonZeroUsize = match NonZeroUsize::new(5) {
@@ -27,6 +27,7 @@ pub struct Database {
     tables: Arc<LiveCatalog>,
     /// Every extension registered, no tables: what each session starts from.
     template: SessionState,
+    stores: Arc<ClosedRegistry>,
     engine: Engine,
 }
 
@@ -37,11 +38,11 @@ impl Database {
     /// A root cannot be read or holds no catalogue; a catalogue is broken, or two have one name.
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         let registry = Arc::new(ClosedRegistry::default());
-        let roots = open_roots(&config.roots, config.access, &registry).await?;
-        let runtime = runtime(&config.limits, registry)?;
+        let roots = open_roots(&config, &registry).await?;
+        let runtime = runtime(&config.limits, Arc::clone(&registry))?;
         let tables = Arc::new(LiveCatalog::open(roots).await?);
         let template = builder::template(&config.limits, runtime);
-        let engine = Engine::start()?;
+        let engine = Engine::start("dreyer-engine", None)?;
         if let Some(interval) = config.limits.refresh() {
             engine.handle().spawn(keep_current(Arc::downgrade(&tables), interval));
         }
@@ -49,6 +50,7 @@ impl Database {
             config,
             tables,
             template,
+            stores: registry,
             engine,
         }))
     }
@@ -61,6 +63,15 @@ impl Database {
     /// What the database was opened with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What was asked of each store over the network since the database was opened.
+    pub fn storage_metrics(&self) -> Vec<StoreMetrics> {
+        self.stores.metrics()
+    }
+
+    pub(crate) fn stores(&self) -> &ClosedRegistry {
+        &self.stores
     }
 
     pub(crate) fn tables(&self) -> &Arc<LiveCatalog> {

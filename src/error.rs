@@ -15,6 +15,7 @@ mod kind;
 mod nearest;
 mod place;
 mod render;
+mod store;
 mod translate;
 
 pub use kind::ErrorKind;

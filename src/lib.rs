@@ -42,12 +42,13 @@ mod shell;
 mod storage;
 
 pub use catalog::{DEFAULT_CATALOG, DEFAULT_SCHEMA};
-pub use config::{Access, Config, Limits, PgConfig};
+pub use config::{Access, Config, Credentials, Limits, PgConfig, StorageConfig};
 pub use database::Database;
 pub use encode::Format;
 pub use error::{Error, ErrorKind};
 pub use examples::{Example, Expect, examples};
 pub use session::{Outcome, Session, Statement};
+pub use storage::StoreMetrics;
 
 /// Result with this package's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -5,28 +5,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::execution::object_store::ObjectStoreUrl;
 use dreyer_sky::hats;
 use futures::{StreamExt, stream};
-use object_store::ObjectStore;
-use object_store::path::Path;
 
 use super::entry::Entry;
-use super::{DEFAULT_SCHEMA, Known};
+use super::{DEFAULT_SCHEMA, Known, Root};
 use crate::{Error, ErrorKind, Result};
 
 /// Catalogues opened together.
 const CONCURRENT: usize = 16;
-
-/// A place to look for catalogues.
-#[derive(Debug, Clone)]
-pub(crate) struct Root {
-    /// As the user wrote it, for messages.
-    pub(crate) given: String,
-    pub(crate) store: Arc<dyn ObjectStore>,
-    pub(crate) url: ObjectStoreUrl,
-    pub(crate) path: Path,
-}
 
 /// Looks at all roots. What is in `before` and has not changed is not opened again.
 ///

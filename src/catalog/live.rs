@@ -35,11 +35,12 @@ impl LiveCatalog {
         let known = discovery::look(&roots, &Known::new()).await?;
         for (index, root) in roots.iter().enumerate() {
             let any = known.values().flat_map(|tables| tables.values());
-            if !any.into_iter().any(|entry| entry.found().0 == index) {
+            // What is to be written to may be empty yet.
+            if !root.writable && !any.into_iter().any(|entry| entry.found().0 == index) {
                 let message = format!("no HATS catalogue under {}", root.given);
                 return Err(Error::new(ErrorKind::Io, message).with_hint(
-                    "A catalogue is a folder with a hats.properties file; a root is the folder above it. \
-                     Make one with `dreyer import`.",
+                    "A catalogue is a folder with a hats.properties file; a root is the folder above it, or, on a plain \
+                     web server, the catalogue itself. Make one with `dreyer import`.",
                 ));
             }
         }

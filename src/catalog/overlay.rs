@@ -150,6 +150,8 @@ mod tests {
             store,
             url: datafusion::execution::object_store::ObjectStoreUrl::parse("memory://").unwrap(),
             path: "".into(),
+            local: None,
+            writable: false,
         };
         Arc::new(LiveCatalog::open(vec![root]).await.unwrap())
     }

@@ -38,6 +38,7 @@ fn function(error: &FunctionError) -> Error {
 fn hats(error: &HatsError) -> Error {
     match error {
         HatsError::Engine(inner) => super::translate::by_reference(inner),
+        HatsError::Store(inner) => super::store::translate(inner),
         HatsError::Input { .. } | HatsError::Option { .. } => {
             Error::new(ErrorKind::InvalidParameter, error.to_string())
         }

@@ -70,6 +70,8 @@ kinds! {
     Conflict = "40001",
     /// No prepared statement of that name.
     UndefinedStatement = "26000",
+    /// What lies outside the roots, or what a store does not let us do.
+    Denied = "42501",
     /// No catalogue of that name.
     UndefinedCatalog = "3D000",
     /// No schema of that name.

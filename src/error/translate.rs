@@ -73,7 +73,7 @@ fn translate(error: &DataFusionError, diagnostic: Option<&Diagnostic>) -> Error 
         E::NotImplemented(text) => placed(worded(ErrorKind::NotSupported, text), diagnostic),
         E::ResourcesExhausted(text) => exhausted(text),
         E::Execution(text) => placed(told(ErrorKind::Data, text), diagnostic),
-        E::ObjectStore(store) => Error::new(ErrorKind::Io, store.to_string()),
+        E::ObjectStore(store) => super::store::translate(store),
         E::IoError(io) => Error::new(ErrorKind::Io, io.to_string()),
         E::ParquetError(parquet) => parquet_error(parquet, diagnostic),
         E::ExecutionJoin(join) => Error::new(ErrorKind::Internal, format!("a task of the query ended: {join}")),
@@ -110,6 +110,9 @@ fn external(error: &(dyn StdError + Send + Sync + 'static), diagnostic: Option<&
         }
         if let Some(arrow) = error.downcast_ref::<ArrowError>() {
             return arrow_error(arrow, diagnostic);
+        }
+        if let Some(store) = error.downcast_ref::<object_store::Error>() {
+            return super::store::translate(store);
         }
         if let Some(told) = extension::translate(error) {
             return told;
@@ -277,7 +280,7 @@ fn parquet_error(error: &parquet::errors::ParquetError, diagnostic: Option<&Diag
             told if told.kind == ErrorKind::Internal => Error::new(ErrorKind::Io, error.to_string()),
             told => told,
         },
-        other => Error::new(ErrorKind::Io, other.to_string()),
+        other => super::store::from_words(&other.to_string()),
     }
 }
 

@@ -40,5 +40,6 @@ pub use format::{Compression, FileFormat};
 pub use guard::GuardedSource;
 pub use listing::list_inputs;
 pub use options::FileOptions;
+pub use position::positions;
 pub use source::PlainSource;
 pub use table::FileTable;

@@ -34,7 +34,7 @@ const UCDS: &[(&str, &str)] = &[
 ];
 
 /// The columns of longitude and latitude in degrees: the main ones first, each pair once.
-pub(crate) fn positions(schema: &Schema) -> Vec<(String, String)> {
+pub fn positions(schema: &Schema) -> Vec<(String, String)> {
     let by_ucd = UCDS.iter().filter_map(|(lon, lat)| {
         let find = |ucd: &str| {
             only(schema, |field| {
