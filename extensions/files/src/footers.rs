@@ -41,7 +41,7 @@ pub(crate) async fn footer(
     cache: Arc<FileMetadataCache>,
     size_hint: Option<usize>,
 ) -> Result<Footer> {
-    let named = |error: DataFusionError| match crate::error::named(&file.location, error) {
+    let named = |error: DataFusionError| match crate::error::named(file.location.as_ref(), error) {
         DataFusionError::ObjectStore(error) => FilesError::Store(*error),
         other => FilesError::Engine(other),
     };
