@@ -12,7 +12,6 @@ use object_store::{ListResult, ObjectMeta, ObjectStore};
 use crate::error::{HatsError, Result};
 use crate::layout;
 use crate::managed::part_folder;
-use crate::managed::part_folder;
 
 /// Folders looked at together.
 const CONCURRENT: usize = 16;

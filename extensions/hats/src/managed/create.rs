@@ -46,7 +46,7 @@ impl ManagedTable {
         let columns = conform::new_columns(&input)?;
         let input = conform::conform(&input, &columns)?;
         let options = ImportOptions {
-            name: site.name().to_owned(),
+            name: Some(site.name().to_owned()),
             ..options.clone()
         };
         let snapshot = write_part(&site, 's', input, &options, kind).await?;

@@ -60,7 +60,7 @@ impl Settings {
             (None, None) => machine.tile,
         };
         ImportOptions {
-            name: name.to_owned(),
+            name: Some(name.to_owned()),
             lon_column: self.lon_column.clone(),
             lat_column: self.lat_column.clone(),
             tile,
