@@ -24,6 +24,8 @@ mod errors;
 mod examples;
 #[path = "it/functions.rs"]
 mod functions;
+#[path = "it/killed.rs"]
+mod killed;
 #[path = "it/rewritten.rs"]
 mod rewritten;
 #[path = "it/session.rs"]

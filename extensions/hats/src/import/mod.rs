@@ -24,6 +24,7 @@ mod finish;
 mod histogram;
 mod indexing;
 mod leaves;
+mod marked;
 mod nested;
 mod options;
 mod progress;
@@ -35,6 +36,7 @@ mod tile;
 mod weight;
 
 pub use leaves::LeafFile;
+pub use marked::clear_unfinished;
 pub use options::{BadRows, ImportOptions, Input, TileLimit};
 pub use progress::{Progress, Stage};
 pub use run::{ImportSummary, import};

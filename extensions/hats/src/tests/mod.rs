@@ -4,6 +4,8 @@ mod codec;
 mod discover;
 mod formats;
 mod import;
+mod import_shapes;
+mod import_stores;
 mod pinned;
 mod scan;
 mod sky;
