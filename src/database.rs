@@ -70,6 +70,10 @@ impl Database {
         self.stores.metrics()
     }
 
+    pub(crate) fn stores(&self) -> &ClosedRegistry {
+        &self.stores
+    }
+
     pub(crate) fn tables(&self) -> &Arc<LiveCatalog> {
         &self.tables
     }

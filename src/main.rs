@@ -32,7 +32,8 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct SqlArgs {
-    /// Directories with HATS catalogues. Without one: the sample sky.
+    /// Directories with HATS catalogues, or addresses: s3://bucket/prefix?region=…, https://host/catalogue. Without one:
+    /// the sample sky.
     roots: Vec<String>,
     /// Run these statements and leave.
     #[arg(short, long = "command", value_name = "SQL", conflicts_with = "file")]
@@ -56,7 +57,8 @@ enum Dialect {
 
 #[derive(Debug, Args)]
 struct ServeArgs {
-    /// Directories with HATS catalogues. Without one: the sample sky.
+    /// Directories with HATS catalogues, or addresses: s3://bucket/prefix?region=…, https://host/catalogue. Without one:
+    /// the sample sky.
     roots: Vec<String>,
     /// Address to listen on for PostgreSQL clients [default: 127.0.0.1:5433].
     #[arg(long, value_name = "ADDR")]

@@ -82,6 +82,7 @@ impl Session {
             allow::check_read_only(&plan)?;
         }
         allow::check_shared(&plan, &state)?;
+        allow::check_places(&plan, self.database.stores())?;
         Ok(plan)
     }
 

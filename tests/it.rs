@@ -22,16 +22,24 @@ mod crossmatch;
 mod errors;
 #[path = "it/examples.rs"]
 mod examples;
+#[path = "it/formats.rs"]
+mod formats;
 #[path = "it/functions.rs"]
 mod functions;
 #[path = "it/killed.rs"]
 mod killed;
+#[path = "it/lsdb.rs"]
+mod lsdb;
 #[path = "it/rewritten.rs"]
 mod rewritten;
 #[path = "it/session.rs"]
 mod session;
 #[path = "it/skies.rs"]
 mod skies;
+#[path = "it/storage/mod.rs"]
+mod storage;
+#[path = "it/support/mod.rs"]
+mod support;
 
 use std::sync::Arc;
 

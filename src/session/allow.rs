@@ -4,11 +4,13 @@
 //! The plan is checked, not the text: a write hidden in `EXPLAIN ANALYZE` or `PREPARE` is still a write.
 
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement};
 
 use super::outcome;
 use crate::catalog::{is_shared, shared_object};
+use crate::storage::ClosedRegistry;
 use crate::{Error, ErrorKind, Result};
 
 /// What a setting may be set to on a server.
@@ -90,6 +92,23 @@ pub(super) fn check_shared(plan: &LogicalPlan, state: &SessionState) -> Result<(
         Ok(schema) if is_shared(schema.as_ref(), name.table()) => Err(shared_object("relation", name.table())),
         _ => Ok(()),
     }
+}
+
+/// Checks that places named in a statement may be reached.
+pub(super) fn check_places(plan: &LogicalPlan, stores: &ClosedRegistry) -> Result<()> {
+    plan.apply_with_subqueries(|node| {
+        let (locations, write) = match node {
+            LogicalPlan::Copy(copy) => (std::slice::from_ref(&copy.output_url), true),
+            LogicalPlan::Ddl(DdlStatement::CreateExternalTable(create)) => (create.locations.as_slice(), false),
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        for location in locations {
+            let url = ListingTableUrl::parse(location)?;
+            stores.permits(&url.object_store(), url.prefix(), write)?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
 }
 
 fn refused(statement: &str) -> Error {

@@ -159,6 +159,11 @@ fn is_rewritten(error: &DataFusionError) -> bool {
         if let Some(object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. }) = store {
             return true;
         }
+        // Of faults under the reading of footers the engine keeps only the words.
+        let parquet = error.downcast_ref::<parquet::errors::ParquetError>();
+        if parquet.is_some_and(|parquet| parquet.to_string().contains("Request precondition failure for path")) {
+            return true;
+        }
         next = error.source();
     }
     false

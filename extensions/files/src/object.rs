@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::error::Result;
 
 /// Bytes of a window of a remote object.
-const WINDOW: u64 = 8 << 20;
+const WINDOW: u64 = if cfg!(test) { 64 << 10 } else { 8 << 20 };
 
 /// Something to read and seek in, on a thread that may block.
 pub(crate) trait Source: Read + Seek + Send {}

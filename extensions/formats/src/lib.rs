@@ -7,6 +7,8 @@
 //! What comes in is foreign. A malformed file gives a [`FormatError`] that says where, never a panic; a size that a
 //! header claims is never allocated before the file has shown that many bytes.
 
+#[cfg(test)]
+mod corruption;
 pub mod ecsv;
 mod elements;
 mod error;

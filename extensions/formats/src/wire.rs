@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, PrimitiveArray, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, PrimitiveArray, StringBuilder, UInt8Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -68,6 +68,7 @@ impl Wire {
     pub(crate) fn decode(self, bytes: &[u8], null: Option<i64>) -> Result<ArrayRef, BadElement> {
         Ok(match self {
             Self::Logical => Arc::new(logical(bytes)?),
+            Self::UInt8 if null.is_none() => Arc::new(UInt8Array::from(bytes.to_vec())),
             Self::UInt8 => integers::<UInt8Type, 1>(bytes, u8::from_be_bytes, stored(null, u8::to_be_bytes)),
             Self::Int8 => {
                 let read = |[byte]: [u8; 1]| (byte ^ 0x80).cast_signed();

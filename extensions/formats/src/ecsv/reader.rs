@@ -14,7 +14,7 @@ use crate::metadata::unique_names;
 use crate::{BATCH_BYTES, BATCH_ROWS, FormatError, Result};
 
 /// Bytes of all the comment lines at the top.
-const MAX_HEADER_BYTES: usize = 64 << 20;
+const MAX_HEADER_BYTES: usize = 16 << 20;
 
 /// Reads a table in batches.
 pub struct EcsvReader<R> {

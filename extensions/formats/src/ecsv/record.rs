@@ -5,7 +5,7 @@ use std::io::{BufRead, Read};
 use crate::{FormatError, Result};
 
 /// Bytes of a line, and of a row.
-const MAX_BYTES: usize = 64 << 20;
+const MAX_BYTES: usize = 32 << 20;
 
 /// Reads rows.
 #[derive(Debug)]

@@ -36,6 +36,10 @@ impl Header {
         if start.checked_add(BLOCK).is_none_or(|end| end > file_bytes) && start > 0 {
             return Ok(None);
         }
+        if file_bytes < BLOCK {
+            let fault = format!("this is no FITS file: it has {file_bytes} bytes, a FITS header at least {BLOCK}");
+            return Err(FormatError::byte(0, fault));
+        }
         input.seek(SeekFrom::Start(start))?;
         let mut header = Self {
             cards: HashMap::new(),

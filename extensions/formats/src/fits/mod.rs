@@ -15,11 +15,15 @@
 //! empty); every row of a column without bytes.
 
 mod column;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod form;
 mod header;
 mod healpix;
 mod heap;
 mod reader;
+#[cfg(test)]
+mod reading;
 mod values;
 
 pub use healpix::write_healpix_map;

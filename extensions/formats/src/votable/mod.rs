@@ -7,10 +7,18 @@
 
 mod base64;
 mod binary;
+mod cell;
+mod declare;
 mod field;
 mod header;
 mod reader;
+#[cfg(test)]
+mod reading;
+#[cfg(test)]
+mod round_trip;
 mod tabledata;
+mod writer;
 mod xml;
 
 pub use reader::VotableReader;
+pub use writer::{Serialization, VotableWriter};

@@ -12,7 +12,7 @@ use crate::elements::shortened;
 use crate::{FormatError, Result};
 
 /// Bytes of one tag, or of one text.
-const MAX_EVENT_BYTES: usize = 64 << 20;
+const MAX_EVENT_BYTES: usize = 32 << 20;
 /// Bytes of the event buffer that are kept for the next event.
 const KEPT_BYTES: usize = 1 << 20;
 /// Open elements.

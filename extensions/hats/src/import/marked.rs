@@ -111,7 +111,7 @@ async fn create(store: &dyn ObjectStore, marker: &Path) -> object_store::Result<
 }
 
 /// Removes everything below `path`, the marker last.
-async fn clear(store: &Arc<dyn ObjectStore>, path: &Path) -> object_store::Result<()> {
+pub(crate) async fn clear(store: &Arc<dyn ObjectStore>, path: &Path) -> object_store::Result<()> {
     let marker = path.clone().join(MARKER);
     let listed: Vec<Path> = store
         .list(Some(path))

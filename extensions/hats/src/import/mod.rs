@@ -35,10 +35,13 @@ mod supplements;
 mod tile;
 mod weight;
 
+pub(crate) use crate::place::MARKER;
 pub use leaves::LeafFile;
+pub(crate) use marked::clear;
 pub use marked::clear_unfinished;
 pub use options::{BadRows, ImportOptions, Input, TileLimit};
 pub use progress::{Progress, Stage};
+pub(crate) use run::is_live;
 pub use run::{ImportSummary, import};
 
 pub use crate::place::Place;

@@ -234,6 +234,16 @@ pub(crate) fn busy(target: &str, owner: &str) -> HatsError {
     fault("target", told)
 }
 
+/// Whether a run is at work in the hidden folder `growing`. Blocks on the disk.
+pub(crate) fn is_live(growing: &FsPath) -> bool {
+    let lock = growing.with_file_name(format!(
+        "{}.lock",
+        growing.file_name().unwrap_or_default().to_string_lossy()
+    ));
+    let opened = OpenOptions::new().write(true).open(lock);
+    opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Who we are, for those whom we keep waiting.
 pub(crate) fn owner() -> String {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

@@ -2,10 +2,16 @@
 
 mod codec;
 mod discover;
+mod economy;
 mod formats;
 mod import;
 mod import_shapes;
 mod import_stores;
+mod indexes;
+mod managed;
+mod managed_bench;
+mod managed_crash;
+mod managed_store;
 mod pinned;
 mod scan;
 mod sky;
