@@ -18,6 +18,8 @@ mod clients;
 mod codec;
 #[path = "it/crossmatch.rs"]
 mod crossmatch;
+#[path = "it/ddl.rs"]
+mod ddl;
 #[path = "it/errors.rs"]
 mod errors;
 #[path = "it/examples.rs"]
@@ -94,7 +96,7 @@ async fn done(session: &Session, sql: &str) -> String {
         .await
         .unwrap_or_else(|error| panic!("{}", error.render(sql)))
     {
-        Outcome::Done { tag } => tag,
+        Outcome::Done { tag, .. } => tag,
         Outcome::Rows(_) => panic!("{sql} gives rows"),
     }
 }

@@ -76,6 +76,8 @@ kinds! {
     UndefinedCatalog = "3D000",
     /// No schema of that name.
     UndefinedSchema = "3F000",
+    /// The user has not the right to do this.
+    InsufficientPrivilege = "42501",
     /// The text is not a statement of the language.
     Syntax = "42601",
     /// A statement that parses and cannot be planned, for a reason without a class of its own.
@@ -96,6 +98,8 @@ kinds! {
     UndefinedFunction = "42883",
     /// No table of that name.
     UndefinedTable = "42P01",
+    /// An object of that name exists, and is of another kind than the statement is for.
+    WrongObjectType = "42809",
     /// A table of that name exists already.
     DuplicateTable = "42P07",
     /// The engine does not do this.

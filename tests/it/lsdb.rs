@@ -39,7 +39,10 @@ fn rows(objects: &[Object]) -> RecordBatch {
     let unit = |unit: &str| [("unit".to_owned(), unit.to_owned())].into();
     let curve = light_curve(objects);
     let columns: Vec<(Field, ArrayRef)> = vec![
-        (Field::new("id", DataType::Int64, false), Arc::new(Int64Array::from_iter_values(ids()))),
+        (
+            Field::new("id", DataType::Int64, false),
+            Arc::new(Int64Array::from_iter_values(ids())),
+        ),
         (
             Field::new("ra", DataType::Float64, true).with_metadata(unit("deg")),
             Arc::new(objects.iter().map(|object| object.ra).collect::<Float64Array>()),
@@ -50,23 +53,48 @@ fn rows(objects: &[Object]) -> RecordBatch {
         ),
         (
             Field::new("name", DataType::Utf8, true),
-            Arc::new(ids().map(some(7)).map(|id| Some(format!("Σ {}", id? % 300))).collect::<StringArray>()),
+            Arc::new(
+                ids()
+                    .map(some(7))
+                    .map(|id| Some(format!("Σ {}", id? % 300)))
+                    .collect::<StringArray>(),
+            ),
         ),
         (
             Field::new("count", DataType::Int32, true),
-            Arc::new(ids().map(some(5)).map(|id| Some(id? as i32 - 1000)).collect::<Int32Array>()),
+            Arc::new(
+                ids()
+                    .map(some(5))
+                    .map(|id| Some(id? as i32 - 1000))
+                    .collect::<Int32Array>(),
+            ),
         ),
         (
             Field::new("flag", DataType::Boolean, true),
-            Arc::new(ids().map(some(11)).map(|id| Some(id? % 2 == 0)).collect::<BooleanArray>()),
-        ),
-        (
-            Field::new("seen", DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Microsecond, None), true),
             Arc::new(
-                ids().map(some(13)).map(|id| Some(id? * 86_400_000_001)).collect::<TimestampMicrosecondArray>(),
+                ids()
+                    .map(some(11))
+                    .map(|id| Some(id? % 2 == 0))
+                    .collect::<BooleanArray>(),
             ),
         ),
-        (Field::new("lc", datafusion::arrow::array::Array::data_type(&curve).clone(), true), Arc::new(curve)),
+        (
+            Field::new(
+                "seen",
+                DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Microsecond, None),
+                true,
+            ),
+            Arc::new(
+                ids()
+                    .map(some(13))
+                    .map(|id| Some(id? * 86_400_000_001))
+                    .collect::<TimestampMicrosecondArray>(),
+            ),
+        ),
+        (
+            Field::new("lc", datafusion::arrow::array::Array::data_type(&curve).clone(), true),
+            Arc::new(curve),
+        ),
     ];
     let (fields, columns): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().unzip();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
@@ -87,9 +115,15 @@ fn light_curve(objects: &[Object]) -> StructArray {
         flux.append(true);
         band.append(true);
     }
-    let lists: Vec<(&str, ArrayRef)> =
-        vec![("time", Arc::new(time.finish())), ("flux", Arc::new(flux.finish())), ("band", Arc::new(band.finish()))];
-    let fields: Fields = lists.iter().map(|(name, list)| Field::new(*name, list.data_type().clone(), true)).collect();
+    let lists: Vec<(&str, ArrayRef)> = vec![
+        ("time", Arc::new(time.finish())),
+        ("flux", Arc::new(flux.finish())),
+        ("band", Arc::new(band.finish())),
+    ];
+    let fields: Fields = lists
+        .iter()
+        .map(|(name, list)| Field::new(*name, list.data_type().clone(), true))
+        .collect();
     StructArray::new(fields, lists.into_iter().map(|(_, list)| list).collect(), None)
 }
 
@@ -112,7 +146,9 @@ async fn write(rows: &RecordBatch, folder: &Path, options: ImportOptions) {
         row_group_rows: 60,
         ..options
     };
-    import(input, &Place::local(folder).unwrap(), &options, &()).await.unwrap();
+    import(input, &Place::local(folder).unwrap(), &options, &())
+        .await
+        .unwrap();
 }
 
 async fn open(root: &Path) -> Session {
@@ -151,7 +187,13 @@ async fn our_pairs(session: &Session, sql: &str) -> BTreeSet<(i64, i64)> {
     let mut pairs = BTreeSet::new();
     for batch in batches(session, sql).await {
         let column = |number: usize| batch.column(number).as_primitive::<Int64Type>();
-        pairs.extend(column(0).values().iter().copied().zip(column(1).values().iter().copied()));
+        pairs.extend(
+            column(0)
+                .values()
+                .iter()
+                .copied()
+                .zip(column(1).values().iter().copied()),
+        );
     }
     pairs
 }
@@ -189,9 +231,15 @@ async fn lsdb_and_dreyer_read_each_other() {
 
     let session = open(&ours).await;
     let sql = "SELECT a.id, b.id FROM \"left\" a JOIN \"right\" b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 10 / 3600.";
-    let (found, truth) = (our_pairs(&session, sql).await, their_pairs(folder.path(), "collections"));
+    let (found, truth) = (
+        our_pairs(&session, sql).await,
+        their_pairs(folder.path(), "collections"),
+    );
     assert!(truth.len() > 1000, "{} pairs", truth.len());
-    assert_eq!(found.symmetric_difference(&truth).collect::<Vec<_>>(), Vec::<&(i64, i64)>::new());
+    assert_eq!(
+        found.symmetric_difference(&truth).collect::<Vec<_>>(),
+        Vec::<&(i64, i64)>::new()
+    );
     let session = crate::local().await;
     let sql = "SELECT CAST(h.hip AS bigint), g.source_id FROM hipparcos h JOIN gaia_bright g \
         ON DISTANCE(h.ra, h.dec, g.ra, g.dec) < 1 / 3600.";
@@ -205,7 +253,11 @@ async fn lsdb_and_dreyer_read_each_other() {
 async fn their_catalogues(folder: &Path, rows: &RecordBatch) {
     let session = open(&folder.join("theirs")).await;
     let names: Vec<&String> = rows.schema_ref().fields().iter().map(|field| field.name()).collect();
-    let names = names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let names = names
+        .iter()
+        .map(|name| format!("\"{name}\""))
+        .collect::<Vec<_>>()
+        .join(", ");
     let expected = pretty_format_batches(std::slice::from_ref(rows)).unwrap().to_string();
     let expected: Vec<&str> = expected.lines().collect();
     for catalogue in ["imported", "old_layout", "written", "written_folders"] {

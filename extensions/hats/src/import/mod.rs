@@ -35,7 +35,6 @@ mod supplements;
 mod tile;
 mod weight;
 
-pub(crate) use crate::place::MARKER;
 pub use leaves::LeafFile;
 pub(crate) use marked::clear;
 pub use marked::clear_unfinished;

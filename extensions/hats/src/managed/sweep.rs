@@ -19,7 +19,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::error::Result;
-use crate::import::{MARKER, Place, clear, is_live};
+use crate::import::{Place, clear, is_live};
 use crate::layout::{self, MANIFEST_FILE};
 use crate::managed::durable::{self, blocking, is_staged};
 use crate::managed::ledger::{Committed, Site, Standing};
@@ -28,6 +28,7 @@ use crate::managed::manifest::{State, part_folder};
 use crate::managed::steps::Steps;
 use crate::managed::tree::{Entry, walk};
 use crate::managed::{publish, relocate, retire};
+use crate::place::MARKER;
 use object_store::ObjectStoreExt;
 
 /// What a sweep found.

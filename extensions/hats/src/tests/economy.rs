@@ -135,3 +135,35 @@ async fn a_dropped_scan_stops_reading_ahead() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(session.reads.take(), (0, 0));
 }
+
+/// The bar for a large catalogue: 4 requests and 2 MB, as the median of 100 cones of one arc minute.
+#[tokio::test]
+#[ignore = "needs a catalogue of ten million rows, named by DREYER_TEST_CATALOG"]
+async fn a_cone_of_ten_million_rows_keeps_to_its_budget() {
+    let folder = std::env::var("DREYER_TEST_CATALOG").unwrap();
+    let config = SessionConfig::new().with_target_partitions(2);
+    let session = Session::with_config(std::path::Path::new(&folder), config).await;
+    session
+        .query("SELECT id FROM sky WHERE _healpix_29 % 2 = 2")
+        .await
+        .unwrap();
+    let (mut requests, mut bytes) = (Vec::new(), Vec::new());
+    for star in super::sky::stars(100) {
+        session.reads.take();
+        let sql = format!(
+            "SELECT ra, dec, id FROM sky WHERE q3c_radial_query(ra, dec, {}, {}, 0.0166667)",
+            star.ra, star.dec
+        );
+        session.query(&sql).await.unwrap();
+        let (read, asked) = session.reads.take();
+        bytes.push(read);
+        requests.push(asked);
+    }
+    let most = (*requests.iter().max().unwrap(), *bytes.iter().max().unwrap());
+    let (requests, bytes) = (median(requests), median(bytes));
+    assert!(
+        requests <= 4 && bytes <= 2_000_000,
+        "{requests} requests, {bytes} bytes; most {most:?}"
+    );
+    assert!(most.0 <= 16 && most.1 <= 8_000_000, "{most:?}");
+}

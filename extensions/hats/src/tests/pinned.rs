@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path as FsPath, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -87,6 +87,9 @@ async fn a_rewritten_or_missing_leaf_of_the_file_system_is_noticed() {
 /// Tiles of the catalogues below, and rows of each.
 const TILES: u64 = 6;
 const ROWS: i64 = 900;
+/// Rows of a tile, and of all.
+const ONE: usize = 900;
+const ALL: usize = 5400;
 const FOLDER: &str = "sky";
 
 /// The files of one version of a catalogue, all versions with equal schema and sizes: each row names its version.
@@ -260,7 +263,7 @@ async fn swap_under_scans(
         store.after(round % 60, put(number + 1));
         match collect(scan, context.task_ctx()).await {
             Ok(batches) => {
-                let all = ROWS as usize * TILES as usize * columns.len();
+                let all = ALL * columns.len();
                 assert_eq!(versions(&batches), [(number, all)], "round {round}");
                 right += 1;
             }
@@ -343,7 +346,7 @@ async fn a_file_rewritten_in_place_never_mixes() {
     let tiles = folder.path().join(FOLDER).join("partition_info.csv");
     fs::write(tiles, "Norder,Npix\n1,0\n").unwrap();
     let file = folder.path().join(FOLDER).join("dataset/Norder=1/Dir=0/Npix=0.parquet");
-    let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let writer = {
         let (stop, written) = (Arc::clone(&stop), Arc::clone(&written));
         let cell = Cell::new(1, 0).unwrap();
@@ -352,9 +355,9 @@ async fn a_file_rewritten_in_place_never_mixes() {
             while !stop.load(Ordering::SeqCst) {
                 let number = written.fetch_add(1, Ordering::SeqCst);
                 let mut open = File::options().write(true).open(&file).unwrap();
-                std::io::Write::write_all(&mut open, &contents[number as usize % 8]).unwrap();
+                std::io::Write::write_all(&mut open, &contents[number % 8]).unwrap();
                 open.set_modified(std::time::UNIX_EPOCH).unwrap();
-                std::thread::sleep(std::time::Duration::from_micros(700 * (number % 7)));
+                std::thread::park_timeout(std::time::Duration::from_micros(700 * (number as u64 % 7)));
             }
         })
     };
@@ -375,10 +378,7 @@ async fn a_file_rewritten_in_place_never_mixes() {
         match collect(scan, context.task_ctx()).await {
             Ok(batches) => {
                 let found = versions(&batches);
-                assert!(
-                    matches!(found.as_slice(), [(_, rows)] if *rows == ROWS as usize * 2),
-                    "{found:?}"
-                );
+                assert!(matches!(found.as_slice(), [(_, rows)] if *rows == ONE * 2), "{found:?}");
                 right += 1;
             }
             Err(error) => {

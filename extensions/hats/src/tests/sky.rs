@@ -257,7 +257,8 @@ pub(super) struct Reads {
 impl Reads {
     /// Lets every answer take that long.
     pub(super) fn answer_after(&self, delay: Duration) {
-        self.delay_micros.store(delay.as_micros() as u64, Ordering::Relaxed);
+        self.delay_micros
+            .store(delay.as_micros().try_into().unwrap(), Ordering::Relaxed);
     }
 
     /// The most requests that were on their way together.
