@@ -141,7 +141,7 @@ impl Principal {
 }
 
 fn denied(message: String) -> Error {
-    Error::new(ErrorKind::InsufficientPrivilege, message)
+    Error::new(ErrorKind::Denied, message)
 }
 
 #[cfg(test)]

@@ -76,8 +76,6 @@ kinds! {
     UndefinedCatalog = "3D000",
     /// No schema of that name.
     UndefinedSchema = "3F000",
-    /// The user has not the right to do this.
-    InsufficientPrivilege = "42501",
     /// The text is not a statement of the language.
     Syntax = "42601",
     /// A statement that parses and cannot be planned, for a reason without a class of its own.

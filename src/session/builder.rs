@@ -31,7 +31,10 @@ fn config(limits: &Limits) -> SessionConfig {
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(true)
         // Errors are shown under the text that caused them.
-        .set_bool("datafusion.sql_parser.collect_spans", true);
+        .set_bool("datafusion.sql_parser.collect_spans", true)
+        // A join by id hands its keys to the scan of the other side, which looks them up in an index catalogue.
+        .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_distinct_values", 10_000)
+        .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_size", 1 << 20);
     match limits.target_partitions {
         0 => config,
         number => config.with_target_partitions(number),

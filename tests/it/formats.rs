@@ -1,4 +1,5 @@
-//! Files of astropy read as astropy means them, and ours read by astropy and by the HATS library. Needs Python.
+//! Files of astropy read as astropy means them, and ours read by astropy, maps by the library that
+//! HATS tools read them with. Needs Python.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -15,7 +16,7 @@ use dreyer_formats::votable::{Serialization, VotableReader, VotableWriter};
 
 fn python(task: &str, folder: &Path) {
     let python = std::env::var("DREYER_TEST_PYTHON")
-        .expect("DREYER_TEST_PYTHON must name a Python with astropy, pyarrow and hats; tests/run makes one");
+        .expect("DREYER_TEST_PYTHON must name a Python with astropy, pyarrow and cdshealpix; tests/run makes one");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/formats_astropy.py");
     let output = Command::new(python).arg(script).arg(task).arg(folder).output().unwrap();
     let (out, errors) = (
@@ -115,10 +116,13 @@ fn astropy_reads_what_is_written() {
     python("read", folder.path());
 }
 
+/// A map's name, its order, cells and values.
+type Map = (&'static str, u8, Vec<(u64, i64)>);
+
 #[test]
-fn hats_reads_our_maps() {
+fn hats_tools_read_our_maps() {
     let folder = tempfile::tempdir().unwrap();
-    let maps: [(&str, u8, Vec<(u64, i64)>); 6] = [
+    let maps: [Map; 6] = [
         (
             "dense",
             3,
@@ -128,7 +132,7 @@ fn hats_reads_our_maps() {
         ("half", 0, (0..6).map(|cell| (cell * 2, 5)).collect()),
         ("less", 0, (0..5).map(|cell| (cell * 2, 5)).collect()),
         ("one", 0, vec![(11, 1)]),
-        ("zeros", 1, vec![(3, 0), (5, 9)]),
+        ("empty", 1, vec![]),
     ];
     for (name, order, counts) in &maps {
         let file = File::create(folder.path().join(format!("{name}.fits"))).unwrap();

@@ -1,5 +1,5 @@
 """formats_astropy.py write|read|maps FOLDER: files as astropy writes them, beside the same values as Arrow files;
-or what was written by the program, held against the same values, or maps against what the HATS library writes."""
+or what was written by the program, held against the same values, or maps against those of the HATS library's own library."""
 
 import sys
 from pathlib import Path
@@ -179,8 +179,8 @@ def read_votables():
 
 
 def read_maps():
-    from hats.io import file_io
-    from hats.io.file_io import get_upath
+    # As the HATS library does it.
+    from cdshealpix.skymap.skymap import Scheme, Skymap, SkymapImplicit
 
     for listing in sorted(FOLDER.glob("*.txt")):
         name, order = listing.stem.split(".")
@@ -188,9 +188,13 @@ def read_maps():
         for line in listing.read_text().splitlines():
             cell, value = line.split()
             truth[int(cell)] = int(value)
-        found = file_io.read_fits_image(get_upath(FOLDER / f"{name}.fits"))
+        found = Skymap.from_fits(FOLDER / f"{name}.fits")
+        explicit = found.scheme == Scheme.EXPLICIT
+        found = found.skymap.to_implicit(null_value=0).values if explicit else found.skymap.values
         assert found.dtype == truth.dtype and np.array_equal(found, truth), name
-        file_io.write_fits_image(truth, get_upath(FOLDER / f"{name}.hats"))
+        map = SkymapImplicit(truth, null_value=0)
+        map = map.to_explicit() if np.mean(truth == 0) > 0.5 else map
+        map.to_fits(FOLDER / f"{name}.hats")
         with fits.open(FOLDER / f"{name}.fits") as ours, fits.open(FOLDER / f"{name}.hats") as theirs:
             ours.verify("exception")
             for key, value in theirs[1].header.items():

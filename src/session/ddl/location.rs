@@ -36,6 +36,7 @@ pub(super) fn to_read(session: &Session, given: &str) -> Result<Location> {
             return Err(outside(given, "no root", roots.iter()));
         }
     }
+    session.database().stores().permits(&place.url, &place.path, false)?;
     Ok(place)
 }
 
@@ -45,7 +46,9 @@ pub(super) fn to_read(session: &Session, given: &str) -> Result<Location> {
 /// It lies where the user may not write.
 pub(super) fn to_write(session: &Session, given: &str) -> Result<Location> {
     if session.database().config().access == Access::Full {
-        return understood(session, given, false);
+        let place = understood(session, given, false)?;
+        session.database().stores().permits(&place.url, &place.path, true)?;
+        return Ok(place);
     }
     let roots = session.database().tables().roots();
     let Some(root) = roots.iter().find(|root| root.writable) else {
@@ -94,11 +97,8 @@ fn lies_under(place: &Location, root: &Root) -> bool {
 
 fn outside<'a>(given: &str, what: &str, roots: impl Iterator<Item = &'a Root>) -> Error {
     let roots: Vec<&str> = roots.map(|root| root.given.as_str()).collect();
-    Error::new(
-        ErrorKind::InsufficientPrivilege,
-        format!("the location {given} lies under {what}"),
-    )
-    .with_hint(format!("Statements reach what lies under {}.", roots.join(", ")))
+    Error::new(ErrorKind::Denied, format!("the location {given} lies under {what}"))
+        .with_hint(format!("Statements reach what lies under {}.", roots.join(", ")))
 }
 
 /// What a path or address means. A path on this machine that is to be read is followed to where it leads.
@@ -114,14 +114,9 @@ fn understood(session: &Session, given: &str, exists: bool) -> Result<Location> 
         local => {
             let file = FilePath::new(local.map_or(given, |(_, path)| path));
             let on_server = session.database().config().access == Access::ReadOnly;
-            if on_server
-                && (!file.is_absolute() || file.components().any(|part| part == std::path::Component::ParentDir))
-            {
-                return Err(Error::new(
-                    ErrorKind::InsufficientPrivilege,
-                    format!("the location {given} is not a full path"),
-                )
-                .with_hint("Write the path from the root folder on, without `..`."));
+            if on_server && (!file.is_absolute() || file.components().any(|part| part == std::path::Component::ParentDir)) {
+                return Err(Error::new(ErrorKind::Denied, format!("the location {given} is not a full path"))
+                    .with_hint("Write the path from the root folder on, without `..`."));
             }
             let file = if exists { fs::canonicalize(file) } else { absolute(file) };
             // Where a file lies or not is nobody's business who may not look there.

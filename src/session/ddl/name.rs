@@ -107,7 +107,7 @@ pub(super) fn of_new(session: &Session, name: &ObjectName) -> Result<TableName> 
     check(&name, "table")?;
     if SYSTEM_SCHEMAS.contains(&schema.as_str()) {
         let message = format!("permission denied for schema {schema}");
-        return Err(Error::new(ErrorKind::InsufficientPrivilege, message));
+        return Err(Error::new(ErrorKind::Denied, message));
     }
     user.check_write(&schema)?;
     Ok(TableName { schema, name })

@@ -29,7 +29,8 @@ pub(crate) async fn stored_schema(site: &Site, manifest: &Manifest) -> Result<(S
     let expected = snapshot.schema.meta(&site.file(&snapshot.folder));
     let found = site.place.store.get(&expected.location).await?;
     let unchanged = found.meta.e_tag == expected.e_tag && found.meta.size == expected.size;
-    let schema = schema::of_bytes(&found.bytes().await?)?;
+    let schema = schema::of_bytes(&found.bytes().await?);
+    let schema = schema.map_err(|error| HatsError::malformed(&expected.location, error.to_string()))?;
     Ok((schema, unchanged))
 }
 

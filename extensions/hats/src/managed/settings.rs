@@ -28,7 +28,7 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self::of(&ImportOptions::new("table"))
+        Self::of(&ImportOptions::default())
     }
 }
 

@@ -11,8 +11,8 @@ use futures::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult,
 };
 
 use super::managed_bench::{Bench, LONG, NOW, few_rows, options, range};
@@ -178,4 +178,36 @@ async fn opening_costs_two_gets_and_looking_again_one() {
     assert_eq!(counted(), (1, 0));
     table.refreshed().await.unwrap().unwrap();
     assert_eq!(counted(), (1, 0));
+}
+
+#[tokio::test]
+async fn damaged_files_are_errors_that_name_them() {
+    let bench = Bench::remote();
+    let table = bench.create("t", 0, 30).await.unwrap();
+    let folder = bench.parts("t").await.pop_first().unwrap();
+    let store = &bench.root.store;
+    for name in [
+        crate::layout::MANIFEST_FILE.to_owned(),
+        format!("{folder}/dataset/_common_metadata"),
+    ] {
+        let file = table.place().object(&name);
+        let whole = store.get(&file).await.unwrap().bytes().await.unwrap();
+        let cut = (0..whole.len()).step_by(7).map(|length| whole.slice(..length));
+        let flipped = (0..whole.len()).step_by(3).map(|at| {
+            let mut bytes = whole.to_vec();
+            bytes[at] ^= 1 << (at % 8);
+            Bytes::from(bytes)
+        });
+        let mut refused = 0;
+        for damaged in cut.chain(flipped) {
+            store.put(&file, damaged.into()).await.unwrap();
+            if let Err(error) = ManagedTable::open(bench.place("t")).await {
+                refused += 1;
+                assert!(error.to_string().contains("root/t/"), "{error}");
+            }
+        }
+        assert!(refused > whole.len() / 7, "{name}: {refused} of {}", whole.len());
+        store.put(&file, whole.into()).await.unwrap();
+        assert_eq!(bench.ids("t").await.unwrap(), range(0, 30));
+    }
 }
