@@ -14,7 +14,7 @@ use object_store::path::Path as StorePath;
 
 use crate::skies::Random;
 
-const ROWS: u64 = 4000;
+const ROWS: u64 = 2000;
 
 fn write_stars(file: &Path) {
     let mut random = Random(7);
