@@ -137,13 +137,13 @@ async fn refusal(session: &Session, sql: &str) -> Result<dreyer::Error, String> 
         match session.execute(plan).await? {
             Outcome::Rows(rows) => Ok(format!("{:?}", rows.try_collect::<Vec<_>>().await?)),
             // A table whose columns were given is not read before it is asked for.
-            Outcome::Done { tag } if tag == "CREATE EXTERNAL TABLE" => {
+            Outcome::Done { tag, .. } if tag == "CREATE EXTERNAL TABLE" => {
                 let read = async { session.query("SELECT * FROM t").await?.try_collect::<Vec<_>>().await };
                 let read = read.await;
                 session.query("DROP TABLE t").await.map(drop).unwrap_err();
                 Ok(format!("{:?}", read?))
             }
-            Outcome::Done { tag } => Ok(tag),
+            Outcome::Done { tag, .. } => Ok(tag),
         }
     };
     match run.await {
