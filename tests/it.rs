@@ -18,10 +18,14 @@ mod clients;
 mod codec;
 #[path = "it/crossmatch.rs"]
 mod crossmatch;
+#[path = "it/ddl.rs"]
+mod ddl;
 #[path = "it/errors.rs"]
 mod errors;
 #[path = "it/examples.rs"]
 mod examples;
+#[path = "it/formats.rs"]
+mod formats;
 #[path = "it/functions.rs"]
 mod functions;
 #[path = "it/lsdb.rs"]
@@ -32,6 +36,10 @@ mod rewritten;
 mod session;
 #[path = "it/skies.rs"]
 mod skies;
+#[path = "it/storage/mod.rs"]
+mod storage;
+#[path = "it/support/mod.rs"]
+mod support;
 
 use std::sync::Arc;
 
@@ -86,7 +94,7 @@ async fn done(session: &Session, sql: &str) -> String {
         .await
         .unwrap_or_else(|error| panic!("{}", error.render(sql)))
     {
-        Outcome::Done { tag } => tag,
+        Outcome::Done { tag, .. } => tag,
         Outcome::Rows(_) => panic!("{sql} gives rows"),
     }
 }

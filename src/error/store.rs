@@ -31,6 +31,31 @@ fn class(error: &Store) -> (ErrorKind, Option<&'static str>) {
     }
 }
 
+/// Phrases by which the class of a store's error is known where the engine has kept no more of it than its words.
+const PHRASES: &[(&str, ErrorKind)] = &[
+    ("Request precondition failure for path", ErrorKind::Conflict),
+    ("lacked the necessary privileges", ErrorKind::Denied),
+    ("lacked valid authentication credentials", ErrorKind::Denied),
+];
+
+/// An error of reading Parquet of which only words are left. The engine does this to faults under the reading of footers.
+pub(super) fn from_words(text: &str) -> Error {
+    let Some((_, words)) = text.split_once("Object Store error: ") else {
+        return Error::new(ErrorKind::Io, text);
+    };
+    let kind = PHRASES.iter().find(|(phrase, _)| words.contains(phrase));
+    let kind = kind.map_or(ErrorKind::Io, |(_, kind)| *kind);
+    // What the storage layers said begins with the address of the object.
+    let scheme = words.split_once("://").map_or("", |(before, _)| {
+        before
+            .rsplit(|c: char| !c.is_ascii_alphanumeric())
+            .next()
+            .unwrap_or_default()
+    });
+    let said = words.find(&format!("{scheme}://")).and_then(|at| words.get(at..));
+    Error::new(kind, said.unwrap_or(words))
+}
+
 /// A store's error as ours.
 pub(super) fn translate(error: &Store) -> Error {
     let (kind, hint) = class(error);
@@ -82,5 +107,25 @@ mod tests {
             let wrapped = DataFusionError::ParquetError(Box::new(parquet)).context("reading");
             assert_eq!(Error::from(wrapped).sqlstate(), sqlstate);
         }
+    }
+
+    #[test]
+    fn classes_are_known_by_their_words() {
+        let source = Box::new(std::io::Error::other("s3://b/a: was rewritten while it was read"));
+        let store = Store::Precondition {
+            path: "a".to_owned(),
+            source,
+        };
+        let text = format!("Failed to fetch metadata for file a: Object Store error: {store}");
+        let parquet = parquet::errors::ParquetError::General(text);
+        let error = Error::from(DataFusionError::ParquetError(Box::new(parquet)));
+        assert_eq!(error.sqlstate(), "40001");
+        assert_eq!(error.message, "s3://b/a: was rewritten while it was read");
+        let other = parquet::errors::ParquetError::General("EOF".to_owned());
+        let error = Error::from(DataFusionError::ParquetError(Box::new(other)));
+        assert_eq!(
+            (error.sqlstate(), error.message.as_str()),
+            ("58030", "Parquet error: EOF")
+        );
     }
 }

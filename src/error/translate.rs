@@ -280,7 +280,7 @@ fn parquet_error(error: &parquet::errors::ParquetError, diagnostic: Option<&Diag
             told if told.kind == ErrorKind::Internal => Error::new(ErrorKind::Io, error.to_string()),
             told => told,
         },
-        other => Error::new(ErrorKind::Io, other.to_string()),
+        other => super::store::from_words(&other.to_string()),
     }
 }
 

@@ -4,11 +4,13 @@
 //! The plan is checked, not the text: a write hidden in `EXPLAIN ANALYZE` or `PREPARE` is still a write.
 
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement};
+use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement, WriteOp};
 
 use super::outcome;
 use crate::catalog::{is_shared, shared_object};
+use crate::storage::ClosedRegistry;
 use crate::{Error, ErrorKind, Result};
 
 /// What a setting may be set to on a server.
@@ -28,10 +30,17 @@ const SETTINGS: &[(&str, Bound)] = &[
 ];
 
 /// Checks a plan for a session that only reads.
-pub(super) fn check_read_only(plan: &LogicalPlan) -> Result<()> {
+///
+/// `own` says that the statement makes, fills or drops what this session alone sees, and that its user may do so.
+pub(super) fn check_read_only(plan: &LogicalPlan, own: bool) -> Result<()> {
     let mut refused = None;
+    let top: *const LogicalPlan = plan;
     plan.apply_with_subqueries(|node| {
-        refused = check_node(node).err();
+        refused = if own && std::ptr::eq(node, top) && is_of_session(node) {
+            None
+        } else {
+            check_node(node).err()
+        };
         Ok(if refused.is_some() {
             TreeNodeRecursion::Stop
         } else {
@@ -39,6 +48,21 @@ pub(super) fn check_read_only(plan: &LogicalPlan) -> Result<()> {
         })
     })?;
     refused.map_or(Ok(()), Err)
+}
+
+/// Whether the engine does it within the session: nothing of it reaches a store.
+fn is_of_session(node: &LogicalPlan) -> bool {
+    match node {
+        LogicalPlan::Ddl(ddl) => matches!(
+            ddl,
+            DdlStatement::CreateMemoryTable(_)
+                | DdlStatement::CreateView(_)
+                | DdlStatement::DropTable(_)
+                | DdlStatement::DropView(_)
+        ),
+        LogicalPlan::Dml(dml) => matches!(dml.op, WriteOp::Insert(_)),
+        _ => false,
+    }
 }
 
 fn check_node(node: &LogicalPlan) -> Result<()> {
@@ -92,12 +116,30 @@ pub(super) fn check_shared(plan: &LogicalPlan, state: &SessionState) -> Result<(
     }
 }
 
-fn refused(statement: &str) -> Error {
+/// Checks that places named in a statement may be reached.
+pub(super) fn check_places(plan: &LogicalPlan, stores: &ClosedRegistry) -> Result<()> {
+    plan.apply_with_subqueries(|node| {
+        let (locations, write) = match node {
+            LogicalPlan::Copy(copy) => (std::slice::from_ref(&copy.output_url), true),
+            LogicalPlan::Ddl(DdlStatement::CreateExternalTable(create)) => (create.locations.as_slice(), false),
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        for location in locations {
+            let url = ListingTableUrl::parse(location)?;
+            stores.permits(&url.object_store(), url.prefix(), write)?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
+}
+
+/// The error for a statement that writes where nothing can be written.
+pub(super) fn refused(statement: &str) -> Error {
     Error::new(
         ErrorKind::ReadOnly,
         format!("cannot execute {statement} on a server that only reads"),
     )
-    .with_hint("`dreyer sql` on your own machine allows it.")
+    .with_hint("`dreyer sql` on your own machine allows it; so does a server that was given a --writable root.")
 }
 
 fn check_setting(name: &str, value: Option<&str>) -> Result<()> {

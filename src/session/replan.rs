@@ -21,6 +21,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
+use dreyer_sky::hats::HatsError;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
@@ -153,10 +154,18 @@ fn place(name: &TableReference) -> (&str, &str) {
 
 /// Whether the error is that of a file which is not the one that was planned, or is gone.
 fn is_rewritten(error: &DataFusionError) -> bool {
+    if HatsError::rewritten(error).is_some() {
+        return true;
+    }
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = next {
         let store = error.downcast_ref::<object_store::Error>();
         if let Some(object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. }) = store {
+            return true;
+        }
+        // Of faults under the reading of footers the engine keeps only the words.
+        let parquet = error.downcast_ref::<parquet::errors::ParquetError>();
+        if parquet.is_some_and(|parquet| parquet.to_string().contains("Request precondition failure for path")) {
             return true;
         }
         next = error.source();

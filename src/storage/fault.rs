@@ -65,7 +65,15 @@ pub(super) fn plain(error: Error, store: &str, location: &Path) -> Error {
     // A class hidden within: a resumed body whose condition failed.
     let class = buried_class(&error);
     let path = location.to_string();
+    let text = error.to_string();
     let source = Box::new(StoreFault::new(store, location, words(&error)));
+    // Listings come without a class.
+    match status(&text).map(|status| status.get(..3).unwrap_or_default()) {
+        Some("401") => return Error::Unauthenticated { path, source },
+        Some("403") => return Error::PermissionDenied { path, source },
+        Some("404") => return Error::NotFound { path, source },
+        _ => {}
+    }
     match class.unwrap_or(&error) {
         Error::NotFound { .. } => Error::NotFound { path, source },
         Error::AlreadyExists { .. } => Error::AlreadyExists { path, source },

@@ -68,6 +68,18 @@ impl Fence {
         Ok(())
     }
 
+    /// What a statement that names a place is told before it runs. The reads and writes to come are checked again.
+    ///
+    /// # Errors
+    /// [`object_store::Error::PermissionDenied`].
+    pub(super) fn permits(&self, location: &Path, write: bool) -> Result<()> {
+        self.allows(location, if write { Access::Write } else { Access::Read })?;
+        match &self.contained {
+            Some(contained) if contained.look(location) == Leads::Outside => Err(self.leads_out(location)),
+            _ => Ok(()),
+        }
+    }
+
     async fn check(&self, location: &Path, access: Access) -> Result<()> {
         self.allows(location, access)?;
         let Some(contained) = self.contained.clone() else {

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use datafusion::common::Result;
-use datafusion::execution::object_store::ObjectStoreRegistry;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
 use object_store::ObjectStore;
+use object_store::path::Path;
 use tokio::runtime::Handle;
 use url::{Position, Url};
 
 use super::counters::{Counters, StoreMetrics};
+use super::fence::Fence;
 use crate::engine::Engine;
 use crate::{Error, ErrorKind};
 
@@ -21,12 +23,39 @@ const IO_THREADS: usize = 2;
 #[derive(Default)]
 pub(crate) struct ClosedRegistry {
     stores: RwLock<HashMap<String, Arc<dyn ObjectStore>>>,
+    fences: RwLock<HashMap<String, Arc<Fence>>>,
     counters: Mutex<Vec<(String, Arc<Counters>)>>,
     /// Started by the first store that is not on this machine.
     io: OnceLock<Engine>,
 }
 
 impl ClosedRegistry {
+    /// Registers a store that ends at the roots.
+    pub(super) fn register_fence(&self, url: &ObjectStoreUrl, fence: Fence) -> Arc<dyn ObjectStore> {
+        let fence = Arc::new(fence);
+        let mut fences = self.fences.write().unwrap_or_else(PoisonError::into_inner);
+        fences.insert(key(url.as_ref()), Arc::clone(&fence));
+        let store: Arc<dyn ObjectStore> = fence;
+        self.register_store(url.as_ref(), Arc::clone(&store));
+        store
+    }
+
+    /// Whether a statement may read, or write, at `location` of a store. For statements that name a place: the engine
+    /// would find out later, and not always say why.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`].
+    pub(crate) fn permits(&self, url: &ObjectStoreUrl, location: &Path, write: bool) -> crate::Result<()> {
+        self.get_store(url.as_ref())?;
+        let fences = self.fences.read().unwrap_or_else(PoisonError::into_inner);
+        match fences.get(&key(url.as_ref())) {
+            Some(fence) => fence
+                .permits(location, write)
+                .map_err(|error| DataFusionError::from(error).into()),
+            None => Ok(()),
+        }
+    }
+
     /// The threads for I/O.
     ///
     /// # Errors

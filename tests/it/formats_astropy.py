@@ -1,4 +1,5 @@
-"""Files as astropy writes them, beside the same values as Arrow files: formats_astropy.py FOLDER."""
+"""formats_astropy.py write|read|maps FOLDER: files as astropy writes them, beside the same values as Arrow files;
+or what was written by the program, held against the same values, or maps against those of the HATS library's own library."""
 
 import sys
 from pathlib import Path
@@ -7,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 from astropy import units
 from astropy.io import fits
-from astropy.io.votable import from_table
+from astropy.io.votable import from_table, parse_single_table
 from astropy.table import MaskedColumn, Table
 
 ROWS = 257
-FOLDER = Path(sys.argv[1])
+FOLDER = Path(sys.argv[2])
 
 
 def columns():
@@ -156,7 +157,57 @@ def write_ecsv():
         keep(f"{name}.ecsv", found)
 
 
-write_fits()
-write_raw_fits()
-write_votables()
-write_ecsv()
+def read_votables():
+    with pa.ipc.open_file(FOLDER / "all.fits.arrow") as file:
+        truth = file.read_all().drop_columns("uint64")
+    for form in ["tabledata", "binary2"]:
+        document = parse_single_table(FOLDER / f"ours.{form}", verify="exception")
+        assert (document.name, document.description) == ("stars & more", "<all>")
+        found = document.to_table()
+        assert found.colnames == truth.column_names, found.colnames
+        assert str(found["float64"].unit) == "deg"
+        for name in found.colnames:
+            if name == "texts":  # JSON
+                continue
+            column = found[name]
+            values = nullable(list(column), column.mask if hasattr(column, "mask") else None)
+            wanted = truth[name].to_pylist()
+            if name.endswith("text"):
+                values, wanted = ([value or None for value in column] for column in (values, wanted))
+            differing = [row for row in range(ROWS) if values[row] != wanted[row]]
+            assert not differing, (form, name, differing[0], values[differing[0]], wanted[differing[0]])
+
+
+def read_maps():
+    # As the HATS library does it.
+    from cdshealpix.skymap.skymap import Scheme, Skymap, SkymapImplicit
+
+    for listing in sorted(FOLDER.glob("*.txt")):
+        name, order = listing.stem.split(".")
+        truth = np.zeros(12 * 4 ** int(order), dtype=np.int64)
+        for line in listing.read_text().splitlines():
+            cell, value = line.split()
+            truth[int(cell)] = int(value)
+        found = Skymap.from_fits(FOLDER / f"{name}.fits")
+        explicit = found.scheme == Scheme.EXPLICIT
+        found = found.skymap.to_implicit(null_value=0).values if explicit else found.skymap.values
+        assert found.dtype == truth.dtype and np.array_equal(found, truth), name
+        map = SkymapImplicit(truth, null_value=0)
+        map = map.to_explicit() if np.mean(truth == 0) > 0.5 else map
+        map.to_fits(FOLDER / f"{name}.hats")
+        with fits.open(FOLDER / f"{name}.fits") as ours, fits.open(FOLDER / f"{name}.hats") as theirs:
+            ours.verify("exception")
+            for key, value in theirs[1].header.items():
+                assert key == "CREATOR" or ours[1].header[key] == value, (name, key)
+            assert np.array_equal(ours[1].data, theirs[1].data), name
+
+
+if sys.argv[1] == "write":
+    write_fits()
+    write_raw_fits()
+    write_votables()
+    write_ecsv()
+elif sys.argv[1] == "read":
+    read_votables()
+else:
+    read_maps()

@@ -7,7 +7,10 @@ use std::io::BufReader;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::error::{DataFusionError, Result};
+use dreyer_formats::FormatError;
+use dreyer_formats::ecsv::EcsvReader;
 use dreyer_formats::fits::{FitsReader, Table};
+use dreyer_formats::votable::VotableReader;
 use futures::stream::BoxStream;
 
 use crate::blocking;
@@ -108,35 +111,55 @@ fn opened(
     match format {
         FileFormat::Arrow => {
             let reader = IpcReader::open(source).map_err(told_of)?;
-            let description = Description {
-                schema: reader.schema(),
-                rows: None,
-            };
-            Ok(Opened {
-                description,
-                start: Box::new(|columns, _| Ok(rows(reader.with_projection(columns)))),
-            })
+            Ok(Opened::new(reader.schema(), None, |columns, _| {
+                Ok::<_, FormatError>(reader.with_projection(columns))
+            }))
         }
         FileFormat::Fits => {
             let reader = FitsReader::open(source, table(options)).map_err(told_of)?;
-            let description = Description {
-                schema: reader.schema(),
-                rows: Some(reader.rows()),
-            };
-            Ok(Opened {
-                description,
-                start: Box::new(|columns, batch_rows| {
-                    let reader = reader.with_batch_rows(batch_rows);
-                    reader.with_projection(columns).map(rows).map_err(told_of)
-                }),
-            })
+            Ok(Opened::new(
+                reader.schema(),
+                Some(reader.rows()),
+                |columns, batch_rows| reader.with_batch_rows(batch_rows).with_projection(columns),
+            ))
         }
-        other => Err(format!("{other} is not read by a decoder of its own")),
+        FileFormat::Votable => {
+            let reader = VotableReader::open(source).map_err(told_of)?;
+            Ok(Opened::new(reader.schema(), None, |columns, batch_rows| {
+                reader.with_batch_rows(batch_rows).with_projection(columns)
+            }))
+        }
+        FileFormat::Ecsv => {
+            let reader = EcsvReader::open(source).map_err(told_of)?;
+            Ok(Opened::new(reader.schema(), None, |columns, batch_rows| {
+                reader.with_batch_rows(batch_rows).with_projection(columns)
+            }))
+        }
+        FileFormat::Parquet | FileFormat::Csv | FileFormat::Tsv => {
+            Err(format!("{format} is not read from beginning to end by one decoder"))
+        }
     }
 }
 
-fn rows<E: Display>(reader: impl Iterator<Item = std::result::Result<RecordBatch, E>> + 'static) -> Rows {
-    Box::new(reader.map(|batch| batch.map_err(told_of)))
+impl Opened {
+    fn new<I, E, F>(
+        schema: SchemaRef,
+        rows: Option<u64>,
+        start: impl FnOnce(Vec<usize>, usize) -> std::result::Result<I, F> + 'static,
+    ) -> Self
+    where
+        I: Iterator<Item = std::result::Result<RecordBatch, E>> + 'static,
+        E: Display,
+        F: Display,
+    {
+        Self {
+            description: Description { schema, rows },
+            start: Box::new(|columns, batch_rows| {
+                let batches = start(columns, batch_rows).map_err(told_of)?;
+                Ok(Box::new(batches.map(|batch| batch.map_err(told_of))))
+            }),
+        }
+    }
 }
 
 fn table(options: &FileOptions) -> Table {
@@ -146,7 +169,6 @@ fn table(options: &FileOptions) -> Table {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn told_of(error: impl Display) -> String {
     error.to_string()
 }

@@ -1,6 +1,7 @@
 //! Parquet files: their footers, and their bytes pinned to the version that was planned.
 
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use datafusion::arrow::datatypes::Schema;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::datasource::physical_plan::{ParquetFileMetrics, ParquetFileReaderFactory};
+use datafusion::error::DataFusionError;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
 use datafusion::parquet::arrow::async_reader::AsyncFileReader;
@@ -19,6 +21,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
+use crate::blocking::panicked;
 use crate::error::{FilesError, Result};
 use crate::object::{fetch, is_same, rewritten};
 
@@ -38,24 +41,27 @@ pub(crate) async fn footer(
     cache: Arc<FileMetadataCache>,
     size_hint: Option<usize>,
 ) -> Result<Footer> {
-    let named = |error| match crate::error::named(&file.location, error) {
-        datafusion::error::DataFusionError::ObjectStore(error) => FilesError::Store(*error),
+    let named = |error: DataFusionError| match crate::error::named(&file.location, error) {
+        DataFusionError::ObjectStore(error) => FilesError::Store(*error),
         other => FilesError::Engine(other),
     };
-    let metadata = DFParquetMetadata::new(store, file)
-        .with_metadata_size_hint(size_hint)
-        .with_file_metadata_cache(Some(cache))
-        .with_page_index_policy(Some(PageIndexPolicy::Skip))
-        .fetch_metadata()
-        .await
-        .map_err(named)?;
-    let metadata = metadata.file_metadata();
-    let schema = parquet_to_arrow_schema(metadata.schema_descr(), metadata.key_value_metadata())
-        .map_err(|error| FilesError::malformed(&file.location, error))?;
-    Ok(Footer {
-        schema,
-        rows: u64::try_from(metadata.num_rows()).ok(),
-    })
+    let read = async {
+        let metadata = DFParquetMetadata::new(store, file)
+            .with_metadata_size_hint(size_hint)
+            .with_file_metadata_cache(Some(cache))
+            .with_page_index_policy(Some(PageIndexPolicy::Skip))
+            .fetch_metadata()
+            .await?;
+        let metadata = metadata.file_metadata();
+        Ok(Footer {
+            schema: parquet_to_arrow_schema(metadata.schema_descr(), metadata.key_value_metadata())?,
+            rows: u64::try_from(metadata.num_rows()).ok(),
+        })
+    };
+    // Not every length in a footer is looked at before it is used.
+    let read = AssertUnwindSafe(read).catch_unwind().await;
+    read.unwrap_or_else(|panic| Err(panicked(file.location.as_ref(), panic.as_ref())))
+        .map_err(named)
 }
 
 /// Opens files for the Parquet source.

@@ -1,19 +1,19 @@
-//! Arrow IPC, as a file or as a stream: both are a row of messages, read one after the other.
+//! Arrow IPC: a stream of messages, or a file of them, whose footer says where they lie.
 //!
 //! Messages are foreign. Every length that one claims is held against what the file has left before memory is taken for
 //! it, and an end that was not marked as one is a file cut short.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::buffer::Buffer;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::convert::fb_to_schema;
 use datafusion::arrow::ipc::reader::{read_dictionary, read_record_batch};
-use datafusion::arrow::ipc::{self, Message, MessageHeader, MetadataVersion, root_as_message};
+use datafusion::arrow::ipc::{self, Block, Message, MessageHeader, MetadataVersion, root_as_footer, root_as_message};
 use datafusion::arrow::record_batch::RecordBatch;
 
 /// First and last bytes of a file; a stream has none.
@@ -28,8 +28,10 @@ type Result<T> = std::result::Result<T, ArrowError>;
 /// Reads the record batches of a file or stream in their order.
 pub(crate) struct IpcReader<R> {
     source: R,
-    /// Bytes before the footer of a file, or the end of a stream.
+    /// Of a stream, what was not read yet; of a file, what stands before the footer.
     left: u64,
+    /// Of a file, where the next messages lie.
+    blocks: Option<VecDeque<Block>>,
     schema: SchemaRef,
     version: MetadataVersion,
     dictionaries: HashMap<i64, ArrayRef>,
@@ -37,32 +39,32 @@ pub(crate) struct IpcReader<R> {
     ended: bool,
 }
 
+/// A message's description and its body.
+type Parts = (Vec<u8>, Vec<u8>);
+
 impl<R: Read + Seek> IpcReader<R> {
     /// Reads up to the schema.
     pub(crate) fn open(mut source: R) -> Result<Self> {
         let size = source.seek(SeekFrom::End(0))?;
         source.rewind()?;
-        let mut magic = [0; 8];
-        let short = |_| fault("too short to be Arrow IPC");
-        source.read_exact(&mut magic).map_err(short)?;
-        let left = if magic.starts_with(MAGIC) {
-            let footer = footer_bytes(&mut source, size)?;
-            source.seek(SeekFrom::Start(8))?;
-            size.saturating_sub(8 + footer)
-        } else {
-            source.rewind()?;
-            size
-        };
+        let mut magic = [0; 6];
+        source.read_exact(&mut magic).map_err(cut_short)?;
+        source.rewind()?;
         let mut reader = Self {
             source,
-            left,
-            schema: SchemaRef::new(datafusion::arrow::datatypes::Schema::empty()),
+            left: size,
+            blocks: None,
+            schema: Arc::new(Schema::empty()),
             version: MetadataVersion::V5,
             dictionaries: HashMap::new(),
             projection: None,
             ended: false,
         };
-        reader.read_schema()?;
+        if magic == *MAGIC {
+            reader.read_footer(size)?;
+        } else {
+            reader.read_schema()?;
+        }
         Ok(reader)
     }
 
@@ -77,6 +79,25 @@ impl<R: Read + Seek> IpcReader<R> {
         self
     }
 
+    fn read_footer(&mut self, size: u64) -> Result<()> {
+        let length = footer_bytes(&mut self.source, size)?;
+        self.left = size - 10 - length;
+        self.source.seek(SeekFrom::Start(self.left))?;
+        let mut bytes = vec![0; usize::try_from(length).map_err(|error| fault(error.to_string()))?];
+        self.source.read_exact(&mut bytes)?;
+        let footer =
+            root_as_footer(&bytes).map_err(|error| fault(format!("a footer that cannot be understood: {error}")))?;
+        let schema = footer.schema().ok_or_else(|| fault("a footer without a schema"))?;
+        self.version = footer.version();
+        self.schema = Arc::new(fb_to_schema(schema));
+        let batches = footer
+            .recordBatches()
+            .ok_or_else(|| fault("a footer without batches"))?;
+        let blocks = footer.dictionaries().into_iter().flatten().chain(batches);
+        self.blocks = Some(blocks.copied().collect());
+        Ok(())
+    }
+
     fn read_schema(&mut self) -> Result<()> {
         let meta = self.meta()?.ok_or_else(|| fault("there is no schema"))?;
         let message = message(&meta)?;
@@ -88,10 +109,46 @@ impl<R: Read + Seek> IpcReader<R> {
         Ok(())
     }
 
-    /// The next message without its body; `None` at the marked end.
+    /// The next message; `None` behind the last.
+    fn parts(&mut self) -> Result<Option<Parts>> {
+        if let Some(blocks) = &mut self.blocks {
+            let next = blocks.pop_front();
+            return next.map(|block| self.block(&block)).transpose();
+        }
+        let Some(meta) = self.meta()? else { return Ok(None) };
+        let length = message(&meta)?.bodyLength();
+        let body = self.bytes(length)?;
+        Ok(Some((meta, body)))
+    }
+
+    /// The message of a file that its footer leads to.
+    fn block(&mut self, block: &Block) -> Result<Parts> {
+        let sizes = [block.offset(), block.metaDataLength().into(), block.bodyLength()];
+        let sum = sizes.iter().try_fold(0_i64, |sum, size| sum.checked_add(*size));
+        let inside = sum
+            .and_then(|sum| u64::try_from(sum).ok())
+            .is_some_and(|sum| sum <= self.left);
+        if !inside || sizes.iter().any(|size| *size < 0) {
+            return Err(fault("its footer leads outside of the file"));
+        }
+        self.source.seek(SeekFrom::Start(block.offset().unsigned_abs()))?;
+        let before = self.left;
+        let meta = self.bytes(block.metaDataLength().into())?;
+        let body = self.bytes(block.bodyLength())?;
+        self.left = before;
+        // The length stands before the description, and since 0.15 a mark before the length.
+        let skipped = if meta.starts_with(&u32::MAX.to_le_bytes()) {
+            8
+        } else {
+            4
+        };
+        let meta = meta.get(skipped..).ok_or_else(|| fault("an empty message"))?.to_vec();
+        Ok((meta, body))
+    }
+
+    /// The description of the next message of a stream; `None` at its marked end.
     fn meta(&mut self) -> Result<Option<Vec<u8>>> {
         let mut length = self.word()?;
-        // Before 0.15 the length stood without the mark.
         if length == u32::MAX {
             length = self.word()?;
         }
@@ -117,9 +174,9 @@ impl<R: Read + Seek> IpcReader<R> {
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
-        while let Some(meta) = self.meta()? {
+        while let Some((meta, body)) = self.parts()? {
             let message = message(&meta)?;
-            let body = Buffer::from_vec(self.bytes(message.bodyLength())?);
+            let body = Buffer::from_vec(body);
             match message.header_type() {
                 MessageHeader::DictionaryBatch => {
                     let batch = message
@@ -159,7 +216,7 @@ impl<R: Read + Seek> Iterator for IpcReader<R> {
     }
 }
 
-/// Bytes of a file from its footer on.
+/// Bytes of a file's footer.
 fn footer_bytes(source: &mut (impl Read + Seek), size: u64) -> Result<u64> {
     let mut tail = [0; 10];
     source.seek(SeekFrom::End(-10)).map_err(cut_short)?;
@@ -167,12 +224,11 @@ fn footer_bytes(source: &mut (impl Read + Seek), size: u64) -> Result<u64> {
     if !tail.ends_with(MAGIC) {
         return Err(fault("the end of an Arrow file is missing: it is cut short"));
     }
-    let length = [tail[0], tail[1], tail[2], tail[3]];
-    let footer = u64::from(u32::from_le_bytes(length)) + 10;
-    if footer > size {
+    let length = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    if length + 10 > size {
         return Err(fault("its footer is said to be longer than the file"));
     }
-    Ok(footer)
+    Ok(length)
 }
 
 fn message(meta: &[u8]) -> Result<Message<'_>> {

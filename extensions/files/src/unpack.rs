@@ -34,7 +34,7 @@ struct Unpacked {
 }
 
 enum Decoder {
-    Gzip(MultiGzDecoder<BufReader<Box<dyn Source>>>),
+    Gzip(Box<MultiGzDecoder<BufReader<Box<dyn Source>>>>),
     Zstd(zstd::stream::read::Decoder<'static, BufReader<Box<dyn Source>>>),
     /// While a decoder is exchanged, and after that failed.
     Gone,
@@ -43,7 +43,7 @@ enum Decoder {
 fn decoder(source: Box<dyn Source>, compression: Compression) -> io::Result<Decoder> {
     let source = BufReader::with_capacity(BUFFER, source);
     Ok(match compression {
-        Compression::Gzip => Decoder::Gzip(MultiGzDecoder::new(source)),
+        Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(source))),
         Compression::Zstd => Decoder::Zstd(zstd::stream::read::Decoder::with_buffer(source)?),
         Compression::None => Decoder::Gone,
     })

@@ -9,6 +9,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::collection::Collection;
 use crate::error::{HatsError, Result};
+use crate::import::Place;
 use crate::index::HatsIndex;
 use crate::layout::{self, PartitionInfo};
 use crate::listing::{self, Listing, Tile};
@@ -128,6 +129,25 @@ impl HatsCatalog {
             index_column,
             indexes: Arc::default(),
         })
+    }
+
+    /// A catalogue whose tiles are known from elsewhere.
+    pub(crate) fn of_tiles(place: &Place, properties: Properties, schema: SchemaRef, tiles: Vec<Tile>) -> Self {
+        let index_column = schema::index_column(&schema, &properties);
+        let name = properties
+            .get("obs_collection")
+            .or(place.path.filename())
+            .unwrap_or("catalog");
+        Self {
+            url: place.url.clone(),
+            root: place.path.clone(),
+            name: name.to_owned(),
+            properties,
+            schema,
+            tiles: tiles.into(),
+            index_column,
+            indexes: Arc::default(),
+        }
     }
 
     /// The name it gives itself, else that of its folder.

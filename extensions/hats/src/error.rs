@@ -33,6 +33,22 @@ pub enum HatsError {
         fault: String,
     },
 
+    /// A place where something lies already.
+    #[error("{table} exists already")]
+    Exists {
+        /// The folder within its store.
+        table: String,
+    },
+
+    /// Another writer came first; the statement may be run again (SQLSTATE 40001).
+    #[error("table {table} could not be written: {fault}")]
+    Conflict {
+        /// The folder within its store.
+        table: String,
+        /// What the other did, and what to do.
+        fault: String,
+    },
+
     /// An import option out of its range.
     #[error("import option {option} {fault}")]
     Option {

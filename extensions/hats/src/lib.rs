@@ -15,6 +15,7 @@
 //! - [`HatsCodec`] sends scans to other processes.
 //! - [`supplement`] writes margins, indexes and what else lies beside a catalogue.
 //! - [`import`](mod@import) writes catalogues from Parquet and CSV files.
+//! - [`managed`] keeps tables that are written by SQL: whole at every moment, for us and for foreign readers.
 //!
 //! It does no astronomy of its own: cells and regions are `dreyer-sphere`'s, and which predicates say where to look is
 //! decided in `dreyer-tiling`.
@@ -28,6 +29,7 @@ pub mod import;
 mod index;
 mod layout;
 mod listing;
+pub mod managed;
 mod opening;
 mod place;
 mod properties;

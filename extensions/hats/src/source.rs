@@ -173,7 +173,6 @@ impl HatsSource {
         })?;
         Ok(Self {
             parquet,
-            answers: Arc::default(),
             ..self.clone()
         })
     }
@@ -269,7 +268,12 @@ impl FileSource for HatsSource {
         config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
         let mut answer = self.parquet.try_pushdown_filters(filters, config)?;
-        answer.updated_node = answer.updated_node.map(|inner| self.wrapped(&inner)).transpose()?;
+        let asking_anew = Self {
+            answers: Arc::default(),
+            ..self.clone()
+        };
+        let updated = answer.updated_node.map(|inner| asking_anew.wrapped(&inner));
+        answer.updated_node = updated.transpose()?;
         Ok(answer)
     }
 

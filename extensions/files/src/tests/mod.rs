@@ -23,6 +23,7 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::file::properties::WriterProperties;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use dreyer_formats::votable::{Serialization, VotableWriter};
 use dreyer_tiling::SkyOptions;
 
 /// A session that knows the sky, with three partitions.
@@ -128,7 +129,7 @@ fn stars(count: i64) -> RecordBatch {
         ),
         Arc::new(
             (0..count)
-                .map(|star| every(3, star).then_some(names[star as usize % 6]))
+                .map(|star| every(3, star).then_some(names[usize::try_from(star % 6).unwrap()]))
                 .collect::<StringArray>(),
         ),
     ];
@@ -261,4 +262,31 @@ fn fits(rows: &RecordBatch) -> Vec<u8> {
     (0..rows.num_rows()).for_each(|row| cells.iter().for_each(|cell| bytes.extend(cell(row))));
     block(&mut bytes, 0);
     bytes
+}
+
+fn votable(rows: &RecordBatch, serialization: Serialization) -> Vec<u8> {
+    let mut writer = VotableWriter::new(Vec::new(), rows.schema(), serialization, Some("stars"), None);
+    writer.write(rows).unwrap();
+    writer.finish().unwrap()
+}
+
+/// Identifiers, positions and names as ECSV.
+fn ecsv(rows: &RecordBatch) -> Vec<u8> {
+    let mut text = "# %ECSV 1.0\n# ---\n# datatype:\n".to_owned();
+    for (name, kind, unit) in [
+        ("id", "int64", ""),
+        ("ra", "float64", "deg"),
+        ("dec", "float64", "deg"),
+        ("name", "string", ""),
+    ] {
+        let unit = if unit.is_empty() {
+            String::new()
+        } else {
+            format!(", unit: {unit}")
+        };
+        text.push_str(&format!("# - {{name: {name}{unit}, datatype: {kind}}}\n"));
+    }
+    text.push_str("# delimiter: ','\n# schema: astropy-2.0\n");
+    let body = csv(&rows.project(&[0, 1, 2, 6]).unwrap(), b',');
+    [text.into_bytes(), body].concat()
 }

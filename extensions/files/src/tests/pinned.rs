@@ -16,6 +16,7 @@ fn formats(stars: &RecordBatch) -> Vec<(&'static str, Vec<u8>)> {
         ("x.csv", text.clone()),
         ("x.csv.gz", gzip(&text)),
         ("x.arrow", arrow_file(stars)),
+        ("x.vot", votable(stars, Serialization::Binary2)),
         ("x.fits", fits(stars)),
         ("x.fits.zst", zstd(&fits(stars))),
     ]

@@ -61,9 +61,9 @@ async fn words_for_null_and_nan() {
         [
             "|1|1.5|true|<x>|",
             "|2|2.5|false|< y >|",
+            "||NaN||<NaN>|",
             "|||||",
-            "|||||",
-            "||NaN||<NaN>|"
+            "|||||"
         ]
     );
     let options = FileOptions::from_words(&HashMap::from([("null_words".to_owned(), "--,99".to_owned())])).unwrap();

@@ -6,6 +6,8 @@
 mod array;
 mod header;
 mod reader;
+#[cfg(test)]
+mod reading;
 mod record;
 mod yaml;
 

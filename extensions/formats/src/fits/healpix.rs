@@ -190,3 +190,66 @@ fn pad(out: &mut impl Write, bytes: u64) -> Result<()> {
     let zeros = vec![0; usize::try_from(missing).unwrap_or_default()];
     Ok(out.write_all(&zeros)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use arrow::util::pretty::pretty_format_batches;
+
+    use super::*;
+    use crate::fits::{FitsReader, Table};
+
+    fn written(order: u8, counts: &[(u64, i64)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write_healpix_map(&mut bytes, order, counts, "VALUE").unwrap();
+        assert!(bytes.len().is_multiple_of(2880));
+        bytes
+    }
+
+    fn drawn(bytes: &[u8]) -> String {
+        let reader = FitsReader::open(Cursor::new(bytes), Table::First).unwrap();
+        let batches: Vec<_> = reader.map(Result::unwrap).collect();
+        pretty_format_batches(&batches).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_map_of_zeros_lists_its_cells() {
+        let bytes = written(1, &[(3, 7), (4, 0), (47, -1)]);
+        let expected = "+-------+-------+\n| PIXEL | VALUE |\n+-------+-------+\n| 3     | 7     |\n| 47    | -1    |\n+-------+-------+";
+        assert_eq!(drawn(&bytes), expected);
+        assert!(String::from_utf8_lossy(&bytes).contains("INDXSCHM= 'EXPLICIT'"));
+    }
+
+    #[test]
+    fn half_full_maps_hold_every_cell() {
+        let counts: Vec<_> = (0..6).map(|cell| (cell * 2, 5)).collect();
+        let bytes = written(0, &counts);
+        assert!(String::from_utf8_lossy(&bytes).contains("INDXSCHM= 'IMPLICIT'"));
+        let values: Vec<_> = drawn(&bytes)
+            .lines()
+            .skip(3)
+            .map(|line| line.contains('5'))
+            .take(12)
+            .collect();
+        assert_eq!(values, [true, false].repeat(6));
+    }
+
+    #[test]
+    fn what_is_no_map_is_refused() {
+        for (order, counts, column) in [
+            (30, &[][..], "VALUE"),
+            (0, &[(12, 1)], "VALUE"),
+            (0, &[(2, 1), (1, 1)], "VALUE"),
+            (0, &[(1, 1), (1, 1)], "VALUE"),
+            (0, &[(1, 1)], "it's"),
+            (0, &[(1, 1)], "é"),
+            (0, &[(1, 1)], ""),
+        ] {
+            assert!(
+                write_healpix_map(Vec::new(), order, counts, column).is_err(),
+                "{order} {counts:?} {column}"
+            );
+        }
+    }
+}

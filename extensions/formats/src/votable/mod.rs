@@ -13,6 +13,8 @@ mod field;
 mod header;
 mod reader;
 #[cfg(test)]
+mod reading;
+#[cfg(test)]
 mod round_trip;
 mod tabledata;
 mod writer;

@@ -173,6 +173,8 @@ impl<R: BufRead> RawText<'_, R> {
     /// Some of the bytes; none at the end of the text or of the document.
     pub(super) fn some(&mut self) -> io::Result<&[u8]> {
         let bytes = self.0.fill_buf()?;
+        // A document in memory gives all of itself.
+        let bytes = &bytes[..bytes.len().min(KEPT_BYTES)];
         let length = bytes.iter().position(|byte| *byte == b'<').unwrap_or(bytes.len());
         Ok(&bytes[..length])
     }

@@ -47,6 +47,10 @@ pub struct LeafFile {
 /// Requests in flight when the store is asked for the versions of the leaves.
 const CONCURRENT_HEADS: usize = 32;
 
+/// A dictionary lies before the first page of a chunk and is read whole, however few rows are wanted: only small ones are
+/// worth it.
+const DICTIONARY_BYTES: usize = 16 << 10;
+
 /// How every Parquet file of a catalogue is written: ZSTD, and the index, which is sorted, as small differences.
 pub(crate) fn properties(options: &ImportOptions) -> Result<WriterPropertiesBuilder> {
     let index = || ColumnPath::from(layout::INDEX_COLUMN);
@@ -54,6 +58,7 @@ pub(crate) fn properties(options: &ImportOptions) -> Result<WriterPropertiesBuil
     Ok(WriterProperties::builder()
         .set_created_by(concat!("dreyer version ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(options.zstd()?))
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_column_dictionary_enabled(index(), false)
         .set_column_encoding(index(), Encoding::DELTA_BINARY_PACKED)
         // Where row groups end is planned, not counted; but large rows must not pile up.

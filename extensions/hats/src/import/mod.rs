@@ -38,6 +38,7 @@ pub use leaves::LeafFile;
 pub use options::{BadRows, ImportOptions, Input, TileLimit};
 pub use progress::{Progress, Stage};
 pub use run::{ImportSummary, import};
+pub(crate) use run::{clear, is_live};
 
 pub use crate::place::Place;
 pub use crate::supplement::SkyHistogram;

@@ -242,6 +242,16 @@ fn busy(target: &str, owner: &str) -> HatsError {
     fault("target", told)
 }
 
+/// Whether a run is at work in the hidden folder `growing`. Blocks on the disk.
+pub(crate) fn is_live(growing: &FsPath) -> bool {
+    let lock = growing.with_file_name(format!(
+        "{}.lock",
+        growing.file_name().unwrap_or_default().to_string_lossy()
+    ));
+    let opened = OpenOptions::new().write(true).open(lock);
+    opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Who we are, for those whom we keep waiting.
 fn owner() -> String {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -317,7 +327,7 @@ async fn create(store: &dyn ObjectStore, marker: &Path) -> object_store::Result<
 }
 
 /// Removes everything below `path`, the marker last.
-async fn clear(store: &Arc<dyn ObjectStore>, path: &Path) -> object_store::Result<()> {
+pub(crate) async fn clear(store: &Arc<dyn ObjectStore>, path: &Path) -> object_store::Result<()> {
     let marker = path.clone().join(MARKER);
     let listed: Vec<Path> = store
         .list(Some(path))

@@ -268,6 +268,48 @@ mod tests {
         }
     }
 
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Whatever tiles there are, those of other rows fit between them.
+        #[test]
+        fn tiles_fit_those_that_exist(
+            before in indexes(),
+            indexes in indexes(),
+            tile_rows in 64_u64..300,
+            finest in 0_usize..2000,
+        ) {
+            let mut options = options(tile_rows, 100);
+            let mut existing: Vec<Cell> = Vec::new();
+            for (at, tile) in plan(&census(&options, &before), &options).into_iter().enumerate() {
+                match at % 3 {
+                    0 => existing.push(tile.cell),
+                    // Much finer than anything that is counted, and a gap around it.
+                    1 => existing.extend(tile.cell.children((tile.cell.order() + 9).min(29)).nth(finest)),
+                    _ => {}
+                }
+            }
+            options.existing_tiles = existing.clone().into();
+            let plan = plan(&census(&options, &indexes), &options);
+            for pair in plan.windows(2) {
+                prop_assert!(pair[0].cell.range().end <= pair[1].cell.range().start);
+            }
+            let holder = |cells: &[Cell], index: u64| cells.iter().copied().find(|cell| cell.range().contains(&index));
+            let planned: Vec<Cell> = plan.iter().map(|tile| tile.cell).collect();
+            for index in indexes.iter().map(|index| index.unsigned_abs()) {
+                let tile = holder(&planned, index);
+                prop_assert!(tile.is_some());
+                if let Some(there) = holder(&existing, index) {
+                    prop_assert_eq!(tile, Some(there));
+                }
+            }
+            for tile in &planned {
+                let meets = |cell: &&Cell| cell.range().start < tile.range().end && tile.range().start < cell.range().end;
+                prop_assert!(existing.iter().filter(meets).all(|cell| cell == tile), "{:?}", tile);
+            }
+        }
+    }
+
     fn indexes() -> impl Strategy<Value = Vec<i64>> {
         let anywhere = (0_i64..12 << 58).boxed();
         let crowded = (0_i64..4096, 0_i64..64)

@@ -122,7 +122,10 @@ impl Entries {
         let holds = |range: &Range<u64>| {
             let at = tiles.partition_point(|tile| tile.cell.range().end <= range.start);
             let tile = tiles.get(at).map(|tile| tile.cell.range());
-            tile.is_some_and(|tile| tile.start <= range.start && range.end <= tile.end)
+            match self.places.len() {
+                1 => tile.is_some_and(|tile| tile.start <= range.start && range.end <= tile.end),
+                _ => tile.is_some_and(|tile| tile == *range),
+            }
         };
         range
             .filter(holds)

@@ -273,11 +273,26 @@ fn group_at(metadata: &ParquetMetaData, ranges: &[Range<u64>]) -> Option<usize> 
     metadata.row_groups().iter().position(holds)
 }
 
-/// The row group and columns of which `ranges` are the whole chunks, if they are that.
+/// The row group and columns of which `ranges` are the whole chunks, in one piece or page by page, if they are that.
 fn whole_chunks(metadata: &ParquetMetaData, ranges: &[Range<u64>]) -> Option<(usize, Vec<usize>)> {
     let at = group_at(metadata, ranges)?;
     let group = metadata.row_group(at);
-    let column = |range: &Range<u64>| (0..group.num_columns()).find(|column| chunk(group, *column) == *range);
-    let columns = ranges.iter().map(column).collect::<Option<Vec<_>>>()?;
-    Some((at, columns))
+    let mut columns: Vec<(usize, u64)> = Vec::new();
+    for range in ranges {
+        let holds = |chunk: Range<u64>| chunk.start <= range.start && range.end <= chunk.end;
+        let again = columns.last().map(|(column, _)| *column);
+        let mut candidates = again.into_iter().chain(0..group.num_columns());
+        let column = candidates.find(|column| holds(chunk(group, *column)))?;
+        let size = range.end - range.start;
+        match columns.iter_mut().find(|(known, _)| *known == column) {
+            Some((_, sum)) => *sum += size,
+            None => columns.push((column, size)),
+        }
+    }
+    let whole = |(column, sum): &(usize, u64)| {
+        let chunk = chunk(group, *column);
+        *sum == chunk.end - chunk.start
+    };
+    let all = columns.iter().all(whole);
+    all.then(|| (at, columns.into_iter().map(|(column, _)| column).collect()))
 }

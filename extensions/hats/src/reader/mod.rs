@@ -36,6 +36,7 @@ use parquet::file::metadata::ParquetMetaData;
 use ahead::Here;
 pub(crate) use ahead::ReadAhead;
 use footer::Footers;
+pub(crate) use footer::read_once;
 use pinned::{Fetches, PinnedLeaf};
 
 /// Bytes at the end of a file that are read for its footer where nobody says how many.
@@ -143,6 +144,13 @@ impl LeafReader {
         self.metrics
             .bytes_scanned
             .add(usize::try_from(bytes).unwrap_or(usize::MAX));
+        if self.metadata.is_none() {
+            // The engine opens a second reader where it has looked for Bloom filters with the first.
+            self.leaf.expect(self.footers.stamp(self.leaf.meta()));
+            if self.ahead.is_some() {
+                self.footer().await?;
+            }
+        }
         let read = match (&self.ahead, &self.metadata) {
             (Some(ahead), Some(metadata)) => {
                 let here = Here {

@@ -74,12 +74,21 @@ impl PinnedLeaf {
         self.stamp.get().copied()
     }
 
-    /// Expects the local file to be as it was when somebody read it earlier.
+    /// Expects the local file to be as it was when somebody else read it.
     pub(super) fn expect(&self, stamp: Option<Stamp>) {
         if let Some(stamp) = stamp {
             // Set before only by a read of this very leaf, whose word counts as much.
             let _ = self.stamp.set(stamp);
         }
+    }
+
+    /// Makes sure that a local file is the planned one and takes its stamp. Costs nothing of a remote store, which is
+    /// asked with every read.
+    pub(super) async fn look(&self) -> Result<()> {
+        if self.local {
+            self.fetch_local(&[]).await?;
+        }
+        Ok(())
     }
 
     /// The bytes of each range.
@@ -188,7 +197,9 @@ impl PinnedLeaf {
             read.into_iter().collect::<std::io::Result<Vec<_>>>().map_err(io)
         });
         let read = read.await.map_err(|source| Error::JoinError { source })??;
-        self.fetches.add(read.iter().map(|bytes| bytes.len() as u64).sum());
+        if !read.is_empty() {
+            self.fetches.add(read.iter().map(|bytes| bytes.len() as u64).sum());
+        }
         Ok(read)
     }
 

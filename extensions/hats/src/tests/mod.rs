@@ -2,8 +2,14 @@
 
 mod codec;
 mod discover;
+mod economy;
 mod formats;
 mod import;
+mod indexes;
+mod managed;
+mod managed_bench;
+mod managed_crash;
+mod managed_store;
 mod pinned;
 mod scan;
 mod sky;

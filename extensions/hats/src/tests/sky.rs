@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -248,9 +249,33 @@ pub(super) fn sorted_ids(batches: &[RecordBatch]) -> Vec<i64> {
 pub(super) struct Reads {
     bytes: AtomicU64,
     requests: AtomicU64,
+    delay_micros: AtomicU64,
+    at_once: AtomicU64,
+    most_at_once: AtomicU64,
 }
 
 impl Reads {
+    /// Lets every answer take that long.
+    pub(super) fn answer_after(&self, delay: Duration) {
+        self.delay_micros
+            .store(delay.as_micros().try_into().unwrap(), Ordering::Relaxed);
+    }
+
+    /// The most requests that were on their way together.
+    pub(super) fn most_at_once(&self) -> u64 {
+        self.most_at_once.load(Ordering::Relaxed)
+    }
+
+    async fn wait(&self) {
+        let delay = self.delay_micros.load(Ordering::Relaxed);
+        if delay > 0 {
+            let now = self.at_once.fetch_add(1, Ordering::Relaxed) + 1;
+            self.most_at_once.fetch_max(now, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_micros(delay)).await;
+            self.at_once.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// Bytes and requests since the last call.
     pub(super) fn take(&self) -> (u64, u64) {
         (
@@ -277,6 +302,7 @@ impl fmt::Display for CountingStore {
 impl ObjectStore for CountingStore {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
         let head = options.head;
+        self.reads.wait().await;
         let found = self.inner.get_opts(location, options).await?;
         if !head {
             self.reads.requests.fetch_add(1, Ordering::Relaxed);
