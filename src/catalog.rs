@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use entry::Entry;
 pub(crate) use live::{LiveCatalog, keep_current};
-pub(crate) use overlay::{SessionCatalog, is_shared, shared_object};
+pub(crate) use overlay::{SessionCatalog, is_own, is_shared, shared_object};
 
 use crate::storage::Root;
 

@@ -4,14 +4,16 @@ mod import;
 mod run;
 mod serve;
 mod sql;
+mod vacuum;
 
 use std::fmt;
 
 pub use crate::demo::demo;
 pub use import::{ImportArgs, import};
 pub(crate) use serve::psql_line;
-pub use serve::serve;
+pub use serve::{ServeOptions, serve};
 pub use sql::{Input, SqlOptions, sql};
+pub use vacuum::{VacuumArgs, vacuum};
 
 pub(crate) use run::{Runner, print, seconds};
 

@@ -44,6 +44,14 @@ pub struct Config {
     /// What statements sessions may run. Default `read_only`; the shell on one's own machine uses `full`.
     pub access: Access,
 
+    /// A directory or address for what must last and is in no catalogue: views, comments. None, the default: it is
+    /// kept in memory, and ends with the process.
+    pub state: Option<String>,
+
+    /// Users and what they may do besides reading. Empty, the default: `dreyer` may write in the schema `dreyer`, if
+    /// there is a writable root.
+    pub users: Vec<UserConfig>,
+
     /// The PostgreSQL door.
     pub pg: PgConfig,
 
@@ -60,6 +68,8 @@ impl Default for Config {
             roots: Vec::new(),
             writable: None,
             access: Access::ReadOnly,
+            state: None,
+            users: Vec::new(),
             pg: PgConfig::default(),
             limits: Limits::default(),
             storage: StorageConfig::default(),
@@ -75,6 +85,49 @@ pub enum Access {
     ReadOnly,
     /// Every statement the engine knows, with the rights of the process: files may be named, read and written.
     Full,
+}
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserConfig {
+    /// The user's name, and that of the schema in which the user's tables lie.
+    pub name: String,
+
+    /// Where the user may create, change and drop tables. Default: nowhere.
+    #[serde(default)]
+    pub write: WriteConfig,
+
+    /// Whether the user may make tables over files under the roots (`CREATE EXTERNAL TABLE`). Default: whoever may
+    /// write may do that too.
+    pub external: Option<bool>,
+}
+
+/// Where a user may write.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum WriteConfig {
+    /// `true`: in the schema of the user's name; `false`: nowhere.
+    Own(bool),
+    /// In these schemas.
+    Schemas(Vec<String>),
+}
+
+impl Default for WriteConfig {
+    fn default() -> Self {
+        Self::Own(false)
+    }
+}
+
+impl WriteConfig {
+    /// The schemas in which the user of that name may write.
+    pub(crate) fn schemas(&self, user: &str) -> Vec<String> {
+        match self {
+            Self::Own(true) => vec![user.to_owned()],
+            Self::Own(false) => Vec::new(),
+            Self::Schemas(schemas) => schemas.clone(),
+        }
+    }
 }
 
 /// The PostgreSQL door.
@@ -127,6 +180,9 @@ pub struct Limits {
     /// name that is not known is looked for at once. Default 30.
     pub refresh_s: u64,
 
+    /// Seconds for which VACUUM leaves files that are no longer of a table: longer than any query runs. Default 3600.
+    pub vacuum_grace_s: u64,
+
     /// Seconds that running statements get to finish when the server is told to stop. Default 30.
     pub drain_s: u64,
 }
@@ -143,6 +199,7 @@ impl Default for Limits {
             spill_dir: None,
             target_partitions: 0,
             refresh_s: 30,
+            vacuum_grace_s: 3600,
             drain_s: 30,
         }
     }
@@ -157,6 +214,11 @@ impl Limits {
     /// How often the roots are looked at again, if at all.
     pub fn refresh(&self) -> Option<Duration> {
         (self.refresh_s > 0).then(|| Duration::from_secs(self.refresh_s))
+    }
+
+    /// How long VACUUM leaves files that are no longer of a table.
+    pub fn vacuum_grace(&self) -> Duration {
+        Duration::from_secs(self.vacuum_grace_s)
     }
 
     /// The time running statements get when the server is told to stop.

@@ -12,8 +12,9 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use crate::catalog::{LiveCatalog, keep_current};
 use crate::engine::Engine;
 use crate::session::builder;
+use crate::state::StateStore;
 use crate::storage::{ClosedRegistry, open_roots};
-use crate::{Config, Limits, Result, Session, StoreMetrics};
+use crate::{Config, DEFAULT_USER, Limits, Principal, Result, Session, StoreMetrics};
 
 /// Consumers of memory that an out-of-memory error lists.
 const CONSUMERS_NAMED: NonZeroUsize = match NonZeroUsize::new(5) {
@@ -25,6 +26,7 @@ const CONSUMERS_NAMED: NonZeroUsize = match NonZeroUsize::new(5) {
 pub struct Database {
     config: Config,
     tables: Arc<LiveCatalog>,
+    state: Arc<StateStore>,
     /// Every extension registered, no tables: what each session starts from.
     template: SessionState,
     stores: Arc<ClosedRegistry>,
@@ -41,6 +43,7 @@ impl Database {
         let roots = open_roots(&config, &registry).await?;
         let runtime = runtime(&config.limits, Arc::clone(&registry))?;
         let tables = Arc::new(LiveCatalog::open(roots).await?);
+        let state = StateStore::configured(&config).await?;
         let template = builder::template(&config.limits, runtime);
         let engine = Engine::start("dreyer-engine", None)?;
         if let Some(interval) = config.limits.refresh() {
@@ -49,6 +52,7 @@ impl Database {
         Ok(Arc::new(Self {
             config,
             tables,
+            state: Arc::new(state),
             template,
             stores: registry,
             engine,
@@ -57,7 +61,13 @@ impl Database {
 
     /// A new session: its own settings, views and prepared statements over the shared tables.
     pub fn session(self: &Arc<Self>) -> Session {
-        Session::new(Arc::clone(self))
+        self.session_as(DEFAULT_USER)
+    }
+
+    /// The same for a user, with the rights that the configuration gives to that name. Whether the user is who they say
+    /// is for the caller to know.
+    pub fn session_as(self: &Arc<Self>, user: &str) -> Session {
+        Session::new(Arc::clone(self), Principal::of(&self.config, user))
     }
 
     /// What the database was opened with.
@@ -76,6 +86,10 @@ impl Database {
 
     pub(crate) fn tables(&self) -> &Arc<LiveCatalog> {
         &self.tables
+    }
+
+    pub(crate) fn state(&self) -> &Arc<StateStore> {
+        &self.state
     }
 
     pub(crate) fn engine(&self) -> &tokio::runtime::Handle {

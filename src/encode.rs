@@ -11,6 +11,8 @@ use clap::ValueEnum;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 
+pub(crate) use csv::CsvWriter;
+
 use crate::Result;
 
 /// How rows are written.
@@ -29,7 +31,7 @@ impl Format {
     pub(crate) fn writer<'a>(self, schema: SchemaRef, out: &'a mut dyn Write) -> Box<dyn RowWriter + 'a> {
         match self {
             Self::Table => Box::new(table::TableWriter::new(schema, out)),
-            Self::Csv => Box::new(csv::CsvWriter::new(schema, out)),
+            Self::Csv => Box::new(CsvWriter::new(schema, out)),
             Self::Json => Box::new(json::JsonWriter::new(out)),
         }
     }

@@ -37,16 +37,19 @@ mod engine;
 mod error;
 mod examples;
 pub mod pg;
+mod principal;
 mod session;
 mod shell;
+mod state;
 mod storage;
 
 pub use catalog::{DEFAULT_CATALOG, DEFAULT_SCHEMA};
-pub use config::{Access, Config, Credentials, Limits, PgConfig, StorageConfig};
+pub use config::{Access, Config, Credentials, Limits, PgConfig, StorageConfig, UserConfig, WriteConfig};
 pub use database::Database;
 pub use encode::Format;
 pub use error::{Error, ErrorKind};
 pub use examples::{Example, Expect, examples};
+pub use principal::{DEFAULT_USER, Principal, Rights};
 pub use session::{Outcome, Session, Statement};
 pub use storage::StoreMetrics;
 

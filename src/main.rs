@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dreyer::Format;
-use dreyer::command::{self, Failure, ImportArgs, Input, SqlOptions};
+use dreyer::command::{self, Failure, ImportArgs, Input, ServeOptions, SqlOptions, VacuumArgs};
 use tracing_subscriber::EnvFilter;
 
 /// An astronomical catalogue database: SQL and ADQL over HATS Parquet.
@@ -24,10 +24,12 @@ enum Command {
     Demo,
     /// Run SQL on this machine. Without -c or -f: interactive.
     Sql(SqlArgs),
-    /// Serve catalogues to PostgreSQL clients, read-only.
+    /// Serve catalogues to PostgreSQL clients, read-only unless there is a writable root.
     Serve(ServeArgs),
     /// Make a catalogue from Parquet or CSV files.
     Import(ImportArgs),
+    /// Merge what inserts added to tables made by SQL, and remove what crashes left.
+    Vacuum(VacuumArgs),
 }
 
 #[derive(Debug, Args)]
@@ -35,6 +37,12 @@ struct SqlArgs {
     /// Directories with HATS catalogues, or addresses: s3://bucket/prefix?region=…, https://host/catalogue. Without one:
     /// the sample sky.
     roots: Vec<String>,
+    /// Directory or address where CREATE TABLE writes tables that last. Without it, tables end with the session.
+    #[arg(long, value_name = "DIR")]
+    writable: Option<String>,
+    /// Directory or address that keeps views and comments. Without it, they end with the session.
+    #[arg(long, value_name = "DIR")]
+    state: Option<String>,
     /// Run these statements and leave.
     #[arg(short, long = "command", value_name = "SQL", conflicts_with = "file")]
     command: Option<String>,
@@ -60,6 +68,12 @@ struct ServeArgs {
     /// Directories with HATS catalogues, or addresses: s3://bucket/prefix?region=…, https://host/catalogue. Without one:
     /// the sample sky.
     roots: Vec<String>,
+    /// Directory or address where users may write tables. Without it, the server only reads.
+    #[arg(long, value_name = "DIR")]
+    writable: Option<String>,
+    /// Directory or address that keeps views and comments. Without it, they end with the process.
+    #[arg(long, value_name = "DIR")]
+    state: Option<String>,
     /// Address to listen on for PostgreSQL clients [default: 127.0.0.1:5433].
     #[arg(long, value_name = "ADDR")]
     pg: Option<SocketAddr>,
@@ -95,8 +109,9 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo => command::demo(&mut BufWriter::new(io::stdout().lock())).await,
         Command::Sql(args) => command::sql(args.into()).await,
-        Command::Serve(args) => command::serve(args.roots, args.pg, args.config.as_deref()).await,
+        Command::Serve(args) => command::serve(args.into()).await,
         Command::Import(args) => command::import(args, &mut io::stdout()).await,
+        Command::Vacuum(args) => command::vacuum(args, &mut io::stdout()).await,
     }
 }
 
@@ -109,9 +124,23 @@ impl From<SqlArgs> for SqlOptions {
         };
         Self {
             roots: args.roots,
+            writable: args.writable,
+            state: args.state,
             input,
             format: args.format,
             adql: args.dialect == Dialect::Adql,
+        }
+    }
+}
+
+impl From<ServeArgs> for ServeOptions {
+    fn from(args: ServeArgs) -> Self {
+        Self {
+            roots: args.roots,
+            listen: args.pg,
+            config: args.config,
+            writable: args.writable,
+            state: args.state,
         }
     }
 }

@@ -6,15 +6,17 @@
 mod allow;
 pub(crate) mod builder;
 mod cooperate;
+mod ddl;
 mod interrupt;
 mod names;
 mod outcome;
 mod parse;
 mod replan;
 mod suggest;
+mod views;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
@@ -24,22 +26,33 @@ use datafusion::sql::sqlparser::ast;
 use dreyer_adql::Language;
 use dreyer_sky::tiling::{Dialect, sky_options};
 
+pub(crate) use ddl::command;
 pub use outcome::Outcome;
 pub use parse::Statement;
 
-use crate::{Access, Database, Error, ErrorKind, Result};
+use crate::state::Comments;
+use crate::{DEFAULT_SCHEMA, Database, Error, ErrorKind, Principal, Result};
 
 /// A session. Clones are the same session.
 #[derive(Clone)]
 pub struct Session {
     database: Arc<Database>,
     context: SessionContext,
+    principal: Arc<Principal>,
+    /// Schemas in which tables are looked for that are named without one.
+    path: Arc<RwLock<Vec<String>>>,
 }
 
 impl Session {
-    pub(crate) fn new(database: Arc<Database>) -> Self {
-        let context = builder::context(database.template(), database.tables());
-        Self { database, context }
+    pub(crate) fn new(database: Arc<Database>, principal: Principal) -> Self {
+        let context = builder::context(database.template(), database.tables(), database.state());
+        let path = vec![principal.name().to_owned(), DEFAULT_SCHEMA.to_owned()];
+        Self {
+            database,
+            context,
+            principal: Arc::new(principal),
+            path: Arc::new(RwLock::new(path)),
+        }
     }
 
     /// The statements of a text. No statement, no error: the vector is empty.
@@ -76,14 +89,14 @@ impl Session {
             plain_begin(statement);
         }
         lower(&mut ast, self.language())?;
-        names::resolve(&mut ast, &state).await?;
-        let plan = state.statement_to_plan(ast).await?;
-        if self.database.config().access == Access::ReadOnly {
-            allow::check_read_only(&plan)?;
-        }
-        allow::check_shared(&plan, &state)?;
-        allow::check_places(&plan, self.database.stores())?;
-        Ok(plan)
+        self.database.state().refresh().await?;
+        ddl::with_query(&mut ast)?;
+        let spelling = names::Spelling {
+            path: &self.path(),
+            in_full: ddl::makes_lasting_view(self, &ast),
+        };
+        names::resolve(&mut ast, &state, spelling).await?;
+        ddl::plan(self, &state, ast).await
     }
 
     /// Optimises and runs a plan that [`Session::plan`] gave.
@@ -97,7 +110,10 @@ impl Session {
             tables: Arc::clone(self.database.tables()),
             engine: self.database.engine().clone(),
         };
-        outcome::run(&runner, plan).await
+        match ddl::command(&plan) {
+            Some(command) => ddl::run(self, command).await,
+            None => outcome::run(&runner, plan).await,
+        }
     }
 
     /// The rows of exactly one statement.
@@ -117,7 +133,7 @@ impl Session {
             .map_err(|error| self.explain(error, &statement))?
         {
             Outcome::Rows(rows) => Ok(rows),
-            Outcome::Done { tag } => Err(Error::new(ErrorKind::Invalid, format!("{tag} gives no rows"))),
+            Outcome::Done { tag, .. } => Err(Error::new(ErrorKind::Invalid, format!("{tag} gives no rows"))),
         }
     }
 
@@ -157,6 +173,30 @@ impl Session {
     /// The engine's session, for catalogue look-ups.
     pub fn context(&self) -> SessionContext {
         self.context.clone()
+    }
+
+    /// What was said of a table or view by `COMMENT ON`, apart from what its columns say of themselves.
+    pub(crate) fn comments(&self, schema: &str, table: &str) -> Comments {
+        let mut comments = self.database.state().comments(schema, table).unwrap_or_default();
+        if let Some(kept) = self.database.tables().comment(schema, table) {
+            comments.table = Some(kept);
+        }
+        comments
+    }
+
+    /// Who the session acts as.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The schemas in which a table is looked for that is named without one, in that order.
+    pub fn path(&self) -> Vec<String> {
+        self.path.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The same as `SET search_path`.
+    pub fn set_path(&self, path: Vec<String>) {
+        *self.path.write().unwrap_or_else(PoisonError::into_inner) = path;
     }
 
     /// The database that the session belongs to.

@@ -18,12 +18,18 @@ mod clients;
 mod codec;
 #[path = "it/crossmatch.rs"]
 mod crossmatch;
+#[path = "it/ddl.rs"]
+mod ddl;
 #[path = "it/errors.rs"]
 mod errors;
 #[path = "it/examples.rs"]
 mod examples;
+#[path = "it/formats.rs"]
+mod formats;
 #[path = "it/functions.rs"]
 mod functions;
+#[path = "it/lsdb.rs"]
+mod lsdb;
 #[path = "it/rewritten.rs"]
 mod rewritten;
 #[path = "it/session.rs"]
@@ -88,7 +94,7 @@ async fn done(session: &Session, sql: &str) -> String {
         .await
         .unwrap_or_else(|error| panic!("{}", error.render(sql)))
     {
-        Outcome::Done { tag } => tag,
+        Outcome::Done { tag, .. } => tag,
         Outcome::Rows(_) => panic!("{sql} gives rows"),
     }
 }

@@ -1,6 +1,7 @@
 //! The sqllogictest files in `tests/slt`, each a test of its own, against a session in this process.
 //!
-//! Sessions read the sample sky and may create what they like: every file starts afresh.
+//! Sessions read the sample sky and may create what they like: every file starts afresh. What those in `ddl*.slt`
+//! create lasts, in `$FOLDER/root` and `$FOLDER/state`; to others it is the session's.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -91,14 +92,22 @@ fn run(path: &Path) -> Result<(), Failed> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        let folder = tempfile::tempdir()?;
+        let lasting = path
+            .file_stem()
+            .is_some_and(|name| name.to_string_lossy().starts_with("ddl"));
+        let within = |name: &str| lasting.then(|| folder.path().join(name).to_string_lossy().into_owned());
         let config = Config {
             access: Access::Full,
+            writable: within("root"),
+            state: within("state"),
             ..Config::default()
         };
         let database = Database::open(config)
             .await
             .map_err(|error| Failed::from(error.message))?;
         let mut runner = sqllogictest::Runner::new(|| async { Ok(Sky(database.session())) });
+        runner.set_var("FOLDER".to_owned(), folder.path().to_string_lossy().into_owned());
         runner.with_column_validator(sqllogictest::strict_column_validator);
         runner
             .run_file_async(path)

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use dreyer_sky::hats::{FoundTable, HatsCatalog, HatsError, HatsTable};
+use dreyer_sky::hats::managed::ManagedTable;
+use dreyer_sky::hats::{FoundTable, HatsCatalog, HatsError, HatsTable, Place};
 
 use super::{DEFAULT_SCHEMA, Root};
 use crate::{Error, ErrorKind, Result};
@@ -23,8 +24,12 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 enum Content {
     Hats(Arc<HatsTable>),
+    /// A table made by SQL, and what was said of it.
+    Managed(Arc<dyn TableProvider>, Option<String>),
     /// A catalogue that serves another one.
     Serving,
+    /// A table that was dropped, and whose files may still be read.
+    Gone,
     /// Why it cannot be opened. One broken folder must not close the rest, nor be taken for one that is not there.
     Broken(String),
 }
@@ -65,7 +70,20 @@ impl Entry {
 
     /// Whether it is listed among the tables.
     pub(crate) fn is_table(&self) -> bool {
-        matches!(self.content, Content::Hats(_))
+        matches!(self.content, Content::Hats(_) | Content::Managed(..))
+    }
+
+    /// What was said of a table made by SQL.
+    pub(crate) fn comment(&self) -> Option<String> {
+        match &self.content {
+            Content::Managed(_, comment) => comment.clone(),
+            _ => None,
+        }
+    }
+
+    /// Whether there is nothing of that name any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.content, Content::Gone)
     }
 
     /// The table, if it is one.
@@ -75,7 +93,8 @@ impl Entry {
     pub(crate) fn table(&self) -> Result<Option<Arc<dyn TableProvider>>> {
         match &self.content {
             Content::Hats(table) => Ok(Some(Arc::clone(table) as Arc<dyn TableProvider>)),
-            Content::Serving => Ok(None),
+            Content::Managed(table, _) => Ok(Some(Arc::clone(table))),
+            Content::Serving | Content::Gone => Ok(None),
             Content::Broken(fault) => {
                 let (schema, name) = self.name();
                 let message = format!("the catalogue {schema}.{name} cannot be opened: {fault}");
@@ -86,6 +105,18 @@ impl Entry {
 }
 
 async fn content(root: &Root, found: &FoundTable) -> Result<Content, HatsError> {
+    if found.managed {
+        let place = Place {
+            store: Arc::clone(&root.store),
+            url: root.url.clone(),
+            path: found.path.clone(),
+            local: None,
+        };
+        return Ok(match ManagedTable::open(place).await? {
+            Some(table) => Content::Managed(table.table(), table.comment().map(str::to_owned)),
+            None => Content::Gone,
+        });
+    }
     let catalog = HatsCatalog::open(Arc::clone(&root.store), root.url.clone(), found.path.clone()).await?;
     if SERVING.contains(&catalog.kind()) {
         return Ok(Content::Serving);

@@ -7,12 +7,13 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use datafusion::catalog::TableProvider;
+use dreyer_sky::hats::Place;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::entry::Entry;
 use super::{Known, Root, discovery};
-use crate::{Error, ErrorKind, Result};
+use crate::{DEFAULT_SCHEMA, Error, ErrorKind, Result};
 
 /// A name that is not known makes us look again, unless we looked so recently.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -51,6 +52,42 @@ impl LiveCatalog {
         })
     }
 
+    /// The places where tables are looked for.
+    pub(crate) fn roots(&self) -> &[Root] {
+        &self.roots
+    }
+
+    /// Where a table of that name would lie, or lies, under the writable root.
+    ///
+    /// # Errors
+    /// There is no writable root.
+    pub(crate) fn place_for(&self, schema: &str, name: &str) -> Result<Place> {
+        let root = self.roots.iter().find(|root| root.writable).ok_or_else(|| {
+            Error::new(ErrorKind::ReadOnly, "there is no root in which tables can be written")
+                .with_hint("Name one when the program is started: --writable DIR.")
+        })?;
+        let mut place = Place {
+            store: Arc::clone(&root.store),
+            url: root.url.clone(),
+            path: root.path.clone(),
+            local: root.local.clone(),
+        };
+        if schema != DEFAULT_SCHEMA {
+            place = place.child(schema);
+        }
+        Ok(place.child(name))
+    }
+
+    /// What was said of a table made by SQL.
+    pub(crate) fn comment(&self, schema: &str, name: &str) -> Option<String> {
+        self.entry(schema, name)?.comment()
+    }
+
+    /// Looks at a table again at once, because it was made, changed or dropped here.
+    pub(crate) async fn forget(&self, _schema: &str, _name: &str) {
+        self.reload().await;
+    }
+
     /// Names of the schemas.
     pub(crate) fn schema_names(&self) -> Vec<String> {
         self.known().keys().cloned().collect()
@@ -73,7 +110,7 @@ impl LiveCatalog {
 
     /// Whether a table of that name lies under a root, whole or broken.
     pub(crate) fn has_table(&self, schema: &str, name: &str) -> bool {
-        self.entry(schema, name).is_some()
+        self.entry(schema, name).is_some_and(|entry| !entry.is_gone())
     }
 
     /// The table of that name, as it is now.

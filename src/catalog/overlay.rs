@@ -120,6 +120,14 @@ pub(crate) fn is_shared(schema: &dyn SchemaProvider, table: &str) -> bool {
         .is_some_and(|schema| !schema.own.table_exist(table) && schema.shared.has_table(&schema.name, table))
 }
 
+/// Whether the session itself made a table or view of that name.
+pub(crate) fn is_own(schema: &dyn SchemaProvider, table: &str) -> bool {
+    match schema.downcast_ref::<SessionSchema>() {
+        Some(schema) => schema.own.table_exist(table),
+        None => schema.table_exist(table),
+    }
+}
+
 /// The error for a change to what all sessions share.
 pub(crate) fn shared_object(what: &str, name: &str) -> Error {
     let message = format!("{what} \"{name}\" lies under a catalogue root and cannot be changed");

@@ -1,68 +1,92 @@
 //! `dreyer import`: tables of stars into a catalogue that every session can open.
 
-use std::fs;
-use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
-use std::pin::pin;
-use std::time::{Duration, Instant};
+mod args;
+mod bar;
+mod inputs;
+mod sidecar;
+mod target;
 
-use clap::Args;
-use dreyer_sky::hats::{self, import::ImportOptions};
+use std::io::Write;
+use std::time::Instant;
+
+use dreyer_sky::hats::import::{BadRows, ImportOptions, ImportSummary, TileLimit, import as run};
+
+pub use args::ImportArgs;
 
 use super::{Failure, seconds};
-use crate::{Error, ErrorKind};
-
-/// What `dreyer import` is asked to do.
-#[derive(Debug, Clone, Args)]
-pub struct ImportArgs {
-    /// Parquet or CSV files, by their ending.
-    #[arg(required = true)]
-    pub input: Vec<PathBuf>,
-    /// Directory to put the catalogue into: a root, later.
-    #[arg(long, value_name = "DIR")]
-    pub into: PathBuf,
-    /// Name of the catalogue and its folder; the table will be called so.
-    #[arg(long)]
-    pub name: String,
-    /// Column of the longitude: right ascension in degrees.
-    #[arg(long, value_name = "COL")]
-    pub ra: String,
-    /// Column of the latitude: declination in degrees.
-    #[arg(long, value_name = "COL")]
-    pub dec: String,
-}
+use crate::{Error, ErrorKind, Result};
 
 /// Runs the command; says on `out` what was written. Progress goes to the standard error, and only to a terminal.
 ///
 /// # Errors
 /// A file cannot be read, a column is missing, a row has no position, a catalogue of that name exists already.
 pub async fn import(args: ImportArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let name = folder_name(&args.name)?;
-    fs::create_dir_all(&args.into)
-        .map_err(|error| Error::new(ErrorKind::Io, format!("cannot make {}: {error}", args.into.display())))?;
-    let mut options = ImportOptions::new(args.input, args.into.join(name));
-    options.name = Some(args.name);
-    options.lon_column = args.ra;
-    options.lat_column = args.dec;
+    let target = target::place(&args.into, folder_name(&args.name)?).await?;
+    let mut options = options(&args)?;
     let start = Instant::now();
-    let summary = with_clock(hats::import::import(&options), start)
-        .await
-        .map_err(Error::from)?;
-    writeln!(
-        out,
-        "{}: {} rows in {} tiles, {:.1} MB, {}",
-        summary.path.display(),
-        summary.rows,
-        summary.tiles,
-        summary.bytes as f64 / 1e6,
-        seconds(start.elapsed()),
-    )
-    .map_err(Error::from)?;
+    let opened = inputs::open(&args).await?;
+    let (lon, lat) = inputs::positions(&opened.input, args.ra.as_deref(), args.dec.as_deref())?;
+    (options.lon_column, options.lat_column) = (lon, lat);
+    let bar = bar::Bar::new(opened.expected);
+    let work = run(opened.input, &target, &options, &bar);
+    let summary = tokio::select! {
+        done = work => done.map_err(Error::from),
+        _ = tokio::signal::ctrl_c() => Err(Error::new(ErrorKind::Cancelled, "the import was interrupted")),
+    };
+    bar.finish();
+    let summary = summary?;
+    let text = text(&summary, &options, &seconds(start.elapsed()));
+    writeln!(out, "{text}").map_err(Error::from)?;
     Ok(out.flush().map_err(Error::from)?)
 }
 
+fn options(args: &ImportArgs) -> Result<ImportOptions> {
+    let default = ImportOptions::default();
+    Ok(ImportOptions {
+        name: Some(args.name.clone()),
+        tile: match (args.tile_rows, args.tile_bytes) {
+            (Some(rows), _) => TileLimit::Rows(rows),
+            (None, Some(bytes)) => TileLimit::Bytes(bytes.0),
+            (None, None) => default.tile,
+        },
+        memory_bytes: usize::try_from(args.memory.0).unwrap_or(usize::MAX),
+        spill_dir: args.spill_dir.clone(),
+        bad_rows: args.bad_rows.clone().map_or(BadRows::Refuse, BadRows::Aside),
+        kind: args.kind.word().to_owned(),
+        leaf_folders: args.leaf_folders,
+        zstd_level: args.zstd_level.unwrap_or(default.zstd_level),
+        margin_arcsec: args.margin,
+        index_columns: args.index.clone(),
+        columns: args
+            .columns
+            .as_deref()
+            .map(sidecar::read)
+            .transpose()?
+            .unwrap_or_default(),
+        ..default
+    })
+}
+
+fn text(summary: &ImportSummary, options: &ImportOptions, time: &str) -> String {
+    let mut text = format!(
+        "{}: {} rows in {} tiles, {:.1} MB, {time}",
+        summary.place,
+        summary.rows,
+        summary.tiles,
+        summary.bytes as f64 / 1e6,
+    );
+    if let BadRows::Aside(file) = &options.bad_rows {
+        text.push_str(&format!(
+            "; {} rows without a usable position in {}",
+            summary.bad_rows,
+            file.display()
+        ));
+    }
+    text
+}
+
 /// A name is one folder, and one that discovery does not take for hidden.
-fn folder_name(name: &str) -> crate::Result<&str> {
+fn folder_name(name: &str) -> Result<&str> {
     if name.is_empty() || name.contains(['/', '\\']) || name.starts_with(['.', '_']) {
         return Err(Error::new(
             ErrorKind::InvalidParameter,
@@ -71,26 +95,6 @@ fn folder_name(name: &str) -> crate::Result<&str> {
         .with_hint("Use letters, digits and underscores, a letter first. A schema is a folder: --into DIR/SCHEMA."));
     }
     Ok(name)
-}
-
-/// Waits for the work; on a terminal, shows that it goes on.
-async fn with_clock<T>(work: impl Future<Output = T>, start: Instant) -> T {
-    let mut work = pin!(work);
-    if !io::stderr().is_terminal() {
-        return work.await;
-    }
-    let mut ticks = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        tokio::select! {
-            done = &mut work => {
-                let _ = write!(io::stderr(), "\r\x1b[K");
-                return done;
-            }
-            _ = ticks.tick() => {
-                let _ = write!(io::stderr(), "\rimporting ... {} s", start.elapsed().as_secs());
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A text of SQL from parsing to print: what `-c`, a file, the shell and the demonstration all do.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use datafusion::execution::SendableRecordBatchStream;
@@ -38,8 +38,16 @@ impl Runner {
         let plan = self.session.plan(statement).await?;
         match self.session.execute(plan).await.map_err(explain)? {
             Outcome::Rows(rows) => print(aside(rows), self.format, out).await.map_err(explain),
-            Outcome::Done { tag } if self.format == Format::Table => Ok(writeln!(out, "{tag}")?),
-            Outcome::Done { .. } => Ok(()),
+            Outcome::Done { tag, notices } => {
+                for notice in notices {
+                    // Whoever reads the output reads this too, or does not care.
+                    let _ = writeln!(io::stderr(), "NOTICE:  {notice}");
+                }
+                if self.format == Format::Table {
+                    writeln!(out, "{tag}")?;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::PathBuf;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -10,20 +10,40 @@ use tokio_util::sync::CancellationToken;
 use super::Failure;
 use crate::{Config, DEFAULT_CATALOG, Database, Error, ErrorKind, Result, pg};
 
+/// What `dreyer serve` is asked to do. What is given takes the place of the configuration's.
+#[derive(Debug, Clone, Default)]
+pub struct ServeOptions {
+    /// Places with catalogues.
+    pub roots: Vec<String>,
+    /// The address to listen on.
+    pub listen: Option<SocketAddr>,
+    /// The configuration file.
+    pub config: Option<PathBuf>,
+    /// Where SQL may write tables.
+    pub writable: Option<String>,
+    /// Where views and comments are kept.
+    pub state: Option<String>,
+}
+
 /// Runs the command: reads the configuration, opens the roots, listens, and returns after a clean drain.
-///
-/// `roots` and `listen`, where given, take the place of the configuration's.
 ///
 /// # Errors
 /// The configuration cannot be read, a root cannot be opened, the address is taken.
-pub async fn serve(roots: Vec<String>, listen: Option<SocketAddr>, config: Option<&Path>) -> Result<(), Failure> {
-    let mut config = config.map(Config::read).transpose()?.unwrap_or_default();
-    if !roots.is_empty() {
-        config.roots = roots;
+pub async fn serve(options: ServeOptions) -> Result<(), Failure> {
+    let mut config = options
+        .config
+        .as_deref()
+        .map(Config::read)
+        .transpose()?
+        .unwrap_or_default();
+    if !options.roots.is_empty() {
+        config.roots = options.roots;
     }
-    if let Some(listen) = listen {
+    if let Some(listen) = options.listen {
         config.pg.listen = listen;
     }
+    config.writable = options.writable.or(config.writable);
+    config.state = options.state.or(config.state);
     let address = config.pg.listen;
     let database = Database::open(config).await?;
     let listener = TcpListener::bind(address).await.map_err(|error| {

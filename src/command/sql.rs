@@ -14,6 +14,10 @@ use crate::{Access, Config, Database, Error, ErrorKind, Format, shell};
 pub struct SqlOptions {
     /// Directories with catalogues; none for the sample sky.
     pub roots: Vec<String>,
+    /// Where tables are written that last; none: tables end with the session.
+    pub writable: Option<String>,
+    /// Where views and comments are kept that last.
+    pub state: Option<String>,
     /// Where the statements come from.
     pub input: Input,
     /// How rows are written.
@@ -40,6 +44,8 @@ pub enum Input {
 pub async fn sql(options: SqlOptions) -> Result<(), Failure> {
     let config = Config {
         roots: options.roots,
+        writable: options.writable,
+        state: options.state,
         access: Access::Full,
         ..Config::default()
     };

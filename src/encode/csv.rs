@@ -9,40 +9,59 @@ use super::RowWriter;
 use super::cell::Cells;
 use crate::Result;
 
-pub(super) struct CsvWriter<'a> {
+pub(crate) struct CsvWriter<W> {
     schema: SchemaRef,
-    out: &'a mut dyn Write,
+    out: W,
+    separator: char,
     header: bool,
 }
 
-impl<'a> CsvWriter<'a> {
-    pub(super) fn new(schema: SchemaRef, out: &'a mut dyn Write) -> Self {
+impl<W: Write> CsvWriter<W> {
+    /// Commas between the values.
+    pub(crate) fn new(schema: SchemaRef, out: W) -> Self {
         Self {
             schema,
             out,
+            separator: ',',
             header: false,
         }
     }
 
+    /// The same with another character between the values.
+    pub(crate) fn with_separator(mut self, separator: char) -> Self {
+        self.separator = separator;
+        self
+    }
+
+    /// The same without the line of names.
+    pub(crate) fn without_header(mut self) -> Self {
+        self.header = true;
+        self
+    }
+
     fn header(&mut self) -> Result<()> {
         if !self.header {
-            let names: Vec<String> = self.schema.fields().iter().map(|field| quote(field.name())).collect();
-            writeln!(self.out, "{}", names.join(","))?;
+            let fields = self.schema.fields().iter();
+            let names: Vec<String> = fields.map(|field| quote(field.name(), self.separator)).collect();
+            writeln!(self.out, "{}", names.join(&self.separator.to_string()))?;
             self.header = true;
         }
         Ok(())
     }
 }
 
-impl RowWriter for CsvWriter<'_> {
+impl<W: Write> RowWriter for CsvWriter<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.header()?;
         let columns = batch.columns().iter().map(Cells::new).collect::<Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
             for (index, cells) in columns.iter().enumerate() {
-                let comma = if index > 0 { "," } else { "" };
-                let text = cells.text(row).map_or_else(String::new, |text| quote(&text));
-                write!(self.out, "{comma}{text}")?;
+                if index > 0 {
+                    write!(self.out, "{}", self.separator)?;
+                }
+                if let Some(text) = cells.text(row) {
+                    write!(self.out, "{}", quote(&text, self.separator))?;
+                }
             }
             writeln!(self.out)?;
         }
@@ -57,8 +76,8 @@ impl RowWriter for CsvWriter<'_> {
 }
 
 /// Quotes what could be read as something else: separators, quotes, line ends, the empty text.
-fn quote(text: &str) -> String {
-    if text.is_empty() || text.contains([',', '"', '\n', '\r']) {
+fn quote(text: &str, separator: char) -> String {
+    if text.is_empty() || text.contains([separator, '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
         text.to_owned()

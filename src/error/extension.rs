@@ -39,6 +39,10 @@ fn hats(error: &HatsError) -> Error {
     match error {
         HatsError::Engine(inner) => super::translate::by_reference(inner),
         HatsError::Store(inner) => super::store::translate(inner),
+        HatsError::Exists { .. } => Error::new(ErrorKind::DuplicateTable, error.to_string()),
+        HatsError::Conflict { .. } => {
+            Error::new(ErrorKind::Conflict, error.to_string()).with_hint("Run the statement again.")
+        }
         HatsError::Input { .. } | HatsError::Option { .. } => {
             Error::new(ErrorKind::InvalidParameter, error.to_string())
         }

@@ -96,6 +96,8 @@ kinds! {
     UndefinedFunction = "42883",
     /// No table of that name.
     UndefinedTable = "42P01",
+    /// An object of that name exists, and is of another kind than the statement is for.
+    WrongObjectType = "42809",
     /// A table of that name exists already.
     DuplicateTable = "42P07",
     /// The engine does not do this.

@@ -4,8 +4,6 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
 
-use datafusion::prelude::SessionContext;
-
 use super::catalog::{Snapshot, System};
 use super::functions;
 
@@ -67,7 +65,7 @@ impl Door {
         for function in functions::scalar(&door) {
             context.register_udf(function);
         }
-        door.apply(&context);
+        door.apply(session);
         Ok(door)
     }
 
@@ -85,21 +83,26 @@ impl Door {
     }
 
     /// Looks again at what exists.
-    pub(super) async fn refresh(&self, context: &SessionContext) -> Result<()> {
-        let path = self.settings().search_path();
-        let snapshot = Arc::new(Snapshot::take(context, &self.system, path).await?);
+    pub(super) async fn refresh(&self, session: &Session) -> Result<()> {
+        let path = self.settings().search_path(&self.user);
+        let snapshot = Arc::new(Snapshot::take(session, &self.system, path).await?);
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
         Ok(())
     }
 
     /// Brings the engine's settings in line with the session's.
-    pub(super) fn apply(&self, context: &SessionContext) {
+    pub(super) fn apply(&self, session: &Session) {
         let settings = self.settings();
+        let path = settings.search_path(&self.user);
+        session.set_path(path.clone());
+        let context = session.context();
         let state = context.state_ref();
         let mut state = state.write();
         let catalog = state.catalog_list().catalog(crate::DEFAULT_CATALOG);
         let exists = |name: &String| catalog.as_ref().is_some_and(|catalog| catalog.schema(name).is_some());
-        let schema = settings.search_path().into_iter().find(exists);
+        // What the planner takes for granted is where tables are shared; those of the user get their schema written out.
+        let (own, others): (Vec<_>, Vec<_>) = path.into_iter().partition(|name| *name == self.user);
+        let schema = others.into_iter().chain(own).find(exists);
         let options = state.config_mut().options_mut();
         options.catalog.default_schema = schema.unwrap_or_else(|| crate::DEFAULT_SCHEMA.to_owned());
         options.execution.time_zone = settings.get("TimeZone").map(str::to_owned);

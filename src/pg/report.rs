@@ -35,6 +35,17 @@ pub(super) fn warning(kind: ErrorKind, message: &str) -> PgWireBackendMessage {
     PgWireBackendMessage::NoticeResponse(NoticeResponse::new(fields(&Error::new(kind, message), "WARNING")))
 }
 
+/// `NoticeResponse` with something worth knowing of a statement that went well.
+pub(super) fn notice(message: &str) -> PgWireBackendMessage {
+    let mut fields = fields(&Error::new(ErrorKind::Internal, message), "NOTICE");
+    for (key, value) in &mut fields {
+        if *key == b'C' {
+            "00000".clone_into(value);
+        }
+    }
+    PgWireBackendMessage::NoticeResponse(NoticeResponse::new(fields))
+}
+
 fn fields(error: &Error, severity: &str) -> Vec<(u8, String)> {
     let mut fields = vec![
         (b'S', severity.to_owned()),

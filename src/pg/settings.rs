@@ -127,11 +127,12 @@ impl Settings {
         (millis > 0).then(|| Duration::from_millis(millis))
     }
 
-    /// The schemas that names without a schema are looked up in, in order.
-    pub(super) fn search_path(&self) -> Vec<String> {
+    /// The schemas that names without a schema are looked up in, in order. `$user` is the schema of the user's name.
+    pub(super) fn search_path(&self, user: &str) -> Vec<String> {
         value::names(self.get("search_path").unwrap_or_default())
             .into_iter()
-            .filter(|name| name != "$user" && name != "pg_catalog")
+            .map(|name| if name == "$user" { user.to_owned() } else { name })
+            .filter(|name| name != "pg_catalog")
             .collect()
     }
 }

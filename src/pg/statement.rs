@@ -12,6 +12,7 @@ use super::describe::Column;
 use super::door::Door;
 use super::utility::{self, Utility};
 use super::{catalog, compat, decode, describe, infer};
+use crate::session::command;
 use crate::{Error, ErrorKind, Result, Session, Statement};
 
 /// A statement that has been read.
@@ -85,10 +86,10 @@ impl Query {
         let plan = if uses_catalog { compat::decorrelate(plan)? } else { plan };
         let parameters = parameters(&plan, declared)?;
         let columns = columns(&plan, &parameters, &rewritten.labels)?;
-        let verb = if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) {
-            "EXPLAIN"
-        } else {
-            "SELECT"
+        let verb = match (&plan, command(&plan)) {
+            (LogicalPlan::Explain(_) | LogicalPlan::Analyze(_), _) => "EXPLAIN",
+            (_, Some(command)) => command.verb(),
+            (_, None) => "SELECT",
         };
         Ok(Planned {
             query: self,
@@ -117,7 +118,7 @@ impl Planned {
     /// Sees to it that the catalogue is fresh, if the plan reads it.
     pub(super) async fn refresh(&self, session: &Session, door: &Arc<Door>) -> Result<()> {
         if self.uses_catalog {
-            door.refresh(&session.context()).await
+            door.refresh(session).await
         } else {
             Ok(())
         }
@@ -170,7 +171,7 @@ fn columns(plan: &LogicalPlan, parameters: &[Type], labels: &compat::Labels) -> 
     let silent = match plan {
         LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) => true,
         LogicalPlan::Statement(statement) => !matches!(statement, Directive::Execute(_)),
-        _ => false,
+        plan => command(plan).is_some(),
     };
     if silent {
         return Ok(None);

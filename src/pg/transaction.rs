@@ -1,5 +1,6 @@
-//! Transaction blocks. Nothing is ever written, so a block has no effect on data; what it does have is a state that
-//! clients rely on: after an error nothing runs until the block ends, and savepoints lead back out of that.
+//! Transaction blocks. Each statement that writes commits by itself, in a block as outside, so a block has no effect on
+//! data; who rolls one back in which something was written is told so. What a block does have is a state that clients
+//! rely on: after an error nothing runs until the block ends, and savepoints lead back out of that.
 
 use pgwire::messages::response::TransactionStatus;
 
@@ -10,6 +11,8 @@ use crate::{Error, ErrorKind, Result};
 pub(super) struct Transaction {
     state: State,
     savepoints: Vec<String>,
+    /// Whether a statement of the block has written.
+    wrote: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +57,16 @@ impl Transaction {
         if self.is_open() {
             self.state = State::Failed;
         }
+    }
+
+    /// A statement was done; `writes` says that it wrote.
+    pub(super) fn wrote(&mut self, writes: bool) {
+        self.wrote |= writes && self.is_open();
+    }
+
+    /// Whether something was written in the open block.
+    pub(super) fn has_written(&self) -> bool {
+        self.wrote
     }
 
     /// Opens a block; false if one is open already.

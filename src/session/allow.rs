@@ -6,7 +6,7 @@
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement};
+use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement, WriteOp};
 
 use super::outcome;
 use crate::catalog::{is_shared, shared_object};
@@ -30,10 +30,17 @@ const SETTINGS: &[(&str, Bound)] = &[
 ];
 
 /// Checks a plan for a session that only reads.
-pub(super) fn check_read_only(plan: &LogicalPlan) -> Result<()> {
+///
+/// `own` says that the statement makes, fills or drops what this session alone sees, and that its user may do so.
+pub(super) fn check_read_only(plan: &LogicalPlan, own: bool) -> Result<()> {
     let mut refused = None;
+    let top: *const LogicalPlan = plan;
     plan.apply_with_subqueries(|node| {
-        refused = check_node(node).err();
+        refused = if own && std::ptr::eq(node, top) && is_of_session(node) {
+            None
+        } else {
+            check_node(node).err()
+        };
         Ok(if refused.is_some() {
             TreeNodeRecursion::Stop
         } else {
@@ -41,6 +48,21 @@ pub(super) fn check_read_only(plan: &LogicalPlan) -> Result<()> {
         })
     })?;
     refused.map_or(Ok(()), Err)
+}
+
+/// Whether the engine does it within the session: nothing of it reaches a store.
+fn is_of_session(node: &LogicalPlan) -> bool {
+    match node {
+        LogicalPlan::Ddl(ddl) => matches!(
+            ddl,
+            DdlStatement::CreateMemoryTable(_)
+                | DdlStatement::CreateView(_)
+                | DdlStatement::DropTable(_)
+                | DdlStatement::DropView(_)
+        ),
+        LogicalPlan::Dml(dml) => matches!(dml.op, WriteOp::Insert(_)),
+        _ => false,
+    }
 }
 
 fn check_node(node: &LogicalPlan) -> Result<()> {
@@ -111,12 +133,13 @@ pub(super) fn check_places(plan: &LogicalPlan, stores: &ClosedRegistry) -> Resul
     Ok(())
 }
 
-fn refused(statement: &str) -> Error {
+/// The error for a statement that writes where nothing can be written.
+pub(super) fn refused(statement: &str) -> Error {
     Error::new(
         ErrorKind::ReadOnly,
         format!("cannot execute {statement} on a server that only reads"),
     )
-    .with_hint("`dreyer sql` on your own machine allows it.")
+    .with_hint("`dreyer sql` on your own machine allows it; so does a server that was given a --writable root.")
 }
 
 fn check_setting(name: &str, value: Option<&str>) -> Result<()> {

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList};
+use datafusion::catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProviderList};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use dreyer_sky::SkyExt;
 
 use super::cooperate::CooperateAboveJoins;
+use super::views;
 use crate::catalog::{LiveCatalog, SessionCatalog};
+use crate::state::StateStore;
 use crate::{DEFAULT_CATALOG, DEFAULT_SCHEMA, Limits};
 
 /// The state that every session starts from: all functions, rules and planners, and no tables.
@@ -29,7 +31,10 @@ fn config(limits: &Limits) -> SessionConfig {
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(true)
         // Errors are shown under the text that caused them.
-        .set_bool("datafusion.sql_parser.collect_spans", true);
+        .set_bool("datafusion.sql_parser.collect_spans", true)
+        // A join by id hands its keys to the scan of the other side, which looks them up in an index catalogue.
+        .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_distinct_values", 10_000)
+        .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_size", 1 << 20);
     match limits.target_partitions {
         0 => config,
         number => config.with_target_partitions(number),
@@ -37,12 +42,14 @@ fn config(limits: &Limits) -> SessionConfig {
 }
 
 /// A context over `template` that sees the shared tables, and keeps what it creates to itself.
-pub(super) fn context(template: &SessionState, tables: &Arc<LiveCatalog>) -> SessionContext {
+pub(super) fn context(template: &SessionState, tables: &Arc<LiveCatalog>, views: &Arc<StateStore>) -> SessionContext {
     let catalogs = MemoryCatalogProviderList::new();
-    let catalog = Arc::new(SessionCatalog::new(Arc::clone(tables)));
-    catalogs.register_catalog(DEFAULT_CATALOG.to_owned(), catalog);
+    let catalog: Arc<dyn CatalogProvider> = Arc::new(SessionCatalog::new(Arc::clone(tables)));
+    catalogs.register_catalog(DEFAULT_CATALOG.to_owned(), Arc::clone(&catalog));
     let state = SessionStateBuilder::new_from_existing(template.clone())
         .with_catalog_list(Arc::new(catalogs))
         .build();
-    SessionContext::new_with_state(state)
+    let context = SessionContext::new_with_state(state);
+    views::show(&context, catalog, views);
+    context
 }

@@ -30,7 +30,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{StreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
 /// Runs a plan on the engine's threads, so that dropping its rows stops it soon, wherever it is.
@@ -64,6 +64,22 @@ pub(super) fn run(
         }
     });
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+}
+
+/// Stops what runs under it when it is dropped.
+#[derive(Debug)]
+pub(super) struct Guard {
+    _guard: DropGuard,
+}
+
+/// A plan that somebody else will run, and that stops soon once the guard is dropped.
+pub(super) fn guarded(plan: Arc<dyn ExecutionPlan>) -> Result<(Arc<dyn ExecutionPlan>, Guard)> {
+    let token = CancellationToken::new();
+    let plan = with_stop_points(plan, &token)?;
+    let guard = Guard {
+        _guard: token.drop_guard(),
+    };
+    Ok((plan, guard))
 }
 
 fn with_stop_points(plan: Arc<dyn ExecutionPlan>, token: &CancellationToken) -> Result<Arc<dyn ExecutionPlan>> {

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use datafusion::arrow::array::AsArray;
+use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::common::config::ExtensionOptions;
+use datafusion::datasource::MemTable;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{DdlStatement, LogicalPlan, SetVariable, Statement, TransactionConclusion, WriteOp};
+use datafusion::logical_expr::{
+    CreateMemoryTable, DdlStatement, LogicalPlan, SetVariable, Statement, TransactionConclusion, WriteOp,
+};
 use dreyer_sky::tiling::SkyOptions;
 use futures::TryStreamExt;
 
@@ -21,6 +24,8 @@ pub enum Outcome {
     Done {
         /// `SET`, `CREATE VIEW`, `INSERT 0 5`, ...
         tag: String,
+        /// What the user should know of it: that there was nothing to do, say.
+        notices: Vec<String>,
     },
 }
 
@@ -28,7 +33,11 @@ impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rows(rows) => f.debug_tuple("Rows").field(&rows.schema()).finish(),
-            Self::Done { tag } => f.debug_struct("Done").field("tag", tag).finish(),
+            Self::Done { tag, notices } => f
+                .debug_struct("Done")
+                .field("tag", tag)
+                .field("notices", notices)
+                .finish(),
         }
     }
 }
@@ -97,20 +106,56 @@ pub(super) fn write_tag(operation: &WriteOp) -> &'static str {
 /// Optimises and runs `plan`.
 pub(super) async fn run(runner: &Runner, plan: LogicalPlan) -> Result<Outcome> {
     match effect(&plan) {
-        Effect::Nothing(tag) => Ok(Outcome::Done { tag: tag.to_owned() }),
+        Effect::Nothing(tag) => Ok(done(tag)),
+        Effect::Session(_) if filled(&plan).is_some() => create_filled(runner, plan).await,
         Effect::Session(tag) => {
             runner.context.execute_logical_plan(reset_of_ours(plan)).await?;
-            Ok(Outcome::Done { tag: tag.to_owned() })
+            Ok(done(tag))
         }
         Effect::None => Ok(Outcome::Rows(runner.rows(plan).await?)),
         Effect::Write(tag) => {
             let rows = count(runner.once(plan).await?).await?;
             // PostgreSQL puts the object identifier that rows once had before the number.
             let zero = if tag == "INSERT" { "0 " } else { "" };
-            Ok(Outcome::Done {
-                tag: format!("{tag} {zero}{rows}"),
-            })
+            Ok(done(&format!("{tag} {zero}{rows}")))
         }
+    }
+}
+
+/// A table of the session's own that a query fills.
+fn filled(plan: &LogicalPlan) -> Option<&CreateMemoryTable> {
+    match plan {
+        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => {
+            let empty = matches!(&*create.input, LogicalPlan::EmptyRelation(none) if !none.produce_one_row);
+            (!empty).then_some(create)
+        }
+        _ => None,
+    }
+}
+
+/// Makes it, and counts the rows.
+async fn create_filled(runner: &Runner, plan: LogicalPlan) -> Result<Outcome> {
+    let Some(create) = filled(&plan).cloned() else {
+        return Ok(done("CREATE TABLE AS"));
+    };
+    if create.if_not_exists && runner.context.table_exist(create.name.clone())? {
+        return Ok(done("CREATE TABLE AS"));
+    }
+    runner.context.execute_logical_plan(plan).await?;
+    let provider = runner.context.table_provider(create.name).await?;
+    let mut rows = 0;
+    if let Some(table) = provider.downcast_ref::<MemTable>() {
+        for partition in &table.batches {
+            rows += partition.read().await.iter().map(RecordBatch::num_rows).sum::<usize>();
+        }
+    }
+    Ok(done(&format!("SELECT {rows}")))
+}
+
+fn done(tag: &str) -> Outcome {
+    Outcome::Done {
+        tag: tag.to_owned(),
+        notices: Vec::new(),
     }
 }
 

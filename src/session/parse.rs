@@ -1,6 +1,8 @@
 //! Text to statements: one grammar, the union of PostgreSQL's, ADQL's and the engine's own.
 
 use datafusion::sql::parser::{DFParserBuilder, Statement as Ast};
+use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::{Error, ErrorKind, Result};
 
@@ -41,6 +43,12 @@ fn one(text: &str, offset: usize, recursion_limit: usize) -> Result<Statement> {
         .with_recursion_limit(recursion_limit)
         .build()
         .and_then(|mut parser| parser.parse_statements());
+    let parsed = match parsed {
+        Err(error) => postgres_copy(text, recursion_limit)
+            .map(|ast| [ast].into())
+            .ok_or(error),
+        parsed => parsed,
+    };
     let mut statements = parsed.map_err(|error| Error::from(error).located(text, offset))?;
     match (statements.pop_front(), statements.is_empty()) {
         (Some(ast), true) => Ok(Statement {
@@ -53,5 +61,18 @@ fn one(text: &str, offset: usize, recursion_limit: usize) -> Result<Statement> {
             "cannot tell where one statement ends and the next begins",
         )
         .with_hint("Send the statements one at a time.")),
+    }
+}
+
+/// COPY as PostgreSQL spells its options, which the engine's parser does not know: `TO 'f' (FORMAT csv)`, `TO STDOUT`.
+fn postgres_copy(text: &str, recursion_limit: usize) -> Option<Ast> {
+    let mut parser = Parser::new(dreyer_adql::dialect())
+        .with_recursion_limit(recursion_limit)
+        .try_with_sql(text)
+        .ok()?;
+    let mut statements = parser.parse_statements().ok()?;
+    match (statements.pop(), statements.is_empty()) {
+        (Some(copy @ ast::Statement::Copy { .. }), true) => Some(Ast::Statement(Box::new(copy))),
+        _ => None,
     }
 }

@@ -21,6 +21,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
+use dreyer_sky::hats::HatsError;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
@@ -153,6 +154,9 @@ fn place(name: &TableReference) -> (&str, &str) {
 
 /// Whether the error is that of a file which is not the one that was planned, or is gone.
 fn is_rewritten(error: &DataFusionError) -> bool {
+    if HatsError::rewritten(error).is_some() {
+        return true;
+    }
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = next {
         let store = error.downcast_ref::<object_store::Error>();

@@ -9,6 +9,7 @@ use datafusion::common::TableReference;
 use datafusion::error::DataFusionError;
 
 use crate::command::print;
+use crate::state::Comments;
 use crate::{Error, ErrorKind, Format, Result, Session};
 
 /// The tables and views of the session.
@@ -23,27 +24,42 @@ pub(super) async fn table(session: &Session, name: &str, out: &mut dyn Write) ->
     let state = session.context().state();
     let missing = || Error::new(ErrorKind::UndefinedTable, format!("relation \"{name}\" does not exist"));
     let reference = TableReference::parse_str(name);
-    let schema = state.schema_for_ref(reference.clone()).map_err(|_| missing())?;
-    let spelling = schema
-        .table_names()
-        .into_iter()
-        .find(|known| known.eq_ignore_ascii_case(reference.table()));
-    let table = schema
-        .table(&spelling.ok_or_else(missing)?)
-        .await?
-        .ok_or_else(missing)?;
+    session.database().state().refresh().await?;
+    let default = state.config().options().catalog.default_schema.clone();
+    let schemas = match reference.schema() {
+        Some(schema) => vec![schema.to_owned()],
+        None => std::iter::once(default).chain(session.path()).collect(),
+    };
+    let mut found = None;
+    for name in schemas {
+        let Ok(schema) = state.schema_for_ref(TableReference::partial(name.as_str(), reference.table())) else {
+            continue;
+        };
+        let mut names = schema.table_names().into_iter();
+        if let Some(spelling) = names.find(|known| known.eq_ignore_ascii_case(reference.table())) {
+            found = schema
+                .table(&spelling)
+                .await?
+                .map(|table| (table, session.comments(&name, &spelling)));
+            break;
+        }
+    }
+    let (table, comments) = found.ok_or_else(missing)?;
 
-    type Cell = fn(&Field) -> Option<String>;
+    type Cell = fn(&Field, &Comments) -> Option<String>;
     let columns: [(&str, Cell); 5] = [
-        ("column", |field| Some(field.name().clone())),
-        ("type", |field| Some(field.data_type().to_string())),
-        ("unit", |field| field.metadata().get("unit").cloned()),
-        ("ucd", |field| field.metadata().get("ucd").cloned()),
-        ("description", |field| field.metadata().get("description").cloned()),
+        ("column", |field, _| Some(field.name().clone())),
+        ("type", |field, _| Some(field.data_type().to_string())),
+        ("unit", |field, _| field.metadata().get("unit").cloned()),
+        ("ucd", |field, _| field.metadata().get("ucd").cloned()),
+        ("description", |field, comments| {
+            let said = comments.columns.get(field.name());
+            said.or_else(|| field.metadata().get("description")).cloned()
+        }),
     ];
     let schema = table.schema();
     let columns = columns.map(|(name, cell)| {
-        let values: StringArray = schema.fields().iter().map(|field| cell(field)).collect();
+        let values: StringArray = schema.fields().iter().map(|field| cell(field, &comments)).collect();
         (name, Arc::new(values) as ArrayRef)
     });
     // Columns that say nothing of any field are left out.
@@ -53,7 +69,11 @@ pub(super) async fn table(session: &Session, name: &str, out: &mut dyn Write) ->
     let batch = RecordBatch::try_from_iter(columns).map_err(DataFusionError::from)?;
     let mut writer = Format::Table.writer(batch.schema(), out);
     writer.write(&batch)?;
-    writer.finish()
+    writer.finish()?;
+    if let Some(comment) = &comments.table {
+        writeln!(out, "Comment: {comment}")?;
+    }
+    Ok(())
 }
 
 /// The functions whose name fits `pattern`; all if it is empty.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Float64Array, Int64Array, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use dreyer_sky::hats::import::{ImportOptions, import};
-use parquet::arrow::ArrowWriter;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::execution::TaskContext;
+use dreyer_sky::hats::import::{ImportOptions, Input, Place, TileLimit, import};
 
 /// One object.
 #[derive(Debug, Clone, Copy)]
@@ -131,14 +132,18 @@ pub(crate) fn batch(objects: &[Object]) -> RecordBatch {
 
 /// Writes the objects as HATS catalogue `name` under `root`: many small tiles, several row groups each.
 pub(crate) async fn write_catalogue(root: &Path, name: &str, objects: &[Object], tile_rows: u64) {
-    let plain = root.join(format!("{name}.input.parquet"));
     let batch = batch(objects);
-    let mut writer = ArrowWriter::try_new(std::fs::File::create(&plain).unwrap(), batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
-    let mut options = ImportOptions::new([&plain], root.join(name));
-    options.tile_rows = tile_rows;
-    options.row_group_rows = tile_rows.div_ceil(4);
-    import(&options).await.unwrap();
-    std::fs::remove_file(&plain).unwrap();
+    let schema = batch.schema();
+    let input = Input {
+        plan: MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None).unwrap(),
+        task: Arc::new(TaskContext::default()),
+        description: name.to_owned(),
+    };
+    let options = ImportOptions {
+        tile: TileLimit::Rows(tile_rows),
+        row_group_rows: tile_rows.div_ceil(4),
+        ..ImportOptions::new(name)
+    };
+    let target = Place::local(root.join(name)).unwrap();
+    import(input, &target, &options, &()).await.unwrap();
 }

@@ -9,6 +9,8 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::collection::Collection;
 use crate::error::{HatsError, Result};
+use crate::import::Place;
+use crate::index::HatsIndex;
 use crate::layout::{self, PartitionInfo};
 use crate::listing::{self, Listing, Tile};
 use crate::properties::Properties;
@@ -28,6 +30,7 @@ pub struct HatsCatalog {
     schema: SchemaRef,
     tiles: Arc<[Tile]>,
     index_column: Option<String>,
+    indexes: Arc<[Arc<HatsIndex>]>,
 }
 
 impl HatsCatalog {
@@ -55,7 +58,19 @@ impl HatsCatalog {
         if let Some(name) = collection.name {
             catalog.name = name;
         }
+        let index = |(column, folder): (String, String)| HatsIndex::new(column, join(&path, &folder), &catalog);
+        catalog.indexes = collection.indexes.into_iter().map(index).map(Arc::new).collect();
         Ok(catalog)
+    }
+
+    /// Opens a catalogue that has no properties file yet, as if it had these.
+    pub(crate) async fn open_unpublished(
+        store: Arc<dyn ObjectStore>,
+        url: ObjectStoreUrl,
+        path: Path,
+        properties: Properties,
+    ) -> Result<Self> {
+        Self::open_catalog(store, url, path, layout::PROPERTIES_FILES[0], properties).await
     }
 
     async fn open_catalog(
@@ -112,7 +127,27 @@ impl HatsCatalog {
             schema,
             tiles: tiles.into(),
             index_column,
+            indexes: Arc::default(),
         })
+    }
+
+    /// A catalogue whose tiles are known from elsewhere.
+    pub(crate) fn of_tiles(place: &Place, properties: Properties, schema: SchemaRef, tiles: Vec<Tile>) -> Self {
+        let index_column = schema::index_column(&schema, &properties);
+        let name = properties
+            .get("obs_collection")
+            .or(place.path.filename())
+            .unwrap_or("catalog");
+        Self {
+            url: place.url.clone(),
+            root: place.path.clone(),
+            name: name.to_owned(),
+            properties,
+            schema,
+            tiles: tiles.into(),
+            index_column,
+            indexes: Arc::default(),
+        }
     }
 
     /// The name it gives itself, else that of its folder.
@@ -165,6 +200,11 @@ impl HatsCatalog {
         self.index_column.as_deref()
     }
 
+    /// The indexes of its columns, which its collection lists. Opened when a query first asks them.
+    pub fn indexes(&self) -> &Arc<[Arc<HatsIndex>]> {
+        &self.indexes
+    }
+
     /// Whether every leaf is stored in the order of the index, and every tile is one leaf.
     pub fn is_sorted(&self) -> bool {
         let promised = self.properties.get(SORTED_PROPERTY);
@@ -194,7 +234,7 @@ fn join(root: &Path, relative: &str) -> Path {
         .fold(root.clone(), |path, part| path.join(part))
 }
 
-async fn read_properties(store: &Arc<dyn ObjectStore>, root: &Path) -> Result<Option<(String, Properties)>> {
+pub(crate) async fn read_properties(store: &Arc<dyn ObjectStore>, root: &Path) -> Result<Option<(String, Properties)>> {
     read_first(store, root, &layout::PROPERTIES_FILES).await
 }
 
@@ -233,7 +273,10 @@ fn schema_file(listing: &Listing) -> Option<&object_store::ObjectMeta> {
     layout::SCHEMA_FILES.iter().find_map(|name| listing.metadata.get(name))
 }
 
-async fn head_schema_file(store: &Arc<dyn ObjectStore>, dataset: &Path) -> Result<Option<object_store::ObjectMeta>> {
+pub(crate) async fn head_schema_file(
+    store: &Arc<dyn ObjectStore>,
+    dataset: &Path,
+) -> Result<Option<object_store::ObjectMeta>> {
     for name in layout::SCHEMA_FILES {
         match store.head(&dataset.clone().join(name)).await {
             Ok(found) => return Ok(Some(found)),

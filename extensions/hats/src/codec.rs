@@ -78,11 +78,11 @@ impl PhysicalExtensionCodec for HatsCodec {
         let mut parquet = parquet.ok_or_else(|| garbled("it holds no Parquet scan"))?;
 
         let readers = PinnedReaderFactory::new(&ctx.runtime_env(), &config.object_store_url)?;
-        parquet = parquet.with_parquet_file_reader_factory(Arc::new(readers));
+        parquet = parquet.with_parquet_file_reader_factory(Arc::new(readers.clone()));
         if let Some(bytes) = parquet.table_parquet_options().global.metadata_size_hint {
             parquet = parquet.with_metadata_size_hint(bytes);
         }
-        let source = source_of(message, parquet)?;
+        let source = source_of(message, parquet, readers)?;
         let groups = pinned_groups(&config.file_groups, &source.tiles);
         let config = FileScanConfigBuilder::from(config.clone())
             .with_file_groups(groups)
@@ -141,6 +141,8 @@ struct ScanMessage {
     ranges: Option<RangesMessage>,
     #[prost(bool, tag = "12")]
     reordered: bool,
+    #[prost(uint64, tag = "13")]
+    read_ahead_bytes: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -196,6 +198,7 @@ fn message_of(source: &HatsSource, stock: Vec<u8>) -> ScanMessage {
             edges: ranges.iter().flat_map(|range| [range.start, range.end]).collect(),
         }),
         reordered: source.reordered,
+        read_ahead_bytes: origin.read_ahead_bytes,
     }
 }
 
@@ -216,7 +219,7 @@ fn tile_message(tile: &Tile) -> TileMessage {
     }
 }
 
-fn source_of(message: ScanMessage, parquet: ParquetSource) -> Result<HatsSource> {
+fn source_of(message: ScanMessage, parquet: ParquetSource, readers: PinnedReaderFactory) -> Result<HatsSource> {
     let tiles = message
         .tiles
         .into_iter()
@@ -233,6 +236,7 @@ fn source_of(message: ScanMessage, parquet: ParquetSource) -> Result<HatsSource>
         index: message.index_column,
         sorted: message.sorted,
         max_ranges: usize::try_from(message.max_ranges).map_err(garbled)?,
+        read_ahead_bytes: message.read_ahead_bytes,
     };
     Ok(HatsSource {
         parquet,
@@ -240,6 +244,10 @@ fn source_of(message: ScanMessage, parquet: ParquetSource) -> Result<HatsSource>
         tiles,
         ranges,
         reordered: message.reordered,
+        readers,
+        // Indexes were asked where the scan was planned.
+        lookup: None,
+        answers: Arc::default(),
     })
 }
 

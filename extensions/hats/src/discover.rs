@@ -1,7 +1,7 @@
 //! Which catalogues lie under a root: a matter of listing folders, in which nothing is opened.
 //!
 //! `ROOT` may be a catalogue itself; else `ROOT/NAME` is table `NAME` and `ROOT/FOLDER/NAME` is `FOLDER.NAME`. Folders
-//! whose names start with `.` or `_` are hidden.
+//! whose names start with `.` or `_` are hidden, and so are the parts of [managed](crate::managed) tables.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use object_store::{ListResult, ObjectMeta, ObjectStore};
 
 use crate::error::{HatsError, Result};
 use crate::layout;
+use crate::managed::part_folder;
 
 /// Folders looked at together.
 const CONCURRENT: usize = 16;
@@ -102,7 +103,8 @@ async fn look(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<ListResult> {
 /// The visible folders of a listing.
 fn folders(listed: &ListResult, schema: Option<&str>) -> Vec<Place> {
     let visible = |path: &Path| {
-        let name = path.filename().filter(|name| !name.starts_with(['.', '_']))?;
+        let shown = |name: &&str| !name.starts_with(['.', '_']) && part_folder(name).is_none();
+        let name = path.filename().filter(shown)?;
         Some((schema.map(str::to_owned), name.to_owned(), path.clone()))
     };
     listed.common_prefixes.iter().filter_map(visible).collect()

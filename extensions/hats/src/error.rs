@@ -33,6 +33,22 @@ pub enum HatsError {
         fault: String,
     },
 
+    /// A place where something lies already.
+    #[error("{table} exists already")]
+    Exists {
+        /// The folder within its store.
+        table: String,
+    },
+
+    /// Another writer came first; the statement may be run again (SQLSTATE 40001).
+    #[error("table {table} could not be written: {fault}")]
+    Conflict {
+        /// The folder within its store.
+        table: String,
+        /// What the other did, and what to do.
+        fault: String,
+    },
+
     /// An import option out of its range.
     #[error("import option {option} {fault}")]
     Option {
@@ -59,12 +75,32 @@ pub enum HatsError {
         source: std::io::Error,
     },
 
+    /// A file that a plan was made for is no longer there in that version. Planning anew and running again is right.
+    #[error("{path}: the file was rewritten after the query was planned; run the query again")]
+    Rewritten {
+        /// The file within its store.
+        path: String,
+    },
+
     /// The engine failed under an import or a scan.
     #[error(transparent)]
     Engine(#[from] DataFusionError),
 }
 
 impl HatsError {
+    /// The file whose version was gone when `error` arose, if that is the cause of it: replaced, rewritten in place or
+    /// deleted after the query was planned. Looks through all wrappers that the engine and its readers lay around.
+    pub fn rewritten<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if let Some(Self::Rewritten { path }) = error.downcast_ref() {
+                return Some(path);
+            }
+            cause = error.source();
+        }
+        None
+    }
+
     pub(crate) fn malformed(file: impl ToString, fault: impl Into<String>) -> Self {
         Self::Malformed {
             file: file.to_string(),

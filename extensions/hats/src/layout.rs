@@ -36,6 +36,20 @@ pub(crate) fn leaf_path(cell: Cell, suffix: &str) -> String {
     format!("Norder={}/Dir={dir}/Npix={}{suffix}", cell.order(), cell.index())
 }
 
+/// The suffix of our own leaves.
+pub(crate) fn suffix(leaf_folders: bool) -> &'static str {
+    if leaf_folders { "/" } else { DEFAULT_SUFFIX }
+}
+
+/// The path of a tile's first file below [`DATASET_DIR`].
+pub(crate) fn leaf_file(cell: Cell, suffix: &str) -> String {
+    let mut path = leaf_path(cell, suffix);
+    if suffix == "/" {
+        path.push_str("part0.parquet");
+    }
+    path
+}
+
 /// The tile that a path below [`DATASET_DIR`] belongs to, if it is a leaf with that suffix.
 pub(crate) fn cell_of_leaf(path: &str, suffix: &str) -> Option<Cell> {
     let path = path.replace("%3D", "=");

@@ -13,7 +13,9 @@
 //! - [`discover`] finds the catalogues under a root; [`HatsTable`] makes a table of each.
 //! - [`HatsTilingSource`] tells a cross-match how a scan is cut and reads parts of it.
 //! - [`HatsCodec`] sends scans to other processes.
+//! - [`supplement`] writes margins, indexes and what else lies beside a catalogue.
 //! - [`import`](mod@import) writes catalogues from Parquet and CSV files.
+//! - [`managed`] keeps tables that are written by SQL: whole at every moment, for us and for foreign readers.
 //!
 //! It does no astronomy of its own: cells and regions are `dreyer-sphere`'s, and which predicates say where to look is
 //! decided in `dreyer-tiling`.
@@ -24,13 +26,18 @@ mod collection;
 mod discover;
 mod error;
 pub mod import;
+mod index;
 mod layout;
 mod listing;
+pub mod managed;
+mod opening;
+mod place;
 mod properties;
 mod prune;
 mod reader;
 mod schema;
 mod source;
+pub mod supplement;
 mod table;
 mod tiling;
 
@@ -39,7 +46,9 @@ pub use codec::HatsCodec;
 pub use collection::Collection;
 pub use discover::{FoundTable, discover};
 pub use error::HatsError;
+pub use index::HatsIndex;
 pub use listing::Tile;
+pub use place::Place;
 pub use properties::Properties;
 pub use source::HatsSource;
 pub use table::HatsTable;

@@ -3,27 +3,63 @@
 //! Field metadata (`unit`, `ucd`, `description`, …) stays with each column; what belongs to a whole file
 //! (the `pandas` entry and its like) is dropped, since it says nothing of a query's result.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::parquet_to_arrow_schema;
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
+use crate::catalog::{self, HatsCatalog};
 use crate::error::Result;
 use crate::layout;
 use crate::properties::Properties;
+use crate::reader;
 
 /// Reads the schema of one Parquet file, leaf or schema-only.
 pub(crate) async fn read(store: &dyn ObjectStore, file: &ObjectMeta) -> Result<SchemaRef> {
-    let footer = DFParquetMetadata::new(store, file)
-        .with_page_index_policy(Some(PageIndexPolicy::Skip))
-        .fetch_metadata()
-        .await?;
+    Ok(table_schema(&file_schema(store, file).await?))
+}
+
+/// The footer of a Parquet file, without its page index.
+pub(crate) async fn footer(store: &dyn ObjectStore, file: &ObjectMeta) -> Result<Arc<ParquetMetaData>> {
+    Ok(Arc::new(reader::read_once(store, file).await?))
+}
+
+async fn file_schema(store: &dyn ObjectStore, file: &ObjectMeta) -> Result<Schema> {
+    arrow_schema(footer(store, file).await?.as_ref())
+}
+
+/// The columns that a footer describes. The library panics where the Arrow schema kept in a damaged footer makes no sense.
+fn arrow_schema(footer: &ParquetMetaData) -> Result<Schema> {
     let footer = footer.file_metadata();
-    let schema = parquet_to_arrow_schema(footer.schema_descr(), footer.key_value_metadata())?;
-    Ok(table_schema(&schema))
+    let read = || parquet_to_arrow_schema(footer.schema_descr(), footer.key_value_metadata());
+    let damaged = |_| Err(ParquetError::General("its Arrow schema is damaged".to_owned()));
+    Ok(catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(damaged)?)
+}
+
+/// The columns of a catalogue in the types and with the metadata of its files, hive columns left out: what files that
+/// belong to it are written with.
+pub(crate) async fn stored(store: &Arc<dyn ObjectStore>, catalog: &HatsCatalog) -> Result<SchemaRef> {
+    let dataset = catalog.path().clone().join(layout::DATASET_DIR);
+    let leaf = || catalog.tiles().first()?.files.first().cloned();
+    let file = catalog::head_schema_file(store, &dataset).await?.or_else(leaf);
+    let Some(file) = file else {
+        return Ok(Arc::clone(catalog.schema()));
+    };
+    let schema = file_schema(store, &file).await?;
+    let kept = |field: &&Arc<Field>| !layout::HIVE_COLUMNS.contains(&field.name().as_str());
+    let fields: Vec<_> = schema.fields().iter().filter(kept).cloned().collect();
+    Ok(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
+}
+
+/// Reads the schema of one Parquet file that has been fetched whole.
+pub(crate) fn of_bytes(file: &Bytes) -> Result<SchemaRef> {
+    let footer = ParquetMetaDataReader::new().parse_and_finish(file)?;
+    Ok(table_schema(&arrow_schema(&footer)?))
 }
 
 /// The schema of the table: hive columns hidden, strings and bytes as views, which the engine reads without a copy.

@@ -23,7 +23,6 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::projection::{ProjectionExpr, ProjectionExprs};
-use datafusion::physical_expr::utils::conjunction;
 use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
@@ -32,8 +31,11 @@ use datafusion_datasource::morsel::Morselizer;
 use dreyer_sphere::CellRanges;
 use object_store::ObjectStore;
 
+use crate::index::{Answers, KeysOfJoins, Lookup};
 use crate::listing::Tile;
+use crate::opening::TileMorselizer;
 use crate::prune;
+use crate::reader::{PinnedReaderFactory, ReadAhead};
 
 /// What a scan knows of its catalogue; the same for all scans of one table.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +54,8 @@ pub(crate) struct Origin {
     pub(crate) sorted: bool,
     /// Most terms of a pruning predicate on the index.
     pub(crate) max_ranges: usize,
+    /// Most bytes that a partition reads ahead of a remote store.
+    pub(crate) read_ahead_bytes: u64,
 }
 
 /// A `ParquetSource` that knows which part of the sky it reads. See the module.
@@ -65,6 +69,12 @@ pub struct HatsSource {
     pub(crate) ranges: Option<CellRanges>,
     /// Whether the engine may read row groups in another order than they are stored.
     pub(crate) reordered: bool,
+    /// How leaves are read.
+    pub(crate) readers: PinnedReaderFactory,
+    /// The indexes that keys of a running join are looked up in.
+    pub(crate) lookup: Option<Lookup>,
+    /// What they said. Answers belong to the predicate.
+    pub(crate) answers: Arc<Answers>,
 }
 
 impl HatsSource {
@@ -97,22 +107,37 @@ impl HatsSource {
         }
     }
 
-    /// The Parquet source as it runs: with a predicate on the index, by which statistics drop row groups and pages.
-    /// Plans do without it; it would bury the filters that somebody wrote.
-    fn running(&self) -> ParquetSource {
-        let ranges = self
-            .ranges
+    /// The part of the sky that was asked for, where it does not hold all tiles: what statistics of the index can prune
+    /// by. Plans do without the predicate made of it; it would bury the filters that somebody wrote.
+    fn part(&self) -> Option<&CellRanges> {
+        self.ranges
             .as_ref()
-            .filter(|ranges| !prune::covers(ranges, &self.tiles));
-        let term = ranges
-            .zip(self.index_column())
-            .and_then(|(ranges, index)| prune::predicate(&index, ranges, self.origin.max_ranges));
-        match term {
-            Some(term) => self
-                .parquet
-                .with_predicate(conjunction(self.parquet.filter().into_iter().chain([term]))),
-            None => self.parquet.clone(),
+            .filter(|ranges| !prune::covers(ranges, &self.tiles))
+    }
+
+    /// The source as it runs in one partition: reading ahead where that pays.
+    fn reading_ahead(&self, config: &FileScanConfig, partition: usize) -> Self {
+        let budget = self.origin.read_ahead_bytes;
+        if budget == 0 || config.limit.is_some() || !self.readers.is_remote() {
+            return self.clone();
         }
+        // Partitions that may take files from each other do not know which come next.
+        let in_order = config.preserve_order && !self.reordered;
+        let group = config.file_groups.get(partition).filter(|_| in_order);
+        let files = group.map(|group| group.files().to_vec()).unwrap_or_default();
+        let whole = self.parquet.filter().is_none() && self.part().is_none();
+        let readers = self.readers.reading_ahead(ReadAhead::new(files, whole, budget));
+        Self {
+            parquet: self.parquet.clone().with_parquet_file_reader_factory(Arc::new(readers)),
+            ..self.clone()
+        }
+    }
+
+    /// What a running join tells of its keys, if an index can be asked about them.
+    fn keys_of_joins(&self) -> Option<KeysOfJoins> {
+        let schema = Arc::clone(self.table_schema().table_schema());
+        let (lookup, predicate) = self.lookup.as_ref().zip(self.parquet.filter())?;
+        KeysOfJoins::new(lookup, &predicate, schema, &self.answers, self.metrics())
     }
 
     /// The same scan with another projection of the table's schema, and metrics of its own. Projections of a Parquet
@@ -164,7 +189,7 @@ impl FileSource for HatsSource {
         base_config: &FileScanConfig,
         partition: usize,
     ) -> Result<Arc<dyn FileOpener>> {
-        self.running().create_file_opener(object_store, base_config, partition)
+        self.parquet.create_file_opener(object_store, base_config, partition)
     }
 
     fn create_morselizer(
@@ -173,7 +198,13 @@ impl FileSource for HatsSource {
         base_config: &FileScanConfig,
         partition: usize,
     ) -> Result<Box<dyn Morselizer>> {
-        self.running().create_morselizer(object_store, base_config, partition)
+        let source = self.reading_ahead(base_config, partition);
+        let joins = self.keys_of_joins();
+        if joins.is_none() && self.part().is_none() {
+            return source.parquet.create_morselizer(object_store, base_config, partition);
+        }
+        let by_tile = TileMorselizer::new(source, object_store, base_config, partition, joins);
+        Ok(Box::new(by_tile))
     }
 
     fn table_schema(&self) -> &TableSchema {
@@ -237,7 +268,12 @@ impl FileSource for HatsSource {
         config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
         let mut answer = self.parquet.try_pushdown_filters(filters, config)?;
-        answer.updated_node = answer.updated_node.map(|inner| self.wrapped(&inner)).transpose()?;
+        let asking_anew = Self {
+            answers: Arc::default(),
+            ..self.clone()
+        };
+        let updated = answer.updated_node.map(|inner| asking_anew.wrapped(&inner));
+        answer.updated_node = updated.transpose()?;
         Ok(answer)
     }
 

@@ -11,21 +11,24 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::config::TableParquetOptions;
 use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
+use datafusion::common::{ColumnStatistics, DFSchema, ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::conjunction_opt;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::metrics::MetricBuilder;
 use dreyer_sphere::CellRanges;
 use dreyer_tiling::{SkyOptions, sky_cover, sky_options};
 
 use crate::catalog::HatsCatalog;
+use crate::index::{Found, Lookup};
 use crate::listing::Tile;
 use crate::prune;
 use crate::reader::PinnedReaderFactory;
@@ -76,6 +79,7 @@ impl HatsTable {
             index: catalog.index_column().map(str::to_owned),
             sorted: catalog.is_sorted(),
             max_ranges: options.max_sky_ranges,
+            read_ahead_bytes: options.read_ahead_bytes as u64,
         }
     }
 
@@ -88,7 +92,7 @@ impl HatsTable {
         let readers = PinnedReaderFactory::new(state.runtime_env(), self.catalog.store_url())?;
         let mut parquet = ParquetSource::new(Arc::clone(self.catalog.schema()))
             .with_table_parquet_options(parquet_options)
-            .with_parquet_file_reader_factory(Arc::new(readers));
+            .with_parquet_file_reader_factory(Arc::new(readers.clone()));
         if let Some(bytes) = size_hint {
             parquet = parquet.with_metadata_size_hint(bytes);
         }
@@ -98,7 +102,26 @@ impl HatsTable {
             tiles: Arc::clone(self.catalog.tiles()),
             ranges: None,
             reordered: false,
+            lookup: Lookup::new(self.catalog.indexes(), &readers, options.index_max_keys),
+            answers: Arc::default(),
+            readers,
         })
+    }
+
+    /// What the indexes know of the rows that `filters` let through; they are asked nothing if no filter is about an
+    /// indexed column.
+    async fn found_by_key(&self, state: &dyn Session, filters: &[Expr], source: &HatsSource) -> Option<Found> {
+        let lookup = source.lookup.as_ref()?;
+        let indexed = |filter: &&Expr| {
+            let mut columns = self.catalog.indexes().iter().map(|index| index.column());
+            columns.any(|name| filter.column_refs().iter().any(|column| column.name == name))
+        };
+        let schema = DFSchema::try_from(self.schema()).ok()?;
+        // A filter that cannot be evaluated here, such as one on a subquery, says nothing.
+        let exprs = filters.iter().filter(indexed);
+        let exprs = exprs.filter_map(|filter| state.create_physical_expr(filter.clone(), &schema).ok());
+        let predicate = conjunction_opt(exprs)?;
+        lookup.find(&predicate, schema.as_arrow(), source.metrics()).await
     }
 
     /// Rows and bytes of `tiles`; exact only for the `whole` table.
@@ -156,6 +179,14 @@ impl TableProvider for HatsTable {
         if let Some(ranges) = self.wanted(filters, &options) {
             source = source.narrowed(&ranges);
         }
+        let found = self.found_by_key(state, filters, &source).await;
+        if let Some(found) = &found {
+            let before = source.tiles.len();
+            source = source.narrowed(&found.ranges);
+            MetricBuilder::new(source.metrics())
+                .global_counter("tiles_skipped_by_index")
+                .add(before - source.tiles.len());
+        }
         if source.tiles.is_empty() {
             let schema = match projection {
                 Some(columns) => Arc::new(self.catalog.schema().project(columns)?),
@@ -163,12 +194,18 @@ impl TableProvider for HatsTable {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
+        let mut statistics = self.statistics_of(&source.tiles, source.ranges.is_none());
+        if let Some(found) = found {
+            statistics.num_rows = usize::try_from(found.rows).map_or(Precision::Absent, Precision::Inexact);
+        }
         let ordering = ordering(&source);
         let partitions = state.config().target_partitions();
         let config = FileScanConfigBuilder::new(self.catalog.store_url().clone(), Arc::new(source.clone()))
             .with_file_groups(source.file_groups(partitions))
-            .with_statistics(self.statistics_of(&source.tiles, source.ranges.is_none()))
+            .with_statistics(statistics)
             .with_output_ordering(ordering)
+            // Reading ahead needs to know which file comes next.
+            .with_preserve_order(true)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();

@@ -25,6 +25,12 @@ config_namespace! {
 
         /// Most sky ranges that a region becomes when it prunes row groups and pages.
         pub max_sky_ranges: usize, default = 32
+
+        /// Most keys that a query or a join looks up in an index; more are read from the table. 0: use no index.
+        pub index_max_keys: usize, default = 10_000
+
+        /// Most bytes that each partition of a scan reads ahead of a remote store; 0: none.
+        pub read_ahead_bytes: usize, default = 16 * 1024 * 1024
     }
 }
 

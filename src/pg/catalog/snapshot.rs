@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use datafusion::catalog::TableProvider;
 use datafusion::common::stats::Precision;
 use datafusion::datasource::TableType;
-use datafusion::prelude::SessionContext;
 use pgwire::api::Type;
 
 use super::super::encode::{pg_type, type_modifier};
@@ -13,7 +12,8 @@ use super::names::{Which, is_catalog_schema};
 use super::oid::{Kind, Oids};
 use super::routines;
 use super::system::System;
-use crate::{DEFAULT_CATALOG, DEFAULT_SCHEMA, Result};
+use crate::state::Comments;
+use crate::{DEFAULT_CATALOG, DEFAULT_SCHEMA, Result, Session};
 
 /// Everything that exists.
 #[derive(Debug, Default)]
@@ -87,13 +87,13 @@ pub(in crate::pg) struct Argument {
 
 impl Snapshot {
     /// Looks at everything that the session sees.
-    pub(in crate::pg) async fn take(context: &SessionContext, system: &System, path: Vec<String>) -> Result<Self> {
+    pub(in crate::pg) async fn take(session: &Session, system: &System, path: Vec<String>) -> Result<Self> {
         let mut oids = Oids::default();
         let mut snapshot = Self {
             path,
             ..Self::default()
         };
-        let state = context.state();
+        let state = session.context().state();
         let catalog = state.catalog_list().catalog(DEFAULT_CATALOG);
         let mut names = catalog
             .as_ref()
@@ -118,9 +118,9 @@ impl Snapshot {
                 };
                 let oid = oids.of(Kind::Relation, &[&name, &table]);
                 if let Some(provider) = provider {
-                    snapshot
-                        .relations
-                        .push(relation(oid, schema_oid, &name, table, provider.as_ref()));
+                    let said = session.comments(&name, &table);
+                    let relation = relation(oid, schema_oid, &name, table, provider.as_ref(), &said);
+                    snapshot.relations.push(relation);
                 }
             }
             snapshot.schemas.push(Namespace {
@@ -213,7 +213,14 @@ fn comment(schema: &str) -> Option<&'static str> {
     }
 }
 
-fn relation(oid: u32, schema_oid: u32, schema: &str, name: String, provider: &dyn TableProvider) -> Relation {
+fn relation(
+    oid: u32,
+    schema_oid: u32,
+    schema: &str,
+    name: String,
+    provider: &dyn TableProvider,
+    said: &Comments,
+) -> Relation {
     let columns = provider.schema();
     let statistics = provider.statistics();
     let number = |value: Option<&Precision<usize>>| {
@@ -233,7 +240,10 @@ fn relation(oid: u32, schema_oid: u32, schema: &str, name: String, provider: &dy
         },
         rows: number(statistics.as_ref().map(|statistics| &statistics.num_rows)),
         bytes: number(statistics.as_ref().map(|statistics| &statistics.total_byte_size)),
-        comment: columns.metadata().get("description").cloned(),
+        comment: said
+            .table
+            .clone()
+            .or_else(|| columns.metadata().get("description").cloned()),
         definition: provider.get_table_definition().map(str::to_owned),
         columns: columns
             .fields()
@@ -243,14 +253,14 @@ fn relation(oid: u32, schema_oid: u32, schema: &str, name: String, provider: &dy
                 kind: pg_type(field),
                 modifier: type_modifier(field.data_type()),
                 nullable: field.is_nullable(),
-                comment: column_comment(field.metadata()),
+                comment: column_comment(field.metadata(), said.columns.get(field.name())),
             })
             .collect(),
     }
 }
 
 /// What is known of a column in one line: `Right ascension [deg] (pos.eq.ra)`.
-fn column_comment(metadata: &HashMap<String, String>) -> Option<String> {
+fn column_comment(metadata: &HashMap<String, String>, comment: Option<&String>) -> Option<String> {
     let said = |key: &str| {
         metadata
             .get(key)
@@ -258,7 +268,7 @@ fn column_comment(metadata: &HashMap<String, String>) -> Option<String> {
             .filter(|text| !text.is_empty())
     };
     let parts = [
-        said("description").map(str::to_owned),
+        comment.cloned().or_else(|| said("description").map(str::to_owned)),
         said("unit").map(|unit| format!("[{unit}]")),
         said("ucd").map(|ucd| format!("({ucd})")),
     ];
@@ -278,6 +288,7 @@ mod tests {
                     .iter()
                     .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
                     .collect(),
+                None,
             )
         };
         let all = [

@@ -80,7 +80,7 @@ fn user(door: &Door, _: &[ScalarValue]) -> Result<ScalarValue> {
 /// The schemas of the search path that exist, as of the last look; all of them before the first.
 fn path(door: &Door) -> Vec<String> {
     let snapshot = door.snapshot();
-    let mut path = door.settings().search_path();
+    let mut path = door.settings().search_path(&door.user);
     path.retain(|name| snapshot.schemas.is_empty() || snapshot.schemas.iter().any(|schema| schema.name == *name));
     path
 }

@@ -15,11 +15,11 @@ use super::super::connection::Connection;
 use super::super::control::Control;
 use super::super::describe;
 use super::super::portal::{Portal, Prepared, Progress, Sent, Work};
-use super::super::report::Failure;
+use super::super::report::{self, Failure};
 
 use super::super::statement::{Parsed, Planned};
 use super::super::utility::Reply;
-use crate::{Error, ErrorKind, Outcome, Result};
+use crate::{Error, ErrorKind, Outcome, Result, session};
 
 impl Connection {
     /// Plans a statement, on a task of its own so that a cancel is answered at once.
@@ -149,6 +149,13 @@ impl Connection {
         let Some(plan) = portal.plan.clone() else {
             return Ok(Progress::Done);
         };
+        let writes = session::command(&plan).is_some();
+        if let Some(command) = session::command(&plan)
+            && self.door.settings().get("transaction_read_only") == Some("on")
+        {
+            let message = format!("cannot execute {} in a read-only transaction", command.verb());
+            return Err(Error::new(ErrorKind::ReadOnly, message).into());
+        }
         let (session, door, fresh) = (self.session.clone(), Arc::clone(&self.door), planned.clone());
 
         let started = self.on_engine(async move {
@@ -168,7 +175,11 @@ impl Connection {
                     self.door.settings().style(),
                 )))
             }
-            Outcome::Done { tag } => {
+            Outcome::Done { tag, notices } => {
+                for notice in notices {
+                    self.wire.queue(&report::notice(&notice));
+                }
+                self.transaction.wrote(writes);
                 self.complete(tag);
                 Ok(Progress::Done)
             }

@@ -27,7 +27,7 @@ use crate::{DEFAULT_CATALOG, Error, ErrorKind, Result};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The one user there is until users are defined.
-const USER: &str = "dreyer";
+const USER: &str = crate::DEFAULT_USER;
 
 type Line = Framed<MaybeTls, PgWireMessageServerCodec<()>>;
 
@@ -98,18 +98,18 @@ impl Admitted {
 async fn admit(line: &mut Line, startup: &Startup, shared: &Arc<Shared>) -> Result<Option<Admitted>> {
     let version = negotiate_version(line, startup).await?;
     line.set_protocol_version(version);
-    check_identity(line, startup)?;
+    let user = check_identity(line, startup, shared)?;
     let permit = Arc::clone(&shared.places).try_acquire_owned().map_err(|_| {
         let most = shared.database.config().limits.max_connections;
         Error::new(ErrorKind::TooManyConnections, "sorry, too many clients already")
             .with_detail(format!("{most} connections are open."))
             .with_hint("Close some, or raise limits.max_connections.")
     })?;
-    let settings = settings(startup, shared)?;
+    let settings = settings(startup, shared, &user)?;
     let (pid, secret) = shared.keys.generate(line);
-    let seat = shared.registry.enter(pid, secret.clone(), USER, line.socket_addr());
-    let session = shared.database.session();
-    let door = Door::open(&session, shared, USER, pid, settings)?;
+    let seat = shared.registry.enter(pid, secret.clone(), &user, line.socket_addr());
+    let session = shared.database.session_as(&user);
+    let door = Door::open(&session, shared, &user, pid, settings)?;
 
     let mut welcome = vec![Answer::Authentication(Authentication::Ok)];
     let reported = door.settings().reported();
@@ -161,15 +161,16 @@ async fn negotiate_version(line: &mut Line, startup: &Startup) -> Result<Protoco
     Ok(known.unwrap_or(newest))
 }
 
-/// While no users are defined, anybody on this machine is the one user, and nobody else is anybody.
-fn check_identity(line: &Line, startup: &Startup) -> Result<()> {
+/// While users have no passwords, anybody on this machine may be any of them, and nobody else is anybody. Gives the
+/// user's name.
+fn check_identity(line: &Line, startup: &Startup, shared: &Shared) -> Result<String> {
     let peer = line.socket_addr().ip();
     if !peer.to_canonical().is_loopback() {
         return Err(Error::new(
             ErrorKind::InvalidAuthorization,
             format!("no user may connect from {peer}"),
         )
-        .with_detail("No users are defined, so only this machine is let in, without a password."));
+        .with_detail("Users have no passwords, so only this machine is let in."));
     }
     let Some(user) = startup.parameters.get("user") else {
         return Err(Error::new(
@@ -177,14 +178,18 @@ fn check_identity(line: &Line, startup: &Startup) -> Result<()> {
             "no PostgreSQL user name specified in startup packet",
         ));
     };
-    if user != USER {
+    let users = &shared.database.config().users;
+    if user != USER && !users.iter().any(|known| known.name == *user) {
         return Err(Error::new(
             ErrorKind::InvalidAuthorization,
             format!("role \"{user}\" does not exist"),
         )
         .with_hint(format!("Connect as {USER}: psql -U {USER}.")));
     }
-    let database = startup.parameters.get("database").unwrap_or(user);
+    let database = startup
+        .parameters
+        .get("database")
+        .map_or(DEFAULT_CATALOG, String::as_str);
     if database != DEFAULT_CATALOG {
         return Err(Error::new(
             ErrorKind::UndefinedCatalog,
@@ -192,19 +197,19 @@ fn check_identity(line: &Line, startup: &Startup) -> Result<()> {
         )
         .with_hint(format!("The one database is {DEFAULT_CATALOG}.")));
     }
-    Ok(())
+    Ok(user.clone())
 }
 
 /// Settings as the server has them, with those of the start-up message over them.
-fn settings(startup: &Startup, shared: &Shared) -> Result<Settings> {
+fn settings(startup: &Startup, shared: &Shared, user: &str) -> Result<Settings> {
     let config = shared.database.config();
-    let read_only = if config.access == crate::Access::ReadOnly {
+    let read_only = if config.access == crate::Access::ReadOnly && config.writable.is_none() {
         "on"
     } else {
         "off"
     };
     let mut settings = Settings::new(&[
-        ("session_authorization", USER.to_owned()),
+        ("session_authorization", user.to_owned()),
         ("default_transaction_read_only", read_only.to_owned()),
         ("transaction_read_only", read_only.to_owned()),
         ("statement_timeout", format!("{}s", config.limits.statement_timeout_s)),

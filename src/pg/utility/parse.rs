@@ -170,10 +170,6 @@ fn statement(words: &mut Words) -> Result<Option<Utility>> {
         Utility::Deallocate(all_or_name(words)?)
     } else if words.take("close") {
         Utility::Close(all_or_name(words)?)
-    } else if words.take("copy") {
-        return Err(
-            Error::new(ErrorKind::NotSupported, "COPY is not supported yet").with_hint("SELECT gives the same rows.")
-        );
     } else if words.take("unlisten") {
         if !words.take_token(&Token::Mul) {
             words.name()?;

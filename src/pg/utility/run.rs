@@ -95,13 +95,18 @@ impl Connection {
 
     /// Ends the transaction block and what ends with it; gives the command tag.
     fn end_block(&mut self, wanted: Ended, chain: bool) -> &'static str {
+        let wrote = self.transaction.has_written();
         let ended = self.transaction.end(wanted);
+        if wrote && ended == Some(Ended::RolledBack) {
+            let warning = "what statements of this block wrote is written: each commits by itself";
+            self.wire.queue(&report::warning(ErrorKind::NotSupported, warning));
+        }
         if ended.is_none() {
             let warning = "there is no transaction in progress";
             self.wire.queue(&report::warning(ErrorKind::NoTransaction, warning));
         }
         self.door.settings_mut().end_block(ended == Some(Ended::Committed));
-        self.door.apply(&self.session.context());
+        self.door.apply(&self.session);
         self.portals.clear();
         if chain && ended.is_some() {
             self.transaction.begin();
@@ -126,7 +131,7 @@ impl Connection {
         if !name.contains('.') {
             let block = self.transaction.is_open();
             self.door.settings_mut().set(name, value, block, local)?;
-            self.door.apply(&self.session.context());
+            self.door.apply(&self.session);
             return Ok(());
         }
         let text = match value {
@@ -180,7 +185,7 @@ impl Connection {
 
     fn reset_all(&mut self) {
         self.door.settings_mut().reset_all();
-        self.door.apply(&self.session.context());
+        self.door.apply(&self.session);
     }
 
     /// DISCARD ALL leaves a session as it was when it began.

@@ -281,6 +281,14 @@ impl<'a> Frames<'a> {
             .find(|cte| cte.qualifier == [exact])
     }
 
+    /// The schema to write before a name that was given without one; CTEs are in none.
+    pub(super) fn schema_of(&self, exact: &[String]) -> Option<String> {
+        match exact {
+            [single] if self.cte(single).is_none() => self.scope.schema_of(single),
+            _ => None,
+        }
+    }
+
     /// The table or CTE that a name means.
     pub(super) fn table(&self, parts: &[Ident]) -> TableChoice {
         if let [single] = parts {

@@ -35,6 +35,13 @@ pub trait NameScope {
         let _ = name;
         Vec::new()
     }
+
+    /// The schema to write before a table that was named without one, where the planner would not find it otherwise:
+    /// that of the user, say. `name` is spelt as the table is.
+    fn schema_of(&self, name: &str) -> Option<String> {
+        let _ = name;
+        None
+    }
 }
 
 /// Quotes the names in a statement that mean a table, column or alias of mixed case.

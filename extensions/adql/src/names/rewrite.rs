@@ -274,10 +274,21 @@ impl<'a> Rewriter<'a> {
         let parts = idents(name);
         match self.frames.table(&parts) {
             TableChoice::Nothing => {}
-            TableChoice::Found(exact) => idents_mut(name)
-                .into_iter()
-                .zip(&exact)
-                .for_each(|(part, exact)| spell(part, exact)),
+            TableChoice::Found(exact) => {
+                let schema = self.frames.schema_of(&exact);
+                idents_mut(name)
+                    .into_iter()
+                    .zip(&exact)
+                    .for_each(|(part, exact)| spell(part, exact));
+                if let Some(schema) = schema {
+                    let schema = Ident {
+                        // Faults of the whole name lie where the name was written.
+                        span: parts.first().map_or(Span::empty(), |part| part.span),
+                        ..Ident::with_quote('"', schema)
+                    };
+                    name.0.insert(0, ObjectNamePart::Identifier(schema));
+                }
+            }
             TableChoice::Several(candidates) => {
                 let span = parts.iter().fold(Span::empty(), |span, part| span.union(&part.span));
                 return Err(Error::ambiguous("table", &name.to_string(), &candidates, span));
@@ -363,6 +374,50 @@ mod tests {
     #[track_caller]
     fn unchanged(sql: &str) {
         check(sql, sql);
+    }
+
+    /// A user's own schema beside the one that names mean by default.
+    struct Home;
+
+    impl NameScope for Home {
+        fn tables(&self, name: &[String]) -> Option<Vec<String>> {
+            let known = [&["gaia"][..], &["mine"], &["ada", "mine"]];
+            known
+                .contains(&name.iter().map(String::as_str).collect::<Vec<_>>().as_slice())
+                .then(|| vec!["ra".to_owned()])
+        }
+
+        fn schema_of(&self, name: &str) -> Option<String> {
+            (name == "mine").then(|| "ada".to_owned())
+        }
+    }
+
+    #[test]
+    fn a_table_of_the_users_own_schema_gets_its_schema() {
+        for (sql, expected) in [
+            (
+                "SELECT mine.ra FROM mine, gaia",
+                "SELECT mine.ra FROM \"ada\".mine, gaia",
+            ),
+            ("SELECT m.ra FROM Mine AS m", "SELECT m.ra FROM \"ada\".Mine AS m"),
+            ("SELECT ra FROM ada.mine", "SELECT ra FROM ada.mine"),
+            (
+                "WITH mine AS (SELECT 1 AS a) SELECT a FROM mine",
+                "WITH mine AS (SELECT 1 AS a) SELECT a FROM mine",
+            ),
+            (
+                "WITH m AS (SELECT ra FROM mine) SELECT (SELECT max(ra) FROM mine) FROM m",
+                "WITH m AS (SELECT ra FROM \"ada\".mine) SELECT (SELECT max(ra) FROM \"ada\".mine) FROM m",
+            ),
+            (
+                "INSERT INTO mine (ra) SELECT ra FROM mine",
+                "INSERT INTO \"ada\".mine (ra) SELECT ra FROM \"ada\".mine",
+            ),
+        ] {
+            let mut statements = parse(sql).unwrap();
+            resolve_names(&mut statements[0], &Home).unwrap();
+            assert_eq!(statements[0].to_string(), expected);
+        }
     }
 
     #[test]

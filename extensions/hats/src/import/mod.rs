@@ -1,201 +1,131 @@
-//! Import: files of rows in, a HATS catalogue out.
+//! Import: rows in, a HATS catalogue out.
 //!
 //! ```text
-//!  inputs ──pass 1: positions only──► rows per HEALPix cell ──► tiles, row groups
-//!     └─────pass 2: all columns──► external sort by _healpix_29 ──► one leaf per tile ──► rename into place
+//!  rows of any plan ──► index, histogram of the sky ──► external sort by _healpix_29 ──► one leaf per tile ──► properties
+//!     read once          bad rows aside                  spills to disk                   tiles planned from the
+//!                                                                                         histogram
 //! ```
 //!
-//! Two passes over the inputs and one sort, however many tiles: leaves are written in the order of the curve, each once.
-//! The catalogue grows in a hidden folder beside its target and appears under its name only when it is whole. Rows are
-//! never dropped: a row without a usable position fails the import, and rows out are counted against rows in.
+//! Rows are read once. When the sort gives its first row it has seen the last one, so the histogram is complete and the
+//! tiles can be planned; leaves are then written in the order of the curve, each once. Memory is bounded by
+//! [`ImportOptions::memory_bytes`], whatever the number of rows and tiles.
 //!
-//! Not here: margins, index catalogues and sky maps.
+//! - [`write_catalog`] fills an empty [`Place`]; its properties come last, so nothing unfinished opens as a catalogue.
+//! - [`import`](fn@import) does what a command needs around it: on a local disk the catalogue grows in a hidden folder and
+//!   appears by a rename; leftovers of a dead run are removed, a live one is refused; margin and indexes on request.
+//!
+//! Rows are never dropped in silence: one without a usable position fails the import or goes to a file of its own, and
+//! the rows of the written footers are counted against the rows that came in.
+//!
+//! Not here: which files are read and how, which is the caller's plan.
 
-mod publish;
-mod read;
-mod sort;
+mod columns;
+mod finish;
+mod histogram;
+mod indexing;
+mod leaves;
+mod nested;
+mod options;
+mod progress;
+mod refused;
+mod run;
+mod sorting;
+mod supplements;
 mod tile;
-mod write;
+mod weight;
 
-use std::path::{Path, PathBuf};
+pub use leaves::LeafFile;
+pub use options::{BadRows, ImportOptions, Input, TileLimit};
+pub use progress::{Progress, Stage};
+pub use run::{ImportSummary, import};
+pub(crate) use run::{clear, is_live};
 
-use futures::StreamExt;
+pub use crate::place::Place;
+pub use crate::supplement::SkyHistogram;
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::SchemaRef;
 
 use crate::error::{HatsError, Result};
+use crate::properties::Properties;
 
-/// What to import, and how to cut it.
-#[derive(Debug, Clone)]
-pub struct ImportOptions {
-    /// Parquet or CSV files, all of one kind (told by the ending of their names).
-    pub inputs: Vec<PathBuf>,
-    /// The folder to create; it must not exist yet.
-    pub target: PathBuf,
-    /// Name of the catalogue; the name of the target folder where absent.
-    pub name: Option<String>,
-    /// Column of right ascension, ICRS degrees.
-    pub lon_column: String,
-    /// Column of declination, ICRS degrees.
-    pub lat_column: String,
-    /// Most rows of a tile; a cell with more is split.
-    pub tile_rows: u64,
-    /// Most rows of a row group; a tile with more gets several, each of whole HEALPix cells.
-    pub row_group_rows: u64,
-    /// Memory that sorting may take before it spills to disk, in bytes.
-    pub memory_bytes: usize,
-    /// Rows of a CSV file that are looked at to tell the types of its columns.
-    pub csv_inference_rows: usize,
-}
-
-impl ImportOptions {
-    /// The options for `inputs` with columns `ra` and `dec`, a million rows a tile and 1 GiB of memory.
-    pub fn new(inputs: impl IntoIterator<Item = impl Into<PathBuf>>, target: impl Into<PathBuf>) -> Self {
-        Self {
-            inputs: inputs.into_iter().map(Into::into).collect(),
-            target: target.into(),
-            name: None,
-            lon_column: "ra".to_owned(),
-            lat_column: "dec".to_owned(),
-            tile_rows: 1_000_000,
-            row_group_rows: 131_072,
-            memory_bytes: 1 << 30,
-            csv_inference_rows: 100_000,
-        }
-    }
-
-    fn check(&self) -> Result<()> {
-        let fault = |option, fault: &str| {
-            Err(HatsError::Option {
-                option,
-                fault: fault.to_owned(),
-            })
-        };
-        if self.inputs.is_empty() {
-            return fault("inputs", "must name at least one file");
-        }
-        if self.tile_rows == 0 {
-            return fault("tile_rows", "must be at least 1, got 0");
-        }
-        if self.row_group_rows == 0 {
-            return fault("row_group_rows", "must be at least 1, got 0");
-        }
-        if self.target.file_name().is_none() {
-            return fault("target", "must name a folder to create");
-        }
-        if self.target.symlink_metadata().is_ok() {
-            let exists = format!("must not exist yet: {}", self.target.display());
-            return Err(HatsError::Option {
-                option: "target",
-                fault: exists,
-            });
-        }
-        Ok(())
-    }
-
-    fn catalog_name(&self) -> String {
-        let folder = || self.target.file_name().map(|name| name.to_string_lossy().into_owned());
-        self.name.clone().or_else(folder).unwrap_or_default()
-    }
-}
-
-/// What an import wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportSummary {
-    /// The folder of the catalogue.
-    pub path: PathBuf,
-    /// Rows read and written.
+/// What [`write_catalog`] wrote.
+#[derive(Debug)]
+pub struct Written {
+    /// Rows in the leaves.
     pub rows: u64,
-    /// Tiles, which are leaf files.
-    pub tiles: usize,
-    /// Row groups in all leaves.
-    pub row_groups: usize,
-    /// Bytes of all leaves.
-    pub bytes: u64,
+    /// Rows without a usable position, put aside.
+    pub bad_rows: u64,
+    /// The columns of the leaves, the index first.
+    pub schema: SchemaRef,
+    /// The leaves in order along the curve.
+    pub leaves: Vec<LeafFile>,
+    /// Where the rows lie.
+    pub histogram: SkyHistogram,
     /// Bytes that sorting put on disk, for want of memory.
     pub spilled_bytes: u64,
 }
 
-/// Writes the catalogue that `options` describe. On error nothing is left behind under the target's name.
+/// Writes a whole HATS catalogue of the rows of `input` into `place`, which must be empty. The properties come last.
+///
+/// On error what has been written stays where it is, without properties: the caller removes it.
 ///
 /// # Errors
-/// Options out of range, inputs that cannot be read or that disagree about their columns, rows without a usable
-/// position, a full disk.
-pub async fn import(options: &ImportOptions) -> Result<ImportSummary> {
+/// Options out of range, a place that is not empty, an input that fails, position columns that are absent or no
+/// numbers, rows without a usable position (unless they are put aside), a full disk, a store that fails.
+pub async fn write_catalog(
+    input: Input,
+    place: &Place,
+    options: &ImportOptions,
+    progress: &dyn Progress,
+) -> Result<Written> {
+    let (written, properties) = write_unpublished(input, place, options, progress).await?;
+    finish::publish(place, &properties).await?;
+    Ok(written)
+}
+
+/// Writes everything but the properties, which it returns.
+pub(crate) async fn write_unpublished(
+    input: Input,
+    place: &Place,
+    options: &ImportOptions,
+    progress: &dyn Progress,
+) -> Result<(Written, Properties)> {
     options.check()?;
-    let folder = publish::HiddenFolder::beside(&options.target)?;
-    let spill = folder.path().join(".spill");
-    let inputs = read::Inputs::open(options, &spill).await?;
-    let counts = tile::count(&inputs, options.tile_rows).await?;
-    let plan = tile::plan(&counts, options.tile_rows, options.row_group_rows);
-    let (leaves, spilled_bytes) = write_leaves(&inputs, plan, folder.path()).await?;
-    let written: u64 = leaves.iter().map(|leaf| leaf.rows).sum();
-    if written != counts.rows() {
+    place.claim_empty().await?;
+    let columns = columns::Columns::new(&input.plan.schema(), options, &input.description)?;
+    let schema = columns.stored_schema();
+    let task = Arc::clone(&input.task);
+    let description = input.description.clone();
+    let rows = indexing::indexed(input, columns, options)?;
+    let mut sorted = sorting::start(&rows, &task, place, options)?;
+    progress.stage(Stage::Read, None);
+    let first = sorting::first_batch(&mut sorted, &rows, progress).await?;
+    let read = rows.finish().await?;
+    progress.stage(Stage::Write, Some(read.good_rows));
+    let plan = tile::plan(&read.census, options);
+    let leaves = leaves::write(first, &mut sorted, plan, &schema, place, options, progress).await?;
+    let spilled_bytes = sorted.spilled_bytes();
+    let written = leaves.iter().map(|leaf| leaf.rows).sum::<u64>();
+    if written + read.bad_rows != read.rows {
         let fault = format!(
-            "{} rows were counted but {written} written; did it change meanwhile?",
-            counts.rows()
+            "{} rows came in, but {written} were written and {} put aside; report this",
+            read.rows, read.bad_rows
         );
         return Err(HatsError::Input {
-            input: inputs.describe(),
+            input: description,
             fault,
         });
     }
-    let summary = ImportSummary {
-        path: options.target.clone(),
+    let properties = finish::write_metadata(place, options, &schema, &leaves).await?;
+    let written = Written {
         rows: written,
-        tiles: leaves.len(),
-        row_groups: leaves.iter().map(|leaf| leaf.footer.num_row_groups()).sum(),
-        bytes: leaves.iter().map(|leaf| leaf.bytes).sum(),
+        bad_rows: read.bad_rows,
+        schema,
+        leaves,
+        histogram: read.census.into_histogram(),
         spilled_bytes,
     };
-    publish::write_metadata(folder.path(), options, &inputs.output_schema(), &leaves)?;
-    remove_spill(&spill)?;
-    folder.rename_to(&options.target)?;
-    Ok(summary)
-}
-
-/// Sorts on the engine's threads and writes on one of its own, with a few batches between them. Gives the leaves and the
-/// bytes that were spilled.
-async fn write_leaves(
-    inputs: &read::Inputs,
-    plan: Vec<tile::PlannedTile>,
-    folder: &Path,
-) -> Result<(Vec<write::Leaf>, u64)> {
-    let mut sorted = sort::sorted(inputs).await?;
-    let (sender, mut receiver) = tokio::sync::mpsc::channel(4);
-    let mut writer = write::LeafWriter::new(folder, inputs.output_schema(), plan);
-    let writing = tokio::task::spawn_blocking(move || {
-        while let Some(batch) = receiver.blocking_recv() {
-            writer.write(&batch)?;
-        }
-        writer.finish()
-    });
-    let mut fault = None;
-    while let Some(batch) = sorted.rows.next().await {
-        match batch {
-            Ok(batch) => {
-                // A closed channel means that the writer failed: its own error is the one to tell.
-                if sender.send(batch).await.is_err() {
-                    break;
-                }
-            }
-            Err(error) => {
-                fault = Some(error);
-                break;
-            }
-        }
-    }
-    drop(sender);
-    let written = writing
-        .await
-        .map_err(|join| HatsError::io(folder, std::io::Error::other(join)))?;
-    match fault {
-        Some(fault) => Err(fault.into()),
-        None => Ok((written?, sorted.spilled_bytes())),
-    }
-}
-
-fn remove_spill(spill: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(spill) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(HatsError::io(spill, error)),
-        _ => Ok(()),
-    }
+    Ok((written, properties))
 }

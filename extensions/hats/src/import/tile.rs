@@ -1,215 +1,193 @@
-//! How an import cuts the sky: rows are counted per cell, then cells split until each tile is small enough.
+//! How an import cuts the sky: cells are split until each tile is small enough, and tiles into row groups of whole cells.
 
-use std::collections::HashMap;
+use dreyer_sphere::Cell;
 
-use datafusion::arrow::array::{Array, AsArray};
-use datafusion::arrow::datatypes::Int64Type;
-use dreyer_sphere::{Cell, MAX_ORDER};
-use futures::StreamExt;
+use super::histogram::{BASE_ORDER, Census, Crowd};
+use super::{ImportOptions, TileLimit};
 
-use super::read::{Inputs, input_error};
-use crate::error::{HatsError, Result};
-
-/// Order of the first count: 12.6 million cells of 3.4 arcmin.
-const FIRST_ORDER: u8 = 10;
-/// How much finer the cells are counted that hold too many rows for one tile.
-const STEP: u8 = 6;
-
-/// Rows per cell. The cells are disjoint, non-empty and in order along the curve, of one order but where rows crowd.
-pub(crate) struct SkyCounts {
-    cells: Vec<(Cell, u64)>,
-    /// Rows in all cells before each, and at the end all rows.
-    before: Vec<u64>,
-}
-
-impl SkyCounts {
-    pub(crate) fn new(cells: Vec<(Cell, u64)>) -> Self {
-        let mut before = vec![0];
-        before.extend(cells.iter().scan(0, |sum, (_, rows)| {
-            *sum += rows;
-            Some(*sum)
-        }));
-        Self { cells, before }
-    }
-
-    pub(crate) fn rows(&self) -> u64 {
-        self.before.last().copied().unwrap_or(0)
-    }
-
-    /// Rows in a cell that is no finer than the counted ones, and whether it was counted as such.
-    fn within(&self, cell: Cell) -> (u64, bool) {
-        let range = cell.range();
-        let at = |edge: u64| self.cells.partition_point(|(counted, _)| counted.range().start < edge);
-        let (first, last) = (at(range.start), at(range.end));
-        let is_counted = self.cells.get(first).is_some_and(|(counted, _)| *counted == cell);
-        (self.before[last] - self.before[first], is_counted)
-    }
-
-    /// Splits `cell` until no part has more than `limit` rows, as far as the count is fine enough.
-    fn split(&self, cell: Cell, limit: u64, parts: &mut Vec<(Cell, u64)>) {
-        let (rows, is_counted) = self.within(cell);
-        if rows == 0 {
-            return;
-        }
-        if rows <= limit || is_counted {
-            parts.push((cell, rows));
-            return;
-        }
-        for child in cell.children(cell.order() + 1) {
-            self.split(child, limit, parts);
-        }
-    }
-}
-
-/// A tile to be written.
+/// A tile to be written, if rows lie in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlannedTile {
     pub(crate) cell: Cell,
-    pub(crate) rows: u64,
     /// Where each row group ends: one past its last index. The last is the end of the tile.
     pub(crate) row_group_ends: Vec<u64>,
 }
 
-/// Cuts the sky: the largest cells with at most `tile_rows` rows, and in each of them row groups of whole cells with
-/// about `row_group_rows`.
-pub(crate) fn plan(counts: &SkyCounts, tile_rows: u64, row_group_rows: u64) -> Vec<PlannedTile> {
-    let mut tiles = Vec::new();
-    for base in (0..12).filter_map(|index| Cell::new(0, index).ok()) {
-        counts.split(base, tile_rows, &mut tiles);
-    }
-    let row_groups = |(cell, rows): (Cell, u64)| {
-        let mut parts = Vec::new();
-        counts.split(cell, row_group_rows, &mut parts);
-        PlannedTile {
-            cell,
-            rows,
-            row_group_ends: joined(&parts, cell, row_group_rows),
-        }
-    };
-    tiles.into_iter().map(row_groups).collect()
+/// From which weight on a cell is counted finer, so that what is not known of it is small beside `options`' limits.
+pub(crate) fn crowd(options: &ImportOptions) -> u64 {
+    let (tile, row_group) = limits(options);
+    (tile / 64).min(row_group / 16)
 }
 
-/// Joins neighbouring parts while they stay within `limit` rows together.
-fn joined(parts: &[(Cell, u64)], tile: Cell, limit: u64) -> Vec<u64> {
-    let mut ends = Vec::new();
-    let mut rows = 0;
-    for (part, more) in parts {
-        if rows > 0 && rows + more > limit {
-            ends.push(part.range().start);
-            rows = 0;
+/// Most weight of a tile and of a row group.
+fn limits(options: &ImportOptions) -> (u64, u64) {
+    match options.tile {
+        TileLimit::Rows(rows) => (rows, options.row_group_rows),
+        TileLimit::Bytes(bytes) => (bytes, options.row_group_bytes.min(bytes)),
+    }
+}
+
+/// Cuts the sky into the largest cells within the limit of a tile, and each of them into row groups of whole cells.
+/// Tiles are disjoint, in order along the curve, and hold all rows; some may turn out empty where rows crowd.
+pub(crate) fn plan(census: &Census, options: &ImportOptions) -> Vec<PlannedTile> {
+    let (tile_limit, row_group_limit) = limits(options);
+    let counts = Counts::new(census);
+    let mut tiles = Vec::new();
+    let mut kept = options.existing_tiles.to_vec();
+    kept.sort_by_key(|cell| cell.range().start);
+    for base in (0..12).filter_map(|index| Cell::new(0, index).ok()) {
+        counts.split(counts.part(base), tile_limit, &kept, &mut tiles);
+    }
+    let planned = |tile: Part<'_>| {
+        let cell = tile.cell;
+        let mut parts = Vec::new();
+        counts.split(tile, row_group_limit, &[], &mut parts);
+        PlannedTile {
+            cell,
+            row_group_ends: joined(&parts, cell, row_group_limit),
         }
-        rows += more;
+    };
+    tiles.into_iter().map(planned).collect()
+}
+
+/// Joins neighbouring parts while they stay within `limit` together.
+fn joined(parts: &[Part<'_>], tile: Cell, limit: u64) -> Vec<u64> {
+    let mut ends = Vec::new();
+    let mut sum = 0;
+    for part in parts {
+        if sum > 0 && sum + part.most() > limit {
+            ends.push(part.cell.range().start);
+            sum = 0;
+        }
+        sum += part.most();
     }
     ends.push(tile.range().end);
     ends
 }
 
-/// Rows per cell of [`FIRST_ORDER`], in pages of 256 cells that exist once they hold a row: a small patch of sky takes
-/// little memory, the whole sky 100 MB.
-#[derive(Default)]
-struct Pages(Vec<Option<Box<[u64; 256]>>>);
+/// A cell and what is known of its weight.
+#[derive(Debug, Clone, Copy)]
+struct Part<'a> {
+    cell: Cell,
+    known: u64,
+    /// What lies in it or in a cell beside it.
+    uncertain: u64,
+    count: Count<'a>,
+}
 
-impl Pages {
-    fn add(&mut self, cell: u64) {
-        let Ok(page) = usize::try_from(cell >> 8) else { return };
-        if page >= self.0.len() {
-            self.0.resize_with(page + 1, || None);
-        }
-        let rows = self.0[page].get_or_insert_with(|| Box::new([0; 256]));
-        rows[(cell & 0xFF) as usize] += 1;
-    }
+/// How its own parts are counted.
+#[derive(Debug, Clone, Copy)]
+enum Count<'a> {
+    /// In cells of [`BASE_ORDER`].
+    Base,
+    /// In the parts of a crowd that it lies in.
+    Crowd(&'a Crowd),
+    /// Not at all: it is finer than any count.
+    Unknown,
+}
 
-    fn into_cells(self) -> Vec<(Cell, u64)> {
-        let pages = self
-            .0
-            .into_iter()
-            .enumerate()
-            .filter_map(|(at, page)| Some((at as u64, page?)));
-        let cells = pages.flat_map(|(at, page)| (at << 8..).zip(*page).filter(|(_, rows)| *rows > 0));
-        cells
-            .filter_map(|(index, rows)| Some((Cell::new(FIRST_ORDER, index).ok()?, rows)))
-            .collect()
+impl Part<'_> {
+    fn most(&self) -> u64 {
+        self.known + self.uncertain
     }
 }
 
-/// Counts the rows of all inputs, finer where a cell holds more than `tile_rows`.
-pub(crate) async fn count(inputs: &Inputs, tile_rows: u64) -> Result<SkyCounts> {
-    let mut first = Pages::default();
-    let shift = 2 * u32::from(MAX_ORDER - FIRST_ORDER);
-    each_index(inputs, |index| first.add(index >> shift)).await?;
-    let mut cells = first.into_cells();
-    let mut order = FIRST_ORDER;
-    while order < MAX_ORDER
-        && cells
-            .iter()
-            .any(|(cell, rows)| cell.order() == order && *rows > tile_rows)
-    {
-        let finer = (order + STEP).min(MAX_ORDER);
-        cells = refined(inputs, cells, order, finer, tile_rows).await?;
-        order = finer;
-    }
-    Ok(SkyCounts::new(cells))
+/// The census, summed up along the curve.
+struct Counts<'a> {
+    census: &'a Census,
+    cells: Vec<u64>,
+    /// Weight of all cells before each, and at the end of all cells.
+    before: Vec<u64>,
 }
 
-/// The cells, with those of `order` that hold more than `tile_rows` counted again at the order `finer`.
-async fn refined(
-    inputs: &Inputs,
-    cells: Vec<(Cell, u64)>,
-    order: u8,
-    finer: u8,
-    tile_rows: u64,
-) -> Result<Vec<(Cell, u64)>> {
-    let (crowded, mut kept): (Vec<_>, Vec<_>) = cells
-        .into_iter()
-        .partition(|(cell, rows)| cell.order() == order && *rows > tile_rows);
-    let (shift, finer_shift) = (2 * u32::from(MAX_ORDER - order), 2 * u32::from(MAX_ORDER - finer));
-    let crowded: Vec<u64> = crowded.into_iter().map(|(cell, _)| cell.index()).collect();
-    let mut counted: HashMap<u64, u64> = HashMap::new();
-    each_index(inputs, |index| {
-        if crowded.binary_search(&(index >> shift)).is_ok() {
-            *counted.entry(index >> finer_shift).or_default() += 1;
+impl<'a> Counts<'a> {
+    fn new(census: &'a Census) -> Self {
+        let mut counts = Self {
+            census,
+            cells: Vec::new(),
+            before: vec![0],
+        };
+        let mut sum = 0;
+        for (cell, weight) in census.cells() {
+            sum += weight;
+            counts.cells.push(cell);
+            counts.before.push(sum);
         }
-    })
-    .await?;
-    kept.extend(
-        counted
-            .into_iter()
-            .filter_map(|(index, rows)| Some((Cell::new(finer, index).ok()?, rows))),
-    );
-    kept.sort_by_key(|(cell, _)| cell.range().start);
-    Ok(kept)
-}
+        counts
+    }
 
-/// Calls `f` with the index of every row. A file with rows that have none is refused.
-async fn each_index(inputs: &Inputs, mut f: impl FnMut(u64)) -> Result<()> {
-    for file in inputs.files() {
-        let fault = |error| input_error(std::slice::from_ref(file), &error);
-        let mut batches = inputs.indexes(file).await?.execute_stream().await.map_err(fault)?;
-        let (mut rows, mut unusable) = (0, 0);
-        while let Some(batch) = batches.next().await {
-            let batch = batch.map_err(fault)?;
-            let indexes = batch.column(0).as_primitive::<Int64Type>();
-            rows += indexes.len();
-            unusable += indexes.null_count();
-            indexes
-                .iter()
-                .flatten()
-                .filter_map(|index| u64::try_from(index).ok())
-                .for_each(&mut f);
-        }
-        if unusable > 0 {
-            let (lon, lat) = inputs.position_columns();
-            let fault = format!(
-                "{unusable} of its {rows} rows have no usable position ({lon} or {lat} is NULL, not finite, or {lat} \
-                 lies outside [-90, 90] degrees); remove or repair them first"
-            );
-            return Err(HatsError::Input {
-                input: file.display().to_string(),
-                fault,
-            });
+    /// A cell no finer than [`BASE_ORDER`].
+    fn part(&self, cell: Cell) -> Part<'a> {
+        let shift = 2 * u32::from(BASE_ORDER - cell.order());
+        let at = |edge: u64| self.before[self.cells.partition_point(|counted| *counted < edge << shift)];
+        Part {
+            cell,
+            known: at(cell.index() + 1) - at(cell.index()),
+            uncertain: 0,
+            count: Count::Base,
         }
     }
-    Ok(())
+
+    /// Splits `part` until no part weighs more than `limit`, as far as the count is fine enough. The sorted cells
+    /// `kept` become parts as they are.
+    fn split(&self, part: Part<'a>, limit: u64, kept: &[Cell], parts: &mut Vec<Part<'a>>) {
+        if part.most() == 0 {
+            return;
+        }
+        let range = part.cell.range();
+        let first = kept.partition_point(|cell| cell.range().end <= range.start);
+        let inside = kept.get(first).filter(|cell| cell.range().start < range.end);
+        if inside.is_some_and(|cell| cell.order() <= part.cell.order()) {
+            parts.push(part);
+            return;
+        }
+        let children = match part.most() > limit || inside.is_some() {
+            true => self.children(part).or_else(|| inside.map(|_| unknown_children(part))),
+            false => None,
+        };
+        let Some(children) = children else {
+            parts.push(part);
+            return;
+        };
+        for child in children {
+            self.split(child, limit, kept, parts);
+        }
+    }
+
+    /// The four cells within, if they are counted.
+    fn children(&self, part: Part<'a>) -> Option<Vec<Part<'a>>> {
+        let order = part.cell.order();
+        let cells = part.cell.children(order + 1);
+        let (crowd, before) = match part.count {
+            Count::Base if order < BASE_ORDER => return Some(cells.map(|cell| self.part(cell)).collect()),
+            Count::Base => self
+                .census
+                .crowd(part.cell.index())
+                .map(|crowd| (crowd, crowd.before))?,
+            Count::Crowd(crowd) if crowd.parts_order() > order => (crowd, 0),
+            Count::Crowd(crowd) => crowd.part(part.cell).map(|crowd| (crowd, crowd.before))?,
+            Count::Unknown => return None,
+        };
+        let child = |cell| Part {
+            cell,
+            known: crowd.within(cell),
+            // Of what was counted before the crowd was one, only the cell is known.
+            uncertain: part.uncertain + before,
+            count: Count::Crowd(crowd),
+        };
+        Some(cells.map(child).collect())
+    }
+}
+
+/// The four cells within a part of which nothing finer is known: each may hold it all.
+fn unknown_children(part: Part<'_>) -> Vec<Part<'_>> {
+    let child = |cell| Part {
+        cell,
+        known: 0,
+        uncertain: part.most(),
+        count: Count::Unknown,
+    };
+    part.cell.children(part.cell.order() + 1).map(child).collect()
 }
 
 #[cfg(test)]
@@ -218,63 +196,161 @@ mod tests {
 
     use super::*;
 
-    fn counts(order: u8, cells: &[(u64, u64)]) -> SkyCounts {
-        SkyCounts::new(
-            cells
-                .iter()
-                .map(|(index, rows)| (Cell::new(order, *index).unwrap(), *rows))
-                .collect(),
-        )
+    fn options(tile_rows: u64, row_group_rows: u64) -> ImportOptions {
+        ImportOptions {
+            tile: TileLimit::Rows(tile_rows),
+            row_group_rows,
+            ..ImportOptions::new("sky")
+        }
+    }
+
+    fn census(options: &ImportOptions, indexes: &[i64]) -> Census {
+        let mut census = Census::new(crowd(options), false);
+        census.add(indexes, None);
+        census
     }
 
     #[test]
     fn a_small_sky_is_one_tile_a_base_cell() {
-        let plan = plan(&counts(10, &[(5, 3), (9, 4), (1 << 20, 1)]), 10, 10);
-        let cells: Vec<_> = plan
-            .iter()
-            .map(|tile| (tile.cell.order(), tile.cell.index(), tile.rows))
-            .collect();
-        assert_eq!(cells, [(0, 0, 7), (0, 1, 1)]);
+        let options = options(10, 10);
+        let plan = plan(&census(&options, &[5 << 38, 5 << 38, 9 << 38, 1 << 58]), &options);
+        let cells: Vec<_> = plan.iter().map(|tile| (tile.cell.order(), tile.cell.index())).collect();
+        assert_eq!(cells, [(0, 0), (0, 1)]);
         assert_eq!(plan[0].row_group_ends, [1 << 58]);
     }
 
     #[test]
-    fn a_cell_too_full_to_split_stays_whole() {
-        let plan = plan(&counts(2, &[(7, 100)]), 10, 10);
-        assert_eq!(plan.len(), 1);
-        assert_eq!((plan[0].cell.order(), plan[0].cell.index(), plan[0].rows), (2, 7, 100));
+    fn a_spot_too_full_to_split_stays_whole() {
+        let options = options(10, 10);
+        let plan = plan(&census(&options, &[77; 100]), &options);
+        let full: Vec<_> = plan.iter().filter(|tile| tile.cell.range().contains(&77)).collect();
+        assert_eq!(full.len(), 1);
+        assert_eq!((full[0].cell.order(), full[0].cell.index()), (29, 77));
+    }
+
+    #[test]
+    fn existing_tiles_are_kept_at_any_order() {
+        let options = ImportOptions {
+            existing_tiles: [(1, 0), (13, 1 << 24), (29, 5 << 56)]
+                .map(|(order, index)| Cell::new(order, index).unwrap())
+                .into(),
+            ..options(1000, 1000)
+        };
+        let indexes = [
+            7,
+            1 << 55,
+            (1 << 56) + 1,
+            (1 << 56) + (1 << 40),
+            5 << 56,
+            (5 << 56) + 1,
+            11 << 58,
+        ];
+        let plan = plan(&census(&options, &indexes), &options);
+        for pair in plan.windows(2) {
+            assert!(pair[0].cell.range().end <= pair[1].cell.range().start);
+        }
+        for index in indexes {
+            let index = index.unsigned_abs();
+            let tile = plan
+                .iter()
+                .find(|tile| tile.cell.range().contains(&index))
+                .unwrap()
+                .cell;
+            let kept = options.existing_tiles.iter().find(|cell| cell.range().contains(&index));
+            match kept {
+                Some(cell) => assert_eq!(tile, *cell),
+                None => {
+                    let overlaps =
+                        |cell: &&Cell| cell.range().start < tile.range().end && tile.range().start < cell.range().end;
+                    assert_eq!(options.existing_tiles.iter().find(overlaps), None, "{tile:?}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Whatever tiles there are, those of other rows fit between them.
+        #[test]
+        fn tiles_fit_those_that_exist(
+            before in indexes(),
+            indexes in indexes(),
+            tile_rows in 64_u64..300,
+            finest in 0_usize..2000,
+        ) {
+            let mut options = options(tile_rows, 100);
+            let mut existing: Vec<Cell> = Vec::new();
+            for (at, tile) in plan(&census(&options, &before), &options).into_iter().enumerate() {
+                match at % 3 {
+                    0 => existing.push(tile.cell),
+                    // Much finer than anything that is counted, and a gap around it.
+                    1 => existing.extend(tile.cell.children((tile.cell.order() + 9).min(29)).nth(finest)),
+                    _ => {}
+                }
+            }
+            options.existing_tiles = existing.clone().into();
+            let plan = plan(&census(&options, &indexes), &options);
+            for pair in plan.windows(2) {
+                prop_assert!(pair[0].cell.range().end <= pair[1].cell.range().start);
+            }
+            let holder = |cells: &[Cell], index: u64| cells.iter().copied().find(|cell| cell.range().contains(&index));
+            let planned: Vec<Cell> = plan.iter().map(|tile| tile.cell).collect();
+            for index in indexes.iter().map(|index| index.unsigned_abs()) {
+                let tile = holder(&planned, index);
+                prop_assert!(tile.is_some());
+                if let Some(there) = holder(&existing, index) {
+                    prop_assert_eq!(tile, Some(there));
+                }
+            }
+            for tile in &planned {
+                let meets = |cell: &&Cell| cell.range().start < tile.range().end && tile.range().start < cell.range().end;
+                prop_assert!(existing.iter().filter(meets).all(|cell| cell == tile), "{:?}", tile);
+            }
+        }
+    }
+
+    fn indexes() -> impl Strategy<Value = Vec<i64>> {
+        let anywhere = (0_i64..12 << 58).boxed();
+        let crowded = (0_i64..4096, 0_i64..64)
+            .prop_map(|(near, far)| (3 << 57) + (far << 30) + near)
+            .boxed();
+        let spot = Just(123_456_789_i64).boxed();
+        prop::collection::vec(prop_oneof![anywhere, crowded.clone(), crowded, spot], 0..1500)
     }
 
     proptest! {
         #[test]
         fn tiles_hold_all_rows_and_no_more_than_allowed(
-            cells in prop::collection::btree_map(0_u64..12 * 4096, 1_u64..50, 0..200),
-            tile_rows in 1_u64..300,
-            row_group_rows in 1_u64..100,
+            indexes in indexes(),
+            tile_rows in 64_u64..300,
+            row_group_rows in 16_u64..100,
         ) {
-            let cells: Vec<_> = cells.into_iter().collect();
-            let counts = counts(6, &cells);
-            let plan = plan(&counts, tile_rows, row_group_rows);
-            prop_assert_eq!(plan.iter().map(|tile| tile.rows).sum::<u64>(), counts.rows());
+            let options = options(tile_rows, row_group_rows);
+            let plan = plan(&census(&options, &indexes), &options);
+            let inside = |range: std::ops::Range<u64>| {
+                let inside = indexes.iter().filter(move |index| range.contains(&index.unsigned_abs()));
+                inside.copied().collect::<Vec<i64>>()
+            };
+            let one_spot = |rows: &[i64]| rows.iter().min() == rows.iter().max();
+            let mut sum = 0;
             for pair in plan.windows(2) {
                 prop_assert!(pair[0].cell.range().end <= pair[1].cell.range().start);
             }
             for tile in &plan {
-                prop_assert!(tile.rows <= tile_rows || tile.cell.order() == 6);
+                let rows = inside(tile.cell.range());
+                sum += rows.len();
+                prop_assert!(rows.len() as u64 <= tile_rows || tile.cell.order() == 29);
                 prop_assert!(tile.row_group_ends.is_sorted());
                 prop_assert_eq!(tile.row_group_ends.last().copied(), Some(tile.cell.range().end));
                 let mut start = tile.cell.range().start;
                 for end in &tile.row_group_ends {
-                    let rows = |(index, rows): &(u64, u64)| {
-                        let cell = Cell::new(6, *index).unwrap().range();
-                        if cell.start >= start && cell.end <= *end { *rows } else { 0 }
-                    };
-                    let rows: Vec<u64> = cells.iter().map(rows).filter(|rows| *rows > 0).collect();
-                    prop_assert!(!rows.is_empty());
-                    prop_assert!(rows.iter().sum::<u64>() <= row_group_rows || rows.len() == 1);
+                    let rows = inside(start..*end);
+                    prop_assert!(rows.len() as u64 <= row_group_rows || one_spot(&rows));
                     start = *end;
                 }
             }
+            prop_assert_eq!(sum, indexes.len());
         }
     }
 }

@@ -2,9 +2,16 @@
 
 mod codec;
 mod discover;
+mod economy;
 mod formats;
 mod import;
+mod indexes;
+mod managed;
+mod managed_bench;
+mod managed_crash;
+mod managed_store;
 mod pinned;
 mod scan;
 mod sky;
+mod supplement;
 mod tiling;

@@ -5,16 +5,18 @@ use std::ops::Range;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::datasource::MemTable;
 use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::{CsvReadOptions, ParquetReadOptions, SessionConfig, SessionContext};
 use dreyer_tiling::SkyOptions;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
@@ -25,7 +27,7 @@ use object_store::{
 };
 use parquet::arrow::ArrowWriter;
 
-use crate::import::{ImportOptions, ImportSummary, import};
+use crate::import::{ImportOptions, ImportSummary, Input, Place, TileLimit, import};
 use crate::{HatsCatalog, HatsTable};
 
 /// One row of a made-up sky.
@@ -95,6 +97,39 @@ pub(super) fn write_parquet(path: &FsPath, batch: &RecordBatch) {
     writer.close().unwrap();
 }
 
+/// The rows of Parquet files, or of CSV files, as an input of imports.
+pub(super) async fn input<P: AsRef<FsPath>>(files: &[P]) -> Input {
+    let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
+    let paths: Vec<&str> = files.iter().map(|file| file.as_ref().to_str().unwrap()).collect();
+    let frame = if paths[0].ends_with(".csv") {
+        context.read_csv(paths.clone(), CsvReadOptions::new()).await.unwrap()
+    } else {
+        context
+            .read_parquet(paths.clone(), ParquetReadOptions::default().skip_metadata(false))
+            .await
+            .unwrap()
+    };
+    Input {
+        task: Arc::new(frame.task_ctx()),
+        plan: frame.create_physical_plan().await.unwrap(),
+        description: paths[0].to_owned(),
+    }
+}
+
+/// Rows in memory as an input of imports, a partition for each batch.
+pub(super) async fn input_of(batches: Vec<RecordBatch>) -> Input {
+    let schema = batches[0].schema();
+    let partitions = batches.into_iter().map(|batch| vec![batch]).collect();
+    let context = SessionContext::new();
+    let table = MemTable::try_new(schema, partitions).unwrap();
+    let frame = context.read_table(Arc::new(table)).unwrap();
+    Input {
+        task: Arc::new(frame.task_ctx()),
+        plan: frame.create_physical_plan().await.unwrap(),
+        description: "the rows".to_owned(),
+    }
+}
+
 /// A folder that holds the catalogue `sky` of `n` stars.
 pub(super) struct Sky {
     pub(super) folder: tempfile::TempDir,
@@ -104,16 +139,20 @@ pub(super) struct Sky {
 
 impl Sky {
     pub(super) async fn new(n: usize, tile_rows: u64, row_group_rows: u64) -> Self {
-        let stars = stars(n);
+        Self::of(stars(n), tile_rows, row_group_rows).await
+    }
+
+    pub(super) async fn of(stars: Vec<Star>, tile_rows: u64, row_group_rows: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("stars.parquet");
         write_parquet(&file, &batch(&stars));
         let options = ImportOptions {
-            tile_rows,
+            tile: TileLimit::Rows(tile_rows),
             row_group_rows,
-            ..ImportOptions::new([file], folder.path().join("sky"))
+            ..ImportOptions::new("sky")
         };
-        let summary = import(&options).await.unwrap();
+        let place = Place::local(folder.path().join("sky")).unwrap();
+        let summary = import(input(&[file]).await, &place, &options, &()).await.unwrap();
         Self { folder, stars, summary }
     }
 
@@ -210,9 +249,33 @@ pub(super) fn sorted_ids(batches: &[RecordBatch]) -> Vec<i64> {
 pub(super) struct Reads {
     bytes: AtomicU64,
     requests: AtomicU64,
+    delay_micros: AtomicU64,
+    at_once: AtomicU64,
+    most_at_once: AtomicU64,
 }
 
 impl Reads {
+    /// Lets every answer take that long.
+    pub(super) fn answer_after(&self, delay: Duration) {
+        self.delay_micros
+            .store(delay.as_micros().try_into().unwrap(), Ordering::Relaxed);
+    }
+
+    /// The most requests that were on their way together.
+    pub(super) fn most_at_once(&self) -> u64 {
+        self.most_at_once.load(Ordering::Relaxed)
+    }
+
+    async fn wait(&self) {
+        let delay = self.delay_micros.load(Ordering::Relaxed);
+        if delay > 0 {
+            let now = self.at_once.fetch_add(1, Ordering::Relaxed) + 1;
+            self.most_at_once.fetch_max(now, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_micros(delay)).await;
+            self.at_once.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// Bytes and requests since the last call.
     pub(super) fn take(&self) -> (u64, u64) {
         (
@@ -239,6 +302,7 @@ impl fmt::Display for CountingStore {
 impl ObjectStore for CountingStore {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
         let head = options.head;
+        self.reads.wait().await;
         let found = self.inner.get_opts(location, options).await?;
         if !head {
             self.reads.requests.fetch_add(1, Ordering::Relaxed);

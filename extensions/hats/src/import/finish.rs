@@ -1,0 +1,133 @@
+//! What makes leaves a catalogue: schema files, list of tiles, and last the properties.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use datafusion::arrow::datatypes::SchemaRef;
+use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData};
+
+use super::leaves::{self, LeafFile};
+use super::{ImportOptions, Place, TileLimit};
+use crate::catalog::SORTED_PROPERTY;
+use crate::error::Result;
+use crate::layout::{self, PartitionInfo};
+use crate::properties::Properties;
+
+/// Most column chunks that `_metadata` describes: readers need not have that file, and all footers of a large and wide
+/// catalogue would take more memory than its import.
+const MOST_CHUNKS: usize = 400_000;
+
+/// Writes everything but the leaves and the properties; gives the latter.
+pub(crate) async fn write_metadata(
+    place: &Place,
+    options: &ImportOptions,
+    schema: &SchemaRef,
+    leaves: &[LeafFile],
+) -> Result<Properties> {
+    let mut empty = ArrowWriter::try_new(
+        Vec::new(),
+        Arc::clone(schema),
+        Some(leaves::properties(options)?.build()),
+    )?;
+    let common = empty.finish()?;
+    let at = |name: &str| format!("{}/{name}", layout::DATASET_DIR);
+    place
+        .write(&at("_common_metadata"), std::mem::take(empty.inner_mut()))
+        .await?;
+    let row_groups: usize = leaves.iter().map(|leaf| leaf.row_groups).sum();
+    if row_groups * common.file_metadata().schema_descr().num_columns() <= MOST_CHUNKS {
+        place
+            .write(&at("_metadata"), footers(&common, leaves, options)?)
+            .await?;
+    }
+    let tiles: Vec<_> = leaves
+        .iter()
+        .map(|leaf| PartitionInfo {
+            cell: leaf.cell,
+            rows: Some(leaf.rows),
+        })
+        .collect();
+    place
+        .write(layout::PARTITION_INFO_FILE, layout::render_partition_info(&tiles))
+        .await?;
+    place.sync_folders().await?;
+    Ok(properties(place, options, leaves))
+}
+
+/// Makes the place a catalogue.
+pub(crate) async fn publish(place: &Place, properties: &Properties) -> Result<()> {
+    let text = properties.render();
+    for name in layout::PROPERTIES_FILES {
+        place.write(name, text.clone()).await?;
+    }
+    place.sync_folders().await
+}
+
+/// The `_metadata` file: the footers of all leaves, each row group with the path of its leaf.
+fn footers(common: &ParquetMetaData, leaves: &[LeafFile], options: &ImportOptions) -> Result<Vec<u8>> {
+    let mut row_groups = Vec::new();
+    for leaf in leaves {
+        let path = layout::leaf_file(leaf.cell, layout::suffix(options.leaf_folders));
+        for row_group in leaf.footer.row_groups() {
+            row_groups.push(with_path(row_group, &path)?);
+        }
+    }
+    let file = common.file_metadata();
+    let rows = leaves
+        .iter()
+        .map(|leaf| i64::try_from(leaf.rows).unwrap_or(i64::MAX))
+        .sum();
+    let file = FileMetaData::new(
+        file.version(),
+        rows,
+        file.created_by().map(str::to_owned),
+        file.key_value_metadata().cloned(),
+        file.schema_descr_ptr(),
+        file.column_orders().cloned(),
+    );
+    let mut content = b"PAR1".to_vec();
+    ParquetMetaDataWriter::new(&mut content, &ParquetMetaData::new(file, row_groups)).finish()?;
+    Ok(content)
+}
+
+fn with_path(row_group: &RowGroupMetaData, path: &str) -> Result<RowGroupMetaData> {
+    let columns = row_group
+        .columns()
+        .iter()
+        .map(|column| column.clone().into_builder().set_file_path(path.to_owned()).build())
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(row_group.clone().into_builder().set_column_metadata(columns).build()?)
+}
+
+fn properties(place: &Place, options: &ImportOptions, leaves: &[LeafFile]) -> Properties {
+    let rows: u64 = leaves.iter().map(|leaf| leaf.rows).sum();
+    let bytes: u64 = leaves.iter().map(|leaf| leaf.meta.size).sum();
+    let deepest = leaves.iter().map(|leaf| leaf.cell.order()).max().unwrap_or(0);
+    let fraction: f64 = leaves
+        .iter()
+        .map(|leaf| 0.25_f64.powi(leaf.cell.order().into()) / 12.0)
+        .sum();
+    let mut properties = Properties::default();
+    properties.set("obs_collection", options.name(place));
+    properties.set("dataproduct_type", &options.kind);
+    properties.set("hats_nrows", rows);
+    properties.set("hats_col_ra", &options.lon_column);
+    properties.set("hats_col_dec", &options.lat_column);
+    properties.set("hats_col_healpix", layout::INDEX_COLUMN);
+    properties.set("hats_col_healpix_order", 29);
+    properties.set("hats_npix_suffix", layout::suffix(options.leaf_folders));
+    properties.set("hats_order", deepest);
+    match options.tile {
+        TileLimit::Rows(rows) => properties.set("hats_max_rows", rows),
+        TileLimit::Bytes(bytes) => properties.set("hats_max_bytes", bytes),
+    }
+    properties.set("hats_estsize", bytes.div_ceil(1024));
+    properties.set("moc_sky_fraction", format!("{fraction:.5}"));
+    properties.set("hats_builder", concat!("dreyer v", env!("CARGO_PKG_VERSION")));
+    properties.set("hats_creation_date", Utc::now().format("%Y-%m-%dT%H:%MUTC"));
+    properties.set("hats_version", "v1.0");
+    properties.set("hats_frame", "icrs");
+    properties.set(SORTED_PROPERTY, layout::INDEX_COLUMN);
+    properties
+}

@@ -1,0 +1,282 @@
+//! The bytes of one file in one version.
+//!
+//! Remote stores are sent `If-Match`, and what they answer is compared once more, for servers that ignore it. Local
+//! files take no such condition, so all ranges of a read come from one open file, whose inode, size, times of
+//! modification and of change must be those that were planned, and the same before and after.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::{Error, GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore, Result};
+
+use super::coalesce;
+use crate::error::HatsError;
+
+/// Requests in flight of one read.
+const CONCURRENT: usize = 10;
+
+/// What reading costs, shown with a scan's metrics.
+#[derive(Debug, Clone)]
+pub(crate) struct Fetches {
+    requests: Count,
+    bytes: Count,
+}
+
+impl Fetches {
+    pub(super) fn new(partition: usize, metrics: &ExecutionPlanMetricsSet) -> Self {
+        Self {
+            requests: MetricBuilder::new(metrics).counter("store_requests", partition),
+            bytes: MetricBuilder::new(metrics).counter("store_bytes", partition),
+        }
+    }
+
+    fn add(&self, bytes: u64) {
+        self.requests.add(1);
+        self.bytes.add(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+}
+
+/// A file of which one version is read. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct PinnedLeaf {
+    store: Arc<dyn ObjectStore>,
+    meta: Arc<ObjectMeta>,
+    local: bool,
+    stamp: Arc<OnceLock<Stamp>>,
+    fetches: Fetches,
+}
+
+impl PinnedLeaf {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, meta: ObjectMeta, local: bool, fetches: Fetches) -> Self {
+        Self {
+            store,
+            meta: Arc::new(meta),
+            local,
+            stamp: Arc::default(),
+            fetches,
+        }
+    }
+
+    pub(super) fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    /// Another file of the same store.
+    pub(super) fn sibling(&self, meta: ObjectMeta) -> Self {
+        Self::new(Arc::clone(&self.store), meta, self.local, self.fetches.clone())
+    }
+
+    /// What the local file was like when it was first read from.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        self.stamp.get().copied()
+    }
+
+    /// Expects the local file to be as it was when somebody else read it.
+    pub(super) fn expect(&self, stamp: Option<Stamp>) {
+        if let Some(stamp) = stamp {
+            // Set before only by a read of this very leaf, whose word counts as much.
+            let _ = self.stamp.set(stamp);
+        }
+    }
+
+    /// Makes sure that a local file is the planned one and takes its stamp. Costs nothing of a remote store, which is
+    /// asked with every read.
+    pub(super) async fn look(&self) -> Result<()> {
+        if self.local {
+            self.fetch_local(&[]).await?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of each range.
+    ///
+    /// # Errors
+    /// [`Error::Precondition`] around [`HatsError::Rewritten`] if the version is gone; what the store says.
+    pub(super) async fn fetch(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        if self.local {
+            self.fetch_local(ranges).await
+        } else {
+            self.fetch_remote(ranges).await
+        }
+    }
+
+    async fn fetch_remote(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let requests = coalesce::requests(ranges);
+        let pieces: Vec<Bytes> = stream::iter(requests.iter().cloned())
+            .map(|request| self.request(request))
+            .buffered(CONCURRENT)
+            .try_collect()
+            .await?;
+        Ok(ranges.iter().map(|range| assemble(range, &requests, &pieces)).collect())
+    }
+
+    async fn request(&self, range: Range<u64>) -> Result<Bytes> {
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range.clone())),
+            ..self.pinned()
+        };
+        let answer = self.get(options).await?;
+        self.check(&answer)?;
+        let bytes = answer.bytes().await?;
+        self.fetches.add(bytes.len() as u64);
+        let wanted = range.end - range.start;
+        if bytes.len() as u64 != wanted {
+            let fault = format!(
+                "{}: the store sent {} bytes of the {wanted} asked for",
+                self.meta.location,
+                bytes.len()
+            );
+            return Err(Error::Generic {
+                store: "pinned read",
+                source: fault.into(),
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// A weak ETag never satisfies If-Match; it is compared afterwards only.
+    fn pinned(&self) -> GetOptions {
+        let strong = self.meta.e_tag.clone().filter(|etag| !etag.starts_with("W/"));
+        GetOptions {
+            if_match: strong,
+            ..GetOptions::default()
+        }
+    }
+
+    async fn get(&self, options: GetOptions) -> Result<GetResult> {
+        self.store
+            .get_opts(&self.meta.location, options)
+            .await
+            .map_err(|error| match error {
+                Error::Precondition { .. } | Error::NotFound { .. } | Error::NotModified { .. } => self.rewritten(),
+                other => other,
+            })
+    }
+
+    fn check(&self, answer: &GetResult) -> Result<()> {
+        let tag = |etag: &str| etag.trim_start_matches("W/").trim_matches('"').to_owned();
+        let same_tag = match (&self.meta.e_tag, &answer.meta.e_tag) {
+            (Some(planned), Some(found)) => tag(planned) == tag(found),
+            _ => true,
+        };
+        if same_tag && answer.meta.size == self.meta.size {
+            Ok(())
+        } else {
+            Err(self.rewritten())
+        }
+    }
+
+    async fn fetch_local(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let answer = self.get(self.pinned()).await?;
+        self.check(&answer)?;
+        let GetResultPayload::File(file, path) = answer.payload else {
+            return self.fetch_remote(ranges).await;
+        };
+        let (leaf, found) = (self.clone(), answer.meta);
+        let ranges = ranges.to_vec();
+        let read = tokio::task::spawn_blocking(move || {
+            let io = |source: std::io::Error| Error::Generic {
+                store: "local file",
+                source: format!("{}: {source}", path.display()).into(),
+            };
+            let before = Stamp::of(&file).map_err(io)?;
+            let planned = *leaf.stamp.get_or_init(|| before);
+            if before != planned || !before.is_of(&found) {
+                return Err(leaf.rewritten());
+            }
+            let file = Mutex::new(file);
+            let read = ranges.iter().map(|range| read_at(&file, range)).collect::<Vec<_>>();
+            let file = file.into_inner().unwrap_or_else(PoisonError::into_inner);
+            // First of all: a file cut short while it was read fails to be read, and is rewritten above all.
+            if Stamp::of(&file).map_err(io)? != planned {
+                return Err(leaf.rewritten());
+            }
+            read.into_iter().collect::<std::io::Result<Vec<_>>>().map_err(io)
+        });
+        let read = read.await.map_err(|source| Error::JoinError { source })??;
+        if !read.is_empty() {
+            self.fetches.add(read.iter().map(|bytes| bytes.len() as u64).sum());
+        }
+        Ok(read)
+    }
+
+    fn rewritten(&self) -> Error {
+        let path = self.meta.location.to_string();
+        Error::Precondition {
+            path: path.clone(),
+            source: Box::new(HatsError::Rewritten { path }),
+        }
+    }
+}
+
+/// The part of the pieces, read by `requests`, that is `range`.
+fn assemble(range: &Range<u64>, requests: &[Range<u64>], pieces: &[Bytes]) -> Bytes {
+    let first = requests.partition_point(|request| request.end <= range.start);
+    let parts = requests[first..].iter().zip(&pieces[first..]);
+    let parts: Vec<Bytes> = parts
+        .take_while(|(request, _)| request.start < range.end)
+        .map(|(request, piece)| {
+            let at = |offset: u64| usize::try_from(offset - request.start).unwrap_or(usize::MAX);
+            piece.slice(at(range.start.max(request.start))..at(range.end.min(request.end)))
+        })
+        .collect();
+    match parts.as_slice() {
+        [] => Bytes::new(),
+        [part] => part.clone(),
+        parts => parts.concat().into(),
+    }
+}
+
+fn read_at(file: &Mutex<std::fs::File>, range: &Range<u64>) -> std::io::Result<Bytes> {
+    use std::io::{Read, Seek, SeekFrom};
+    let size = usize::try_from(range.end - range.start).map_err(std::io::Error::other)?;
+    let mut bytes = Vec::with_capacity(size);
+    let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+    file.seek(SeekFrom::Start(range.start))?;
+    let read = (&mut *file).take(range.end - range.start).read_to_end(&mut bytes)?;
+    if read == size {
+        Ok(bytes.into())
+    } else {
+        Err(std::io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+/// All that tells one state of a local file from another. The time of change cannot be set by anybody, so that equal
+/// size and time of modification do not pass for an untouched file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    inode: u64,
+    size: u64,
+    modified: Option<std::time::SystemTime>,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(file: &std::fs::File) -> std::io::Result<Self> {
+        let metadata = file.metadata()?;
+        #[cfg(unix)]
+        let (inode, changed) = {
+            use std::os::unix::fs::MetadataExt;
+            (metadata.ino(), (metadata.ctime(), metadata.ctime_nsec()))
+        };
+        #[cfg(not(unix))]
+        let (inode, changed) = (0, (0, 0));
+        Ok(Self {
+            inode,
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+            changed,
+        })
+    }
+
+    /// Whether this is the state in which the store found the file as it opened it.
+    fn is_of(&self, found: &ObjectMeta) -> bool {
+        self.size == found.size
+            && self
+                .modified
+                .is_none_or(|modified| chrono::DateTime::<chrono::Utc>::from(modified) == found.last_modified)
+    }
+}

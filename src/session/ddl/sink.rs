@@ -1,0 +1,216 @@
+//! Rows as a file: encoded as they come, and put in parts that become an object only when the last is there.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::ipc::writer::FileWriter;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::TryStreamExt;
+use object_store::buffered::BufWriter;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use tokio::io::AsyncWriteExt;
+
+use super::location::Location;
+use crate::encode::{CsvWriter, RowWriter};
+use crate::{Error, ErrorKind, Result};
+
+/// Rows of a Parquet row group: what lies in memory at once.
+const ROW_GROUP: usize = 131_072;
+
+/// What a file holds, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum FileFormat {
+    Parquet,
+    /// Values with this character between them, and whether the first line is their names.
+    Text {
+        separator: char,
+        header: bool,
+    },
+    Arrow,
+}
+
+/// Names of the formats, as `FORMAT` and `STORED AS` have them and as names of files end.
+const FORMATS: &[(&[&str], FileFormat)] = &[
+    (&["parquet", "parq", "pq"], FileFormat::Parquet),
+    (
+        &["csv"],
+        FileFormat::Text {
+            separator: ',',
+            header: true,
+        },
+    ),
+    (
+        &["tsv", "text"],
+        FileFormat::Text {
+            separator: '\t',
+            header: true,
+        },
+    ),
+    (&["arrow", "feather", "ipc"], FileFormat::Arrow),
+];
+
+impl FileFormat {
+    /// The format of that name, in any case.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let name = name.to_lowercase();
+        FORMATS
+            .iter()
+            .find(|(names, _)| names.contains(&name.as_str()))
+            .map(|(_, format)| *format)
+    }
+
+    /// The format that the ending of a file's name tells.
+    pub(super) fn of_file(name: &str) -> Option<Self> {
+        Self::named(name.rsplit_once('.')?.1)
+    }
+
+    /// The names that [`FileFormat::named`] knows, for messages.
+    pub(super) fn names() -> String {
+        let names: Vec<&str> = FORMATS.iter().filter_map(|(names, _)| names.first().copied()).collect();
+        names.join(", ")
+    }
+
+    fn writer(self, schema: &SchemaRef, out: Outbox) -> Result<Box<dyn Encoder>> {
+        Ok(match self {
+            Self::Parquet => {
+                let level = ZstdLevel::try_new(3).map_err(DataFusionError::from)?;
+                let properties = WriterProperties::builder()
+                    .set_compression(Compression::ZSTD(level))
+                    .set_max_row_group_row_count(Some(ROW_GROUP))
+                    .set_created_by(concat!("dreyer ", env!("CARGO_PKG_VERSION")).to_owned())
+                    .build();
+                let writer = ArrowWriter::try_new(out, Arc::clone(schema), Some(properties));
+                Box::new(writer.map_err(DataFusionError::from)?)
+            }
+            Self::Text { separator, header } => {
+                let writer = CsvWriter::new(Arc::clone(schema), out).with_separator(separator);
+                Box::new(if header { writer } else { writer.without_header() })
+            }
+            Self::Arrow => Box::new(FileWriter::try_new(out, schema).map_err(DataFusionError::from)?),
+        })
+    }
+}
+
+/// Encodes batches.
+trait Encoder: Send {
+    fn encode(&mut self, batch: &RecordBatch) -> Result<()>;
+    fn finish(self: Box<Self>) -> Result<()>;
+}
+
+impl Encoder for ArrowWriter<Outbox> {
+    fn encode(&mut self, batch: &RecordBatch) -> Result<()> {
+        Ok(self.write(batch).map_err(DataFusionError::from)?)
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.close().map_err(DataFusionError::from)?;
+        Ok(())
+    }
+}
+
+impl Encoder for CsvWriter<Outbox> {
+    fn encode(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.write(batch)
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        RowWriter::finish(self)
+    }
+}
+
+impl Encoder for FileWriter<Outbox> {
+    fn encode(&mut self, batch: &RecordBatch) -> Result<()> {
+        Ok(self.write(batch).map_err(DataFusionError::from)?)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        Ok(FileWriter::finish(&mut self).map_err(DataFusionError::from)?)
+    }
+}
+
+/// Bytes on their way from an encoder, which writes, to the store, which waits.
+#[derive(Debug, Clone, Default)]
+struct Outbox(Arc<Mutex<Vec<u8>>>);
+
+impl Outbox {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Outbox {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes all rows to the file, in place of what is there, and counts them. Until the last byte is written nothing is
+/// to be seen of it; if that never comes, nothing stays.
+///
+/// # Errors
+/// Those of the rows, of the encoder, and of the store.
+pub(super) async fn write(rows: SendableRecordBatchStream, format: FileFormat, location: &Location) -> Result<u64> {
+    let mut file = BufWriter::new(Arc::clone(&location.store), location.path.clone());
+    match fill(rows, format, &mut file).await {
+        Ok(count) => {
+            file.shutdown().await.map_err(|error| failed(location, &error))?;
+            Ok(count)
+        }
+        Err(error) => {
+            // The error of the rows says more than that of the clearing up.
+            let _ = file.abort().await;
+            Err(error)
+        }
+    }
+}
+
+async fn fill(mut rows: SendableRecordBatchStream, format: FileFormat, file: &mut BufWriter) -> Result<u64> {
+    let outbox = Outbox::default();
+    let mut encoder = format.writer(&rows.schema(), outbox.clone())?;
+    let mut count = 0;
+    while let Some(batch) = rows.try_next().await? {
+        encoder.encode(&batch)?;
+        count += batch.num_rows() as u64;
+        let bytes = outbox.take();
+        if !bytes.is_empty() {
+            file.write_all(&bytes).await?;
+        }
+    }
+    encoder.finish()?;
+    file.write_all(&outbox.take()).await?;
+    Ok(count)
+}
+
+fn failed(location: &Location, error: &io::Error) -> Error {
+    Error::new(
+        ErrorKind::Io,
+        format!("cannot write {}{}: {error}", location.url.as_str(), location.path),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_by_name_and_by_ending() {
+        assert_eq!(FileFormat::of_file("a/b.PARQUET"), Some(FileFormat::Parquet));
+        assert_eq!(FileFormat::of_file("b.tsv"), FileFormat::named("TSV"));
+        assert_eq!(FileFormat::of_file("csv"), None);
+        assert_eq!(FileFormat::of_file("a.doc"), None);
+        assert_eq!(FileFormat::names(), "parquet, csv, tsv, arrow");
+    }
+}

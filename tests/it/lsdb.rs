@@ -1,0 +1,271 @@
+//! LSDB and the HATS tools read what is written here, and the reverse: the same rows, the same pairs, no complaint.
+//!
+//! All their work is done by one Python process, since importing them takes seconds: `lsdb/interop.py` checks our
+//! catalogues and writes its own, which are then read here.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    ArrayRef, BooleanArray, Float32Builder, Float64Array, Float64Builder, Int32Array, Int64Array, ListBuilder,
+    RecordBatch, StringArray, StringBuilder, StructArray, TimestampMicrosecondArray,
+};
+use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema};
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::prelude::SessionContext;
+use dreyer::{Access, Config, Database, Session};
+use dreyer_sky::hats::HatsCatalog;
+use dreyer_sky::hats::import::{ImportOptions, Input, Place, TileLimit, import};
+use dreyer_sky::hats::supplement::write_margin;
+use parquet::arrow::ArrowWriter;
+
+use crate::skies::{Object, Sky};
+use crate::{batches, table};
+
+/// Objects of every hard sky, numbered through.
+fn objects(seed: u64) -> Vec<Object> {
+    let skies = [Sky::Uniform, Sky::Clustered, Sky::Poles, Sky::Wrap, Sky::Corners];
+    let objects = skies.into_iter().flat_map(|sky| sky.objects(500, seed, 10.0 / 3600.0));
+    objects.zip(0..).map(|(object, id)| Object { id, ..object }).collect()
+}
+
+/// The objects with every kind of column: texts, NULLs, times and a light curve of lists of equal length.
+fn rows(objects: &[Object]) -> RecordBatch {
+    let ids = || objects.iter().map(|object| object.id);
+    let some = |every: i64| move |id: i64| (id % every != 0).then_some(id);
+    let unit = |unit: &str| [("unit".to_owned(), unit.to_owned())].into();
+    let curve = light_curve(objects);
+    let columns: Vec<(Field, ArrayRef)> = vec![
+        (
+            Field::new("id", DataType::Int64, false),
+            Arc::new(Int64Array::from_iter_values(ids())),
+        ),
+        (
+            Field::new("ra", DataType::Float64, true).with_metadata(unit("deg")),
+            Arc::new(objects.iter().map(|object| object.ra).collect::<Float64Array>()),
+        ),
+        (
+            Field::new("dec", DataType::Float64, true).with_metadata(unit("deg")),
+            Arc::new(Float64Array::from_iter_values(objects.iter().map(|object| object.dec))),
+        ),
+        (
+            Field::new("name", DataType::Utf8, true),
+            Arc::new(
+                ids()
+                    .map(some(7))
+                    .map(|id| Some(format!("Σ {}", id? % 300)))
+                    .collect::<StringArray>(),
+            ),
+        ),
+        (
+            Field::new("count", DataType::Int32, true),
+            Arc::new(
+                ids()
+                    .map(some(5))
+                    .map(|id| Some(id? as i32 - 1000))
+                    .collect::<Int32Array>(),
+            ),
+        ),
+        (
+            Field::new("flag", DataType::Boolean, true),
+            Arc::new(
+                ids()
+                    .map(some(11))
+                    .map(|id| Some(id? % 2 == 0))
+                    .collect::<BooleanArray>(),
+            ),
+        ),
+        (
+            Field::new(
+                "seen",
+                DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Microsecond, None),
+                true,
+            ),
+            Arc::new(
+                ids()
+                    .map(some(13))
+                    .map(|id| Some(id? * 86_400_000_001))
+                    .collect::<TimestampMicrosecondArray>(),
+            ),
+        ),
+        (
+            Field::new("lc", datafusion::arrow::array::Array::data_type(&curve).clone(), true),
+            Arc::new(curve),
+        ),
+    ];
+    let (fields, columns): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().unzip();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+}
+
+/// A struct of lists of equal length in each row; some are empty.
+fn light_curve(objects: &[Object]) -> StructArray {
+    let mut time = ListBuilder::new(Float64Builder::new());
+    let mut flux = ListBuilder::new(Float32Builder::new());
+    let mut band = ListBuilder::new(StringBuilder::new());
+    for object in objects {
+        for step in 0..object.id % 4 {
+            time.values().append_value(60_000.0 + step as f64 + 0.25 * object.dec);
+            flux.values().append_option((step != 1).then_some(step as f32 * 1.5));
+            band.values().append_value(["g", "r", "i"][step as usize]);
+        }
+        time.append(true);
+        flux.append(true);
+        band.append(true);
+    }
+    let lists: Vec<(&str, ArrayRef)> = vec![
+        ("time", Arc::new(time.finish())),
+        ("flux", Arc::new(flux.finish())),
+        ("band", Arc::new(band.finish())),
+    ];
+    let fields: Fields = lists
+        .iter()
+        .map(|(name, list)| Field::new(*name, list.data_type().clone(), true))
+        .collect();
+    StructArray::new(fields, lists.into_iter().map(|(_, list)| list).collect(), None)
+}
+
+fn write_rows(path: &Path, rows: &RecordBatch) {
+    let mut writer = ArrowWriter::try_new(std::fs::File::create(path).unwrap(), rows.schema(), None).unwrap();
+    writer.write(rows).unwrap();
+    writer.close().unwrap();
+}
+
+/// Imports the rows; with a margin or indexes, as a collection.
+async fn write(rows: &RecordBatch, folder: &Path, options: ImportOptions) {
+    let input = Input {
+        plan: MemorySourceConfig::try_new_exec(&[vec![rows.clone()]], rows.schema(), None).unwrap(),
+        task: SessionContext::new().task_ctx(),
+        description: "made-up rows".to_owned(),
+    };
+    let options = ImportOptions {
+        name: Some(folder.file_name().unwrap().to_string_lossy().into_owned()),
+        tile: TileLimit::Rows(150),
+        row_group_rows: 60,
+        ..options
+    };
+    import(input, &Place::local(folder).unwrap(), &options, &())
+        .await
+        .unwrap();
+}
+
+async fn open(root: &Path) -> Session {
+    let config = Config {
+        roots: vec![root.display().to_string()],
+        access: Access::Full,
+        ..Config::default()
+    };
+    Database::open(config).await.unwrap().session()
+}
+
+fn run_python(folder: &Path) {
+    let python = std::env::var("DREYER_TEST_PYTHON")
+        .expect("DREYER_TEST_PYTHON must name a Python with lsdb and hats-import; tests/run makes one");
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(python)
+        .arg(here.join("tests/it/lsdb/interop.py"))
+        .args([folder, &here.join("sql/sample")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn their_pairs(folder: &Path, name: &str) -> BTreeSet<(i64, i64)> {
+    let text = std::fs::read_to_string(folder.join("pairs").join(format!("{name}.csv"))).unwrap();
+    let pair = |line: &str| {
+        let (left, right) = line.split_once(',').unwrap();
+        (left.parse().unwrap(), right.parse().unwrap())
+    };
+    text.lines().map(pair).collect()
+}
+
+async fn our_pairs(session: &Session, sql: &str) -> BTreeSet<(i64, i64)> {
+    use datafusion::arrow::array::AsArray;
+    use datafusion::arrow::datatypes::Int64Type;
+    let mut pairs = BTreeSet::new();
+    for batch in batches(session, sql).await {
+        let column = |number: usize| batch.column(number).as_primitive::<Int64Type>();
+        pairs.extend(
+            column(0)
+                .values()
+                .iter()
+                .copied()
+                .zip(column(1).values().iter().copied()),
+        );
+    }
+    pairs
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lsdb_and_dreyer_read_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (all, near) = (objects(2), objects(3));
+    let file = |name: &str| folder.path().join(name);
+    write_rows(&file("rows.parquet"), &rows(&all));
+    write_rows(&file("near.parquet"), &rows(&near));
+    let ours = file("ours");
+    std::fs::create_dir(&ours).unwrap();
+    write(&rows(&all), &ours.join("plain"), ImportOptions::default()).await;
+    let folders = ImportOptions {
+        leaf_folders: true,
+        ..ImportOptions::default()
+    };
+    write(&rows(&all), &ours.join("folders"), folders).await;
+    for (name, objects) in [("left", &all), ("right", &near)] {
+        let collection = ImportOptions {
+            margin_arcsec: Some(10.0),
+            index_columns: vec!["id".to_owned(), "name".to_owned()],
+            ..ImportOptions::default()
+        };
+        write(&rows(objects), &ours.join(name), collection).await;
+    }
+    let sample = Place::local(Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/sample/gaia_bright")).unwrap();
+    let gaia = HatsCatalog::open(sample.store, sample.url, sample.path).await.unwrap();
+    let margin = Place::local(file("gaia_bright_5arcs")).unwrap();
+    let task = SessionContext::new().task_ctx();
+    write_margin(&Arc::new(gaia), &task, &margin, 5.0).await.unwrap();
+
+    run_python(folder.path());
+
+    let session = open(&ours).await;
+    let sql = "SELECT a.id, b.id FROM \"left\" a JOIN \"right\" b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 10 / 3600.";
+    let (found, truth) = (
+        our_pairs(&session, sql).await,
+        their_pairs(folder.path(), "collections"),
+    );
+    assert!(truth.len() > 1000, "{} pairs", truth.len());
+    assert_eq!(
+        found.symmetric_difference(&truth).collect::<Vec<_>>(),
+        Vec::<&(i64, i64)>::new()
+    );
+    let session = crate::local().await;
+    let sql = "SELECT CAST(h.hip AS bigint), g.source_id FROM hipparcos h JOIN gaia_bright g \
+        ON DISTANCE(h.ra, h.dec, g.ra, g.dec) < 1 / 3600.";
+    let (found, truth) = (our_pairs(&session, sql).await, their_pairs(folder.path(), "sample"));
+    assert_eq!((truth.len(), found.symmetric_difference(&truth).count()), (30_597, 0));
+
+    their_catalogues(folder.path(), &rows(&all)).await;
+}
+
+/// All rows of the catalogues they wrote, column by column.
+async fn their_catalogues(folder: &Path, rows: &RecordBatch) {
+    let session = open(&folder.join("theirs")).await;
+    let names: Vec<&String> = rows.schema_ref().fields().iter().map(|field| field.name()).collect();
+    let names = names
+        .iter()
+        .map(|name| format!("\"{name}\""))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let expected = pretty_format_batches(std::slice::from_ref(rows)).unwrap().to_string();
+    let expected: Vec<&str> = expected.lines().collect();
+    for catalogue in ["imported", "old_layout", "written", "written_folders"] {
+        let found = table(&session, &format!("SELECT {names} FROM {catalogue} ORDER BY id")).await;
+        let found: Vec<&str> = found.lines().collect();
+        assert_eq!(found.len(), expected.len(), "{catalogue}");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found, expected, "{catalogue}");
+        }
+    }
+}
