@@ -28,6 +28,8 @@ mod examples;
 mod formats;
 #[path = "it/functions.rs"]
 mod functions;
+#[path = "it/killed.rs"]
+mod killed;
 #[path = "it/lsdb.rs"]
 mod lsdb;
 #[path = "it/rewritten.rs"]

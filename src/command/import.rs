@@ -9,7 +9,7 @@ mod target;
 use std::io::Write;
 use std::time::Instant;
 
-use dreyer_sky::hats::import::{BadRows, ImportOptions, ImportSummary, TileLimit, import as run};
+use dreyer_sky::hats::import::{BadRows, ImportOptions, ImportSummary, TileLimit, clear_unfinished, import as run};
 
 pub use args::ImportArgs;
 
@@ -34,6 +34,9 @@ pub async fn import(args: ImportArgs, out: &mut dyn Write) -> Result<(), Failure
         _ = tokio::signal::ctrl_c() => Err(Error::new(ErrorKind::Cancelled, "the import was interrupted")),
     };
     bar.finish();
+    if summary.as_ref().is_err_and(|error| error.kind == ErrorKind::Cancelled) {
+        clear_unfinished(&target).await.map_err(Error::from)?;
+    }
     let summary = summary?;
     let text = text(&summary, &options, &seconds(start.elapsed()));
     writeln!(out, "{text}").map_err(Error::from)?;

@@ -107,12 +107,13 @@ impl Place {
             fault: format!("must be empty: {}", self.describe()),
         };
         let Some(folder) = &self.local else {
-            let found = self.store.list(Some(&self.path)).try_next().await?;
-            let marker = |path: &Path| path.filename() == Some(MARKER);
-            return match found {
-                Some(object) if !marker(&object.location) => Err(taken()),
-                _ => Ok(()),
-            };
+            let mut found = self.store.list(Some(&self.path));
+            while let Some(object) = found.try_next().await? {
+                if object.location.filename() != Some(MARKER) {
+                    return Err(taken());
+                }
+            }
+            return Ok(());
         };
         fs::create_dir_all(folder).map_err(|error| HatsError::io(folder, error))?;
         let mut entries = fs::read_dir(folder).map_err(|error| HatsError::io(folder, error))?;

@@ -178,7 +178,12 @@ impl LeafWriter {
                     return Ok(self.leaves);
                 }
                 // The sort failed or nobody waits any more: whatever is half written stays without an end.
-                None => return Ok(Vec::new()),
+                None => {
+                    if let Some(mut leaf) = self.open.take() {
+                        leaf.writer.inner_mut().abandon();
+                    }
+                    return Ok(Vec::new());
+                }
             }
         }
     }
@@ -283,6 +288,13 @@ impl Sink {
         }
         let file = File::create_new(&path).map_err(|error| HatsError::io(&path, error))?;
         Ok(Self::Local(path, file))
+    }
+
+    /// Gives up: parts that were sent to a store are not kept.
+    fn abandon(&mut self) {
+        if let Self::Remote(runtime, writer) = self {
+            let _ = runtime.block_on(writer.abort());
+        }
     }
 
     /// Makes the file appear, or outlive a crash.

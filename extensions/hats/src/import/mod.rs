@@ -24,6 +24,7 @@ mod finish;
 mod histogram;
 mod indexing;
 mod leaves;
+mod marked;
 mod nested;
 mod options;
 mod progress;
@@ -35,10 +36,12 @@ mod tile;
 mod weight;
 
 pub use leaves::LeafFile;
+pub(crate) use marked::clear;
+pub use marked::clear_unfinished;
 pub use options::{BadRows, ImportOptions, Input, TileLimit};
 pub use progress::{Progress, Stage};
+pub(crate) use run::is_live;
 pub use run::{ImportSummary, import};
-pub(crate) use run::{clear, is_live};
 
 pub use crate::place::Place;
 pub use crate::supplement::SkyHistogram;

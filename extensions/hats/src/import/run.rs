@@ -8,23 +8,15 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::Utc;
-use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
+use super::marked::{DEAD_AFTER_SECONDS, Marked};
 use super::options::fault;
 use super::{ImportOptions, Input, Place, Progress, Written, supplements};
 use crate::error::{HatsError, Result};
-use crate::layout;
-use crate::place::{MARKER, blocking, sync_folder};
-
-/// How often a marker is renewed.
-const RENEWED_EVERY: Duration = Duration::from_secs(60);
-/// From which age on a marker is a dead run's, in seconds.
-const DEAD_AFTER_SECONDS: i64 = 600;
+use crate::place::{blocking, sync_folder};
 
 /// What an import wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +76,7 @@ pub async fn import(
             Ok(ImportSummary::new(target, &written))
         }
         None => {
-            let marked = Marked::claim(target).await?;
+            let marked = Marked::claim(target, DEAD_AFTER_SECONDS).await?;
             match supplements::write_all(input, target, options, progress).await {
                 Ok(written) => {
                     marked.release().await?;
@@ -237,7 +229,7 @@ fn same_file(_: &File, path: &FsPath) -> bool {
     path.exists()
 }
 
-fn busy(target: &str, owner: &str) -> HatsError {
+pub(crate) fn busy(target: &str, owner: &str) -> HatsError {
     let told = format!("is being imported already: {target} ({})", owner.trim());
     fault("target", told)
 }
@@ -253,93 +245,8 @@ pub(crate) fn is_live(growing: &FsPath) -> bool {
 }
 
 /// Who we are, for those whom we keep waiting.
-fn owner() -> String {
+pub(crate) fn owner() -> String {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let now = Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
     format!("process {} on {} since {now}", std::process::id(), host.trim())
-}
-
-/// A target on an object store that carries our marker.
-struct Marked {
-    place: Place,
-    renewal: tokio::task::JoinHandle<()>,
-}
-
-impl Marked {
-    /// Claims the target, removing what a dead run left of it.
-    async fn claim(target: &Place) -> Result<Self> {
-        for name in layout::PROPERTIES_FILES.into_iter().chain([layout::COLLECTION_FILE]) {
-            match target.store.head(&target.object(name)).await {
-                Ok(_) => return Err(fault("target", format!("must not exist yet: {}", target.describe()))),
-                Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let marker = target.object(MARKER);
-        if let Err(error) = create(&*target.store, &marker).await {
-            if !matches!(error, object_store::Error::AlreadyExists { .. }) {
-                return Err(error.into());
-            }
-            let found = target.store.get(&marker).await?;
-            let age = Utc::now().signed_duration_since(found.meta.last_modified);
-            let owner = String::from_utf8_lossy(&found.bytes().await?).into_owned();
-            if age.num_seconds() < DEAD_AFTER_SECONDS {
-                return Err(busy(&target.describe(), &owner));
-            }
-            clear(&target.store, &target.path).await?;
-            create(&*target.store, &marker).await?;
-        }
-        let store = Arc::clone(&target.store);
-        let renewal = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(RENEWED_EVERY).await;
-                let _ = store.put(&marker, owner().into()).await;
-            }
-        });
-        Ok(Self {
-            place: target.clone(),
-            renewal,
-        })
-    }
-
-    /// Removes the marker: the catalogue is whole.
-    async fn release(self) -> Result<()> {
-        self.renewal.abort();
-        Ok(self.place.store.delete(&self.place.object(MARKER)).await?)
-    }
-
-    /// Removes all that was written, as far as the store lets us.
-    async fn clear(self) {
-        self.renewal.abort();
-        let _ = clear(&self.place.store, &self.place.path).await;
-    }
-}
-
-impl Drop for Marked {
-    fn drop(&mut self) {
-        self.renewal.abort();
-    }
-}
-
-async fn create(store: &dyn ObjectStore, marker: &Path) -> object_store::Result<()> {
-    let options = PutOptions::from(PutMode::Create);
-    store.put_opts(marker, owner().into(), options).await.map(|_| ())
-}
-
-/// Removes everything below `path`, the marker last.
-pub(crate) async fn clear(store: &Arc<dyn ObjectStore>, path: &Path) -> object_store::Result<()> {
-    let marker = path.clone().join(MARKER);
-    let listed: Vec<Path> = store
-        .list(Some(path))
-        .map_ok(|object| object.location)
-        .try_collect()
-        .await?;
-    let kept = marker.clone();
-    let others = listed.into_iter().filter(move |location| *location != kept).map(Ok);
-    let deleted = store.delete_stream(Box::pin(futures::stream::iter(others)));
-    deleted.try_for_each(|_| std::future::ready(Ok(()))).await?;
-    match store.delete(&marker).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
 }

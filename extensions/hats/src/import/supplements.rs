@@ -38,6 +38,9 @@ pub(crate) async fn write_all(
             format!("names {absent}, which the input does not have"),
         ));
     }
+    if is_collection {
+        place.claim_empty().await?;
+    }
     let (written, mut properties) = write_unpublished(input, &primary, options, progress).await?;
     let steps = 3 + u64::from(options.margin_arcsec.is_some()) + options.index_columns.len() as u64;
     progress.stage(Stage::Supplement, Some(steps));

@@ -5,6 +5,8 @@ mod discover;
 mod economy;
 mod formats;
 mod import;
+mod import_shapes;
+mod import_stores;
 mod indexes;
 mod managed;
 mod managed_bench;
