@@ -1,6 +1,7 @@
 //! One thing found under a root: what it is, and the table made of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use datafusion::catalog::TableProvider;
 use dreyer_sky::hats::managed::ManagedTable;
@@ -11,6 +12,9 @@ use crate::{Error, ErrorKind, Result};
 
 /// Kinds of catalogue that serve another one and are no tables by themselves.
 const SERVING: [&str; 3] = ["margin", "index", "association"];
+
+/// Age at which a table made by SQL is looked at again: others may have written to it.
+const CURRENT: Duration = Duration::from_secs(1);
 
 /// Something found under a root, opened.
 #[derive(Debug)]
@@ -24,14 +28,42 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 enum Content {
     Hats(Arc<HatsTable>),
-    /// A table made by SQL, and what was said of it.
-    Managed(Arc<dyn TableProvider>, Option<String>),
+    Managed(Managed),
     /// A catalogue that serves another one.
     Serving,
     /// A table that was dropped, and whose files may still be read.
     Gone,
     /// Why it cannot be opened. One broken folder must not close the rest, nor be taken for one that is not there.
     Broken(String),
+}
+
+/// A table made by SQL.
+#[derive(Debug)]
+struct Managed {
+    version: ManagedTable,
+    provider: Arc<dyn TableProvider>,
+    /// When the version was last known to be the newest.
+    checked: Mutex<Instant>,
+}
+
+impl Managed {
+    fn new(version: ManagedTable) -> Self {
+        Self {
+            provider: version.table(),
+            version,
+            checked: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Whether it is time to look whether there is a newer version; who asks is taken to look.
+    fn is_due(&self) -> bool {
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = checked.elapsed() >= CURRENT;
+        if due {
+            *checked = Instant::now();
+        }
+        due
+    }
 }
 
 impl Entry {
@@ -70,14 +102,23 @@ impl Entry {
 
     /// Whether it is listed among the tables.
     pub(crate) fn is_table(&self) -> bool {
-        matches!(self.content, Content::Hats(_) | Content::Managed(..))
+        matches!(self.content, Content::Hats(_) | Content::Managed(_))
     }
 
     /// What was said of a table made by SQL.
     pub(crate) fn comment(&self) -> Option<String> {
         match &self.content {
-            Content::Managed(_, comment) => comment.clone(),
+            Content::Managed(table) => table.version.comment().map(str::to_owned),
             _ => None,
+        }
+    }
+
+    /// Whether another version of it is known to exist. Asked of the store at most once in [`CURRENT`].
+    pub(crate) async fn is_outdated(&self) -> bool {
+        match &self.content {
+            // A store that does not answer now is met again by the query itself.
+            Content::Managed(table) if table.is_due() => !table.version.is_current().await.unwrap_or(true),
+            _ => false,
         }
     }
 
@@ -93,7 +134,7 @@ impl Entry {
     pub(crate) fn table(&self) -> Result<Option<Arc<dyn TableProvider>>> {
         match &self.content {
             Content::Hats(table) => Ok(Some(Arc::clone(table) as Arc<dyn TableProvider>)),
-            Content::Managed(table, _) => Ok(Some(Arc::clone(table))),
+            Content::Managed(table) => Ok(Some(Arc::clone(&table.provider))),
             Content::Serving | Content::Gone => Ok(None),
             Content::Broken(fault) => {
                 let (schema, name) = self.name();
@@ -113,7 +154,7 @@ async fn content(root: &Root, found: &FoundTable) -> Result<Content, HatsError> 
             local: None,
         };
         return Ok(match ManagedTable::open(place).await? {
-            Some(table) => Content::Managed(table.table(), table.comment().map(str::to_owned)),
+            Some(table) => Content::Managed(Managed::new(table)),
             None => Content::Gone,
         });
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use datafusion::catalog::TableProvider;
-use dreyer_sky::hats::Place;
+use dreyer_sky::hats::{self, FoundTable, Place};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -84,8 +84,42 @@ impl LiveCatalog {
     }
 
     /// Looks at a table again at once, because it was made, changed or dropped here.
-    pub(crate) async fn forget(&self, _schema: &str, _name: &str) {
-        self.reload().await;
+    pub(crate) async fn forget(&self, schema: &str, name: &str) {
+        let _looking = self.looked.lock().await;
+        if let Err(error) = self.look_at(schema, name).await {
+            tracing::warn!(schema, name, %error, "the table could not be looked at again");
+        }
+    }
+
+    /// Looks at the place of one table under the writable root.
+    async fn look_at(&self, schema: &str, name: &str) -> Result<()> {
+        let place = self.place_for(schema, name)?;
+        let found = hats::discover(&place.store, &place.path).await?;
+        let found = found.into_iter().find(|found| found.path == place.path);
+        let writable = self.roots.iter().enumerate().find(|(_, root)| root.writable);
+        let entry = match (found, writable) {
+            (Some(found), Some((index, root))) => {
+                let named = FoundTable {
+                    schema: Some(schema)
+                        .filter(|schema| *schema != DEFAULT_SCHEMA)
+                        .map(str::to_owned),
+                    name: name.to_owned(),
+                    ..found
+                };
+                Some(Arc::new(Entry::open(root, index, named).await))
+            }
+            _ => None,
+        };
+        self.change(|known| match entry {
+            Some(entry) => drop(
+                known
+                    .entry(schema.to_owned())
+                    .or_default()
+                    .insert(name.to_owned(), entry),
+            ),
+            None => drop(known.get_mut(schema).and_then(|tables| tables.remove(name))),
+        });
+        Ok(())
     }
 
     /// Names of the schemas.
@@ -119,6 +153,10 @@ impl LiveCatalog {
     /// It is there and cannot be opened.
     pub(crate) async fn table(&self, schema: &str, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         match self.entry(schema, name) {
+            Some(entry) if entry.is_outdated().await => {
+                self.forget(schema, name).await;
+                self.entry(schema, name).map_or(Ok(None), |entry| entry.table())
+            }
             Some(entry) => entry.table(),
             None => {
                 self.look_again_for_a_name().await;

@@ -347,6 +347,7 @@ async fn files_of_a_user_are_written_and_read_under_the_root() {
         ("near.csv", "CSV"),
         ("near.tsv", "TSV"),
         ("near.arrow", "ARROW"),
+        ("near.vot", "VOTABLE"),
     ];
     for (number, (file, kind)) in formats.into_iter().enumerate() {
         for (limit, tag) in [(9, "COPY 9"), (5, "COPY 5")] {
@@ -438,4 +439,22 @@ async fn the_shell_keeps_tables_where_it_was_told_to() {
     let rows = session.query("SELECT * FROM gaia.mine").await.unwrap();
     assert_eq!(rows.try_collect::<Vec<_>>().await.unwrap().len(), 1);
     assert_eq!(error(&session, "SELECT a FROM passing").await.sqlstate(), "42P01");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_writes_is_seen_within_a_second_or_two() {
+    let home = Home::new();
+    let (one, two) = (home.session().await, home.session().await);
+    done(&one, "CREATE TABLE log (id INT, ra DOUBLE, dec DOUBLE)").await;
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    assert_eq!(value(&two, "SELECT COUNT(*) FROM log").await, "0");
+    done(&one, "INSERT INTO log VALUES (1, 2, 3)").await;
+    done(&one, "CREATE VIEW logs AS SELECT id FROM log").await;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    assert_eq!(value(&two, "SELECT id FROM logs").await, "1");
+    done(&one, "DROP TABLE log").await;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    assert_eq!(error(&two, "SELECT COUNT(*) FROM log").await.sqlstate(), "42P01");
+    done(&two, "CREATE TABLE log AS SELECT 5 AS id").await;
+    assert_eq!(value(&two, "SELECT id FROM logs").await, "5");
 }
