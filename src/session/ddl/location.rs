@@ -114,9 +114,13 @@ fn understood(session: &Session, given: &str, exists: bool) -> Result<Location> 
         local => {
             let file = FilePath::new(local.map_or(given, |(_, path)| path));
             let on_server = session.database().config().access == Access::ReadOnly;
-            if on_server && (!file.is_absolute() || file.components().any(|part| part == std::path::Component::ParentDir)) {
-                return Err(Error::new(ErrorKind::Denied, format!("the location {given} is not a full path"))
-                    .with_hint("Write the path from the root folder on, without `..`."));
+            if on_server
+                && (!file.is_absolute() || file.components().any(|part| part == std::path::Component::ParentDir))
+            {
+                return Err(
+                    Error::new(ErrorKind::Denied, format!("the location {given} is not a full path"))
+                        .with_hint("Write the path from the root folder on, without `..`."),
+                );
             }
             let file = if exists { fs::canonicalize(file) } else { absolute(file) };
             // Where a file lies or not is nobody's business who may not look there.
