@@ -212,14 +212,28 @@ fn tables_of_the_shell_last_and_leftovers_are_found_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (root, state) = (path("root"), path("state"));
-    let sql = |text: &str| dreyer(&["sql", "--writable", &root, "--state", &state, "--format", "csv", "-c", text]);
+    let sql = |text: &str| {
+        dreyer(&[
+            "sql",
+            "--writable",
+            &root,
+            "--state",
+            &state,
+            "--format",
+            "csv",
+            "-c",
+            text,
+        ])
+    };
     let make = "CREATE TABLE near AS SELECT hip, ra, dec FROM hipparcos WHERE parallax > 300; \
                 INSERT INTO near VALUES (0, 1.0, 2.0); CREATE VIEW seen AS SELECT * FROM near WHERE hip = 0";
     assert_eq!(stdout(&sql(make)), "");
-    assert_eq!(stdout(&sql("SELECT ra FROM seen")), "ra\n1\n");
-    assert_eq!(stdout(&sql("SELECT ra FROM dreyer.seen")), "ra\n1\n");
+    assert_eq!(stdout(&sql("SELECT ra FROM seen")), "ra\n1.0\n");
+    assert_eq!(stdout(&sql("SELECT ra FROM dreyer.seen")), "ra\n1.0\n");
 
-    let leftover = folder.path().join("root/dreyer/near/s-0123456789abcdef0123456789abcdef");
+    let leftover = folder
+        .path()
+        .join("root/dreyer/near/s-0123456789abcdef0123456789abcdef");
     let kept = |name: &str| fs::read_dir(folder.path().join(name)).unwrap().count();
     fs::create_dir_all(leftover.join("dataset")).unwrap();
     fs::write(leftover.join("dataset/x.parquet"), "half").unwrap();

@@ -107,7 +107,9 @@ async fn a_crossmatch_is_read_back_as_it_was() {
     let session = home.session().await;
     assert!(table(&session, &sorted("pairs")).await == before, "the rows differ");
     let matched = |from: &str| {
-        format!("SELECT COUNT(*) FROM {from} AS p JOIN gaia_bright AS g ON DISTANCE(p.ra, p.dec, g.ra, g.dec) < 1/3600.")
+        format!(
+            "SELECT COUNT(*) FROM {from} AS p JOIN gaia_bright AS g ON DISTANCE(p.ra, p.dec, g.ra, g.dec) < 1/3600."
+        )
     };
     let expected = value(&session, &matched(&format!("({query})"))).await;
     assert_eq!(value(&session, &matched("pairs")).await, expected);

@@ -8,8 +8,8 @@ use datafusion::execution::SessionState;
 use datafusion::sql::sqlparser::ast::{Delete, FromTable, Ident, ObjectName, TableFactor, TableWithJoins};
 
 use super::super::Session;
-use super::tables;
 use super::super::views::beneath;
+use super::tables;
 use crate::catalog::{is_own, is_shared};
 use crate::error::Place;
 use crate::state::View;

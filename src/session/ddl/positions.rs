@@ -180,8 +180,11 @@ fn is_angle(field: &Field) -> bool {
 mod tests {
     use super::*;
 
-    fn schema(fields: &[(&str, DataType, &[(&str, &str)])]) -> Schema {
-        let field = |(name, data_type, metadata): &(&str, DataType, &[(&str, &str)])| {
+    /// Name, type and metadata of a column.
+    type Column<'a> = (&'a str, DataType, &'a [(&'a str, &'a str)]);
+
+    fn schema(fields: &[Column<'_>]) -> Schema {
+        let field = |(name, data_type, metadata): &Column<'_>| {
             let metadata = metadata
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -190,7 +193,7 @@ mod tests {
         Schema::new(fields.iter().map(field).collect::<Vec<_>>())
     }
 
-    fn among(fields: &[(&str, DataType, &[(&str, &str)])]) -> Option<(String, String)> {
+    fn among(fields: &[Column<'_>]) -> Option<(String, String)> {
         let found = Wanted::default().among(&schema(fields)).unwrap();
         found.map(|found| (found.lon, found.lat))
     }
