@@ -95,7 +95,12 @@ impl Session {
             path: &self.path(),
             in_full: ddl::makes_lasting_view(self, &ast),
         };
+        let new = ddl::name_of_new(&mut ast).cloned();
         names::resolve(&mut ast, &state, spelling).await?;
+        if let (Some(new), Some(name)) = (new, ddl::name_of_new(&mut ast)) {
+            // What is to be made is not what is there under that name.
+            *name = new;
+        }
         ddl::plan(self, &state, ast).await
     }
 

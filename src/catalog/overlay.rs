@@ -124,6 +124,7 @@ pub(crate) fn is_shared(schema: &dyn SchemaProvider, table: &str) -> bool {
 pub(crate) fn is_own(schema: &dyn SchemaProvider, table: &str) -> bool {
     match schema.downcast_ref::<SessionSchema>() {
         Some(schema) => schema.own.table_exist(table),
+        // A schema that the session made.
         None => schema.table_exist(table),
     }
 }

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use dreyer_adql::ErrorKind as AdqlKind;
+use dreyer_sky::files::FilesError;
 use dreyer_sky::hats::HatsError;
 use dreyer_sky::kernel::FunctionError;
 
@@ -15,6 +16,9 @@ pub(super) fn translate(error: &(dyn StdError + 'static)) -> Option<Error> {
     }
     if let Some(error) = error.downcast_ref::<HatsError>() {
         return Some(hats(error));
+    }
+    if let Some(error) = error.downcast_ref::<FilesError>() {
+        return Some(files(error));
     }
     error.downcast_ref::<dreyer_adql::Error>().map(adql)
 }
@@ -32,6 +36,17 @@ fn function(error: &FunctionError) -> Error {
     Error {
         hint: error.hint().map(sentence),
         ..Error::new(kind, error.to_string()).at(place)
+    }
+}
+
+fn files(error: &FilesError) -> Error {
+    match error {
+        FilesError::Engine(inner) => super::translate::by_reference(inner),
+        FilesError::Store(inner) => super::store::translate(inner),
+        FilesError::Unknown { .. } | FilesError::Option { .. } => {
+            Error::new(ErrorKind::InvalidParameter, error.to_string())
+        }
+        _ => Error::new(ErrorKind::Io, error.to_string()),
     }
 }
 

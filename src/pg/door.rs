@@ -10,7 +10,7 @@ use super::functions;
 use super::registry::Registry;
 use super::server::Shared;
 use super::settings::Settings;
-use crate::{Result, Session};
+use crate::{Database, Result, Session};
 
 /// One session, as seen through SQL.
 pub(super) struct Door {
@@ -19,6 +19,7 @@ pub(super) struct Door {
     pub(super) opened: SystemTime,
     pub(super) registry: Arc<Registry>,
     pub(super) system: Arc<System>,
+    pub(super) database: Arc<Database>,
 
     settings: RwLock<Settings>,
     snapshot: RwLock<Arc<Snapshot>>,
@@ -45,6 +46,7 @@ impl Door {
             opened: SystemTime::now(),
             registry: Arc::clone(&shared.registry),
             system: Arc::clone(&shared.system),
+            database: Arc::clone(session.database()),
 
             settings: RwLock::new(settings),
             snapshot: RwLock::default(),

@@ -29,7 +29,7 @@ mod view;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{CopyToSource, ExplainStatement, Statement as Ast};
-use datafusion::sql::sqlparser::ast::{CopySource, ObjectType, Statement};
+use datafusion::sql::sqlparser::ast::{CopySource, ObjectName, ObjectType, Statement};
 
 pub(super) use copy::with_query;
 pub(crate) use node::command;
@@ -148,6 +148,18 @@ fn explained(session: &Session, mut explain: ExplainStatement) -> Result<Explain
     }
     *explain.statement = Ast::Statement(Box::new(Statement::Query(query)));
     Ok(explain)
+}
+
+/// The name of what a statement makes.
+pub(super) fn name_of_new(ast: &mut Ast) -> Option<&mut ObjectName> {
+    match ast {
+        Ast::Statement(statement) => match &mut **statement {
+            Statement::CreateTable(create) => Some(&mut create.name),
+            Statement::CreateView(create) => Some(&mut create.name),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Runs a command.

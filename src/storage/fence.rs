@@ -254,7 +254,12 @@ mod tests {
         assert_eq!(fence.list(Some(&root)).try_collect::<Vec<_>>().await.unwrap().len(), 1);
         assert!(fence.list_with_delimiter(None).await.is_err());
         assert!(fence.head(&Path::from("etc/passwd")).await.is_err());
-        assert!(fence.get_ranges(&Path::from("etc/passwd"), &[0..1]).await.is_err());
+        assert!(
+            fence
+                .get_ranges(&Path::from("etc/passwd"), &[0..1, 1..2])
+                .await
+                .is_err()
+        );
     }
 
     #[tokio::test]
@@ -291,7 +296,7 @@ mod tests {
         let secret = Path::from(format!("{root}/gate/secret"));
         for error in [
             fence.get(&secret).await.map(drop).unwrap_err(),
-            fence.get_ranges(&secret, &[0..1]).await.map(drop).unwrap_err(),
+            fence.get_ranges(&secret, &[0..1, 1..2]).await.map(drop).unwrap_err(),
             fence.put(&secret, PutPayload::new()).await.map(drop).unwrap_err(),
             fence
                 .list_with_delimiter(Some(&Path::from(format!("{root}/gate"))))

@@ -36,6 +36,9 @@ const REFUSAL_BYTES: usize = 64 << 10;
 /// Bytes per second that an upload is given time for before its answer is missed.
 const UPLOAD_RATE: u64 = 256 << 10;
 
+/// Where a cloud's machines are given their keys. Elsewhere nobody answers there, and asking again changes nothing.
+const MACHINE: &str = "169.254.169.254";
+
 /// Why a body ended early, told to whoever asked for the object with this among the request's extensions. The body then
 /// ends without an error, and it is the asker's part to notice that bytes are missing.
 #[derive(Debug, Clone, Default)]
@@ -115,6 +118,7 @@ impl HttpService for Service {
         let body = Incoming {
             receiver,
             window,
+            ahead: self.wire.ahead,
             _task: task,
         };
         Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)))
@@ -145,6 +149,7 @@ impl Exchange {
         let sent = request.body().content_length();
         self.wire.counters.add(count(&request), 1);
         self.wire.counters.add(Count::BytesWritten, sent);
+        let asks_the_machine = request.uri().host() == Some(MACHINE);
         let upload = Duration::from_secs(u64::try_from(sent).unwrap_or(u64::MAX) / UPLOAD_RATE);
         let patience = self.wire.silence.saturating_add(upload);
         let answer = match tokio::time::timeout(patience, client.execute(request)).await {
@@ -158,6 +163,7 @@ impl Exchange {
             Ok(answer) => answer.into_parts(),
             Err(error) => {
                 self.wire.counters.add(Count::Failure, 1);
+                let error = if asks_the_machine { final_fault(&error) } else { error };
                 // Whoever asked may have gone away.
                 let _ = head.send(Err(error));
                 return;
@@ -265,6 +271,7 @@ impl Slow {
 struct Incoming {
     receiver: mpsc::UnboundedReceiver<Received>,
     window: Arc<Semaphore>,
+    ahead: usize,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -277,7 +284,7 @@ impl Body for Incoming {
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(bytes) = frame.data_ref()
         {
-            self.window.add_permits(bytes.len());
+            self.window.add_permits(bytes.len().min(self.ahead));
         }
         polled
     }
@@ -309,6 +316,11 @@ fn count(request: &HttpRequest) -> Count {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Words(String);
+
+/// The same, of a kind that is not tried again.
+fn final_fault(error: &HttpError) -> HttpError {
+    fault(HttpErrorKind::Unknown, innermost(error))
+}
 
 fn fault(kind: HttpErrorKind, words: impl Into<String>) -> HttpError {
     HttpError::new(kind, Words(words.into()))

@@ -206,3 +206,31 @@ fn a_taken_address_is_an_error_with_a_way_out() {
     let text = stderr(&dreyer(&["serve", "--pg", &address]));
     assert!(text.contains("cannot listen on") && text.contains("--pg"), "{text}");
 }
+
+#[test]
+fn tables_of_the_shell_last_and_leftovers_are_found_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (root, state) = (path("root"), path("state"));
+    let sql = |text: &str| dreyer(&["sql", "--writable", &root, "--state", &state, "--format", "csv", "-c", text]);
+    let make = "CREATE TABLE near AS SELECT hip, ra, dec FROM hipparcos WHERE parallax > 300; \
+                INSERT INTO near VALUES (0, 1.0, 2.0); CREATE VIEW seen AS SELECT * FROM near WHERE hip = 0";
+    assert_eq!(stdout(&sql(make)), "");
+    assert_eq!(stdout(&sql("SELECT ra FROM seen")), "ra\n1\n");
+    assert_eq!(stdout(&sql("SELECT ra FROM dreyer.seen")), "ra\n1\n");
+
+    let leftover = folder.path().join("root/dreyer/near/s-0123456789abcdef0123456789abcdef");
+    let kept = |name: &str| fs::read_dir(folder.path().join(name)).unwrap().count();
+    fs::create_dir_all(leftover.join("dataset")).unwrap();
+    fs::write(leftover.join("dataset/x.parquet"), "half").unwrap();
+    let before = kept("root/dreyer/near");
+    let text = stdout(&dreyer(&["vacuum", &root, "--grace", "0", "--dry-run"]));
+    assert!(text.contains("would merge") && text.contains("would remove"), "{text}");
+    assert_eq!(kept("root/dreyer/near"), before, "a dry run touches nothing");
+    let text = stdout(&dreyer(&["vacuum", &root, "--grace", "0"]));
+    assert!(text.contains("merged") && text.contains("removed"), "{text}");
+    assert!(!leftover.exists());
+    let text = stdout(&dreyer(&["vacuum", &root]));
+    assert!(text.starts_with("1 tables; 0 leftovers"), "{text}");
+    assert_eq!(stdout(&sql("SELECT COUNT(*) AS n FROM near WHERE hip = 0")), "n\n1\n");
+}

@@ -187,5 +187,5 @@ async fn no_storage_is_open_but_the_roots() {
         "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 's3://bucket/file.parquet'",
     )
     .await;
-    assert_eq!(error.sqlstate(), "25006", "{error:?}");
+    assert_eq!(error.sqlstate(), "42501", "{error:?}");
 }

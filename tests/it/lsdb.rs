@@ -3,27 +3,28 @@
 //! All their work is done by one Python process, since importing them takes seconds: `lsdb/interop.py` checks our
 //! catalogues and writes its own, which are then read here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, BooleanArray, Float32Builder, Float64Array, Float64Builder, Int32Array, Int64Array, ListBuilder,
-    RecordBatch, StringArray, StringBuilder, StructArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Float32Builder, Float64Array, Float64Builder, Int32Array, Int64Array,
+    ListBuilder, RecordBatch, StringArray, StringBuilder, StructArray, TimestampMicrosecondArray,
 };
-use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, Fields, Int64Type, Schema, TimeUnit};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::prelude::SessionContext;
 use dreyer::{Access, Config, Database, Session};
-use dreyer_sky::hats::HatsCatalog;
 use dreyer_sky::hats::import::{ImportOptions, Input, Place, TileLimit, import};
 use dreyer_sky::hats::supplement::write_margin;
+use dreyer_sky::hats::{HatsCatalog, Tile};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::skies::{Object, Sky};
-use crate::{batches, table};
+use crate::{batches, table, value};
 
 /// Objects of every hard sky, numbered through.
 fn objects(seed: u64) -> Vec<Object> {
@@ -79,11 +80,7 @@ fn rows(objects: &[Object]) -> RecordBatch {
             ),
         ),
         (
-            Field::new(
-                "seen",
-                DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Microsecond, None),
-                true,
-            ),
+            Field::new("seen", DataType::Timestamp(TimeUnit::Microsecond, None), true),
             Arc::new(
                 ids()
                     .map(some(13))
@@ -91,10 +88,7 @@ fn rows(objects: &[Object]) -> RecordBatch {
                     .collect::<TimestampMicrosecondArray>(),
             ),
         ),
-        (
-            Field::new("lc", datafusion::arrow::array::Array::data_type(&curve).clone(), true),
-            Arc::new(curve),
-        ),
+        (Field::new("lc", curve.data_type().clone(), true), Arc::new(curve)),
     ];
     let (fields, columns): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().unzip();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
@@ -169,7 +163,9 @@ fn run_python(folder: &Path) {
         .args([folder, &here.join("sql/sample")])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    println!("{said}");
 }
 
 fn their_pairs(folder: &Path, name: &str) -> BTreeSet<(i64, i64)> {
@@ -182,8 +178,6 @@ fn their_pairs(folder: &Path, name: &str) -> BTreeSet<(i64, i64)> {
 }
 
 async fn our_pairs(session: &Session, sql: &str) -> BTreeSet<(i64, i64)> {
-    use datafusion::arrow::array::AsArray;
-    use datafusion::arrow::datatypes::Int64Type;
     let mut pairs = BTreeSet::new();
     for batch in batches(session, sql).await {
         let column = |number: usize| batch.column(number).as_primitive::<Int64Type>();
@@ -246,26 +240,86 @@ async fn lsdb_and_dreyer_read_each_other() {
     let (found, truth) = (our_pairs(&session, sql).await, their_pairs(folder.path(), "sample"));
     assert_eq!((truth.len(), found.symmetric_difference(&truth).count()), (30_597, 0));
 
-    their_catalogues(folder.path(), &rows(&all)).await;
+    check_theirs(&file("theirs"), &rows(&all)).await;
+    check_margins(folder.path()).await;
 }
 
-/// All rows of the catalogues they wrote, column by column.
-async fn their_catalogues(folder: &Path, rows: &RecordBatch) {
-    let session = open(&folder.join("theirs")).await;
-    let names: Vec<&String> = rows.schema_ref().fields().iter().map(|field| field.name()).collect();
-    let names = names
+/// All rows of the catalogues they wrote, column by column; some by their index.
+async fn check_theirs(theirs: &Path, rows: &RecordBatch) {
+    let session = open(theirs).await;
+    let names: Vec<String> = rows
+        .schema()
+        .fields()
         .iter()
-        .map(|name| format!("\"{name}\""))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let expected = pretty_format_batches(std::slice::from_ref(rows)).unwrap().to_string();
-    let expected: Vec<&str> = expected.lines().collect();
+        .map(|field| format!("\"{}\"", field.name()))
+        .collect();
+    let names = names.join(", ");
+    let drawn = pretty_format_batches(std::slice::from_ref(rows)).unwrap().to_string();
     for catalogue in ["imported", "old_layout", "written", "written_folders"] {
         let found = table(&session, &format!("SELECT {names} FROM {catalogue} ORDER BY id")).await;
-        let found: Vec<&str> = found.lines().collect();
-        assert_eq!(found.len(), expected.len(), "{catalogue}");
-        for (found, expected) in found.iter().zip(&expected) {
-            assert_eq!(found, expected, "{catalogue}");
-        }
+        assert_eq!(found.lines().count(), drawn.lines().count(), "{catalogue}");
+        let differ = found.lines().zip(drawn.lines()).find(|(found, truth)| found != truth);
+        assert_eq!(differ, None, "{catalogue}");
     }
+    let north = value(&session, "SELECT COUNT(*) FROM north").await;
+    assert_eq!(
+        north,
+        value(&session, "SELECT COUNT(*) FROM imported WHERE dec > 0").await
+    );
+    let lookup = "SELECT id FROM imported WHERE id IN (17, 1700)";
+    assert_eq!(table(&session, lookup).await.lines().count(), 6);
+    let plan = table(&session, &format!("EXPLAIN {lookup}")).await;
+    assert!(plan.contains("tiles=2/") || plan.contains("tiles=1/"), "{plan}");
+}
+
+/// The ids in each file of a margin.
+async fn margin(folder: &Path) -> BTreeMap<String, Vec<i64>> {
+    let place = Place::local(folder).unwrap();
+    let margin = HatsCatalog::open(place.store, place.url, place.path).await.unwrap();
+    assert_eq!(margin.kind(), "margin");
+    let ids = |file: &Path| {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(file).unwrap()).unwrap();
+        let mut ids = Vec::new();
+        for batch in reader.build().unwrap() {
+            ids.extend(
+                batch
+                    .unwrap()
+                    .column_by_name("id")
+                    .unwrap()
+                    .as_primitive::<Int64Type>()
+                    .values(),
+            );
+        }
+        ids.sort_unstable();
+        ids
+    };
+    let tile = |tile: &Tile| {
+        (
+            format!("{:?}", tile.cell),
+            ids(&Path::new("/").join(tile.files[0].location.as_ref())),
+        )
+    };
+    margin.tiles().iter().map(tile).collect()
+}
+
+/// Of their catalogue we make the margin that they make, file by file, row by row.
+async fn check_margins(folder: &Path) {
+    let imported = Place::local(folder.join("theirs/imported/imported")).unwrap();
+    let catalog = Arc::new(
+        HatsCatalog::open(imported.store, imported.url, imported.path)
+            .await
+            .unwrap(),
+    );
+    let ours = folder.join("margin");
+    let task = SessionContext::new().task_ctx();
+    let rows = write_margin(&catalog, &task, &Place::local(&ours).unwrap(), 10.0)
+        .await
+        .unwrap();
+    let (ours, theirs) = (
+        margin(&ours).await,
+        margin(&folder.join("theirs/imported/imported_10arcs")).await,
+    );
+    assert_eq!(ours.values().map(|ids| ids.len() as u64).sum::<u64>(), rows);
+    assert!(ours.len() > 10 && rows > 100, "{rows} rows in {} files", ours.len());
+    assert_eq!(ours, theirs);
 }

@@ -3,9 +3,11 @@
 
 use std::fmt::Display;
 use std::io::BufReader;
+use std::ops::Range;
 
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::datasource::listing::FileRange;
 use datafusion::error::{DataFusionError, Result};
 use dreyer_formats::FormatError;
 use dreyer_formats::ecsv::EcsvReader;
@@ -32,6 +34,35 @@ pub(crate) struct Description {
     pub(crate) rows: Option<u64>,
 }
 
+/// A part of a file, as a share of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    start: u64,
+    end: u64,
+    of: u64,
+}
+
+impl Part {
+    /// The share that a range of bytes is of a file of `size` bytes.
+    pub(crate) fn of(range: &FileRange, size: u64) -> Self {
+        let at = |byte: i64| u64::try_from(byte).unwrap_or(0).min(size);
+        Self {
+            start: at(range.start),
+            end: at(range.end),
+            of: size.max(1),
+        }
+    }
+
+    /// The rows of this share, of all `rows`. Shares that make up the file make up the rows.
+    fn rows(self, rows: u64) -> Range<u64> {
+        let at = |byte: u64| {
+            let row = u128::from(rows) * u128::from(byte) / u128::from(self.of);
+            u64::try_from(row).unwrap_or(rows)
+        };
+        at(self.start)..at(self.end)
+    }
+}
+
 /// A decoder that was opened: its columns, and its batches once the projection is known.
 struct Opened {
     description: Description,
@@ -49,25 +80,26 @@ pub(crate) fn describe(
     options: &FileOptions,
 ) -> Result<Description> {
     let watch = object.watch;
-    let opened = opened(object.source, format, compression, options);
+    let opened = opened(object.source, format, compression, options, None);
     opened
         .map(|opened| opened.description)
         .map_err(|fault| told(&watch, &fault))
 }
 
-/// The rows of `object` as batches of `wanted`, by name.
+/// The rows of `object`, or of a `part` of a FITS table, as batches of `wanted`, by name.
 pub(crate) fn batches(
     object: Object,
     format: FileFormat,
     compression: Compression,
     options: &FileOptions,
+    part: Option<Part>,
     wanted: SchemaRef,
     batch_rows: usize,
 ) -> BoxStream<'static, Result<RecordBatch>> {
     let (name, options) = (object.watch.name().to_owned(), options.clone());
     blocking::stream(name.clone(), move |sink| {
         let watch = object.watch;
-        let rows = opened(object.source, format, compression, &options).and_then(|opened| {
+        let rows = opened(object.source, format, compression, &options, part).and_then(|opened| {
             let read = places(&opened.description.schema, &wanted);
             let columns = opened.description.schema.project(&read).map_err(told_of)?;
             Ok((columns, (opened.start)(read, batch_rows)?))
@@ -105,6 +137,7 @@ fn opened(
     format: FileFormat,
     compression: Compression,
     options: &FileOptions,
+    part: Option<Part>,
 ) -> Fallible<Opened> {
     let source = unpacked(source, compression).map_err(told_of)?;
     let source = BufReader::with_capacity(BUFFER, source);
@@ -117,11 +150,12 @@ fn opened(
         }
         FileFormat::Fits => {
             let reader = FitsReader::open(source, table(options)).map_err(told_of)?;
-            Ok(Opened::new(
-                reader.schema(),
-                Some(reader.rows()),
-                |columns, batch_rows| reader.with_batch_rows(batch_rows).with_projection(columns),
-            ))
+            let rows = reader.rows();
+            let wanted = part.map_or(0..rows, |part| part.rows(rows));
+            Ok(Opened::new(reader.schema(), Some(rows), |columns, batch_rows| {
+                let reader = reader.with_rows(wanted).with_batch_rows(batch_rows);
+                reader.with_projection(columns)
+            }))
         }
         FileFormat::Votable => {
             let reader = VotableReader::open(source).map_err(told_of)?;

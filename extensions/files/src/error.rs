@@ -1,6 +1,5 @@
 //! What can go wrong with plain files: the only error type of this crate. Every fault of a file names the file.
 
-use std::error::Error as StdError;
 use std::fmt::Display;
 
 use datafusion::arrow::error::ArrowError;
@@ -95,11 +94,11 @@ impl From<FilesError> for DataFusionError {
     }
 }
 
-/// `error` with the file's name before it, if it is one of decoding that does not name the file itself. Others say
-/// nothing of the file: want of memory, a cancelled query, an expression that fails on a value.
-pub(crate) fn named(file: impl Display, error: DataFusionError) -> DataFusionError {
-    let of_decoding = match error.find_root() {
-        DataFusionError::ParquetError(_) => true,
+/// `error` with the file's name before it, if it is one of decoding or of the store that does not name the file itself.
+/// Others say nothing of the file: want of memory, a cancelled query, an expression that fails on a value.
+pub(crate) fn named(file: &str, error: DataFusionError) -> DataFusionError {
+    let of_the_file = match error.find_root() {
+        DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) => true,
         DataFusionError::ArrowError(error, _) => matches!(
             **error,
             ArrowError::ParquetError(_)
@@ -110,21 +109,12 @@ pub(crate) fn named(file: impl Display, error: DataFusionError) -> DataFusionErr
         ),
         _ => false,
     };
-    if !of_decoding || names_its_file(&error) {
-        return error;
+    let text = error.strip_backtrace();
+    if of_the_file && !text.contains(file) {
+        FilesError::malformed(file, text).into()
+    } else {
+        error
     }
-    FilesError::malformed(file, error.strip_backtrace()).into()
-}
-
-fn names_its_file(error: &DataFusionError) -> bool {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = next {
-        if error.is::<FilesError>() || error.is::<object_store::Error>() {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }
 
 /// The result of this crate's own functions.

@@ -41,7 +41,7 @@ pub(crate) async fn footer(
     cache: Arc<FileMetadataCache>,
     size_hint: Option<usize>,
 ) -> Result<Footer> {
-    let named = |error: DataFusionError| match crate::error::named(&file.location, error) {
+    let named = |error: DataFusionError| match crate::error::named(file.location.as_ref(), error) {
         DataFusionError::ObjectStore(error) => FilesError::Store(*error),
         other => FilesError::Engine(other),
     };
@@ -108,9 +108,10 @@ impl PinnedReader {
             let get = |range| fetch(Arc::clone(&self.store), Arc::clone(&self.meta), range);
             return object_store::coalesce_ranges(ranges, get, object_store::OBJECT_STORE_COALESCE_DEFAULT).await;
         }
-        let read = self.store.get_ranges(&self.meta.location, ranges).await?;
+        // Looked at also after a failure: a shorter file may have taken the place of the planned one.
+        let read = self.store.get_ranges(&self.meta.location, ranges).await;
         self.check().await?;
-        Ok(read)
+        read
     }
 
     /// Files are replaced by renaming: if the name still leads to the planned version, so did the reads before.
@@ -131,12 +132,11 @@ impl PinnedReader {
             .with_file_metadata_cache(Some(Arc::clone(&self.footers)))
             .with_page_index_policy(Some(policy))
             .fetch_metadata()
-            .await
-            .map_err(|error| ParquetError::External(Box::new(error)))?;
-        if !known {
+            .await;
+        if !known || metadata.is_err() {
             self.check().await.map_err(external)?;
         }
-        Ok(metadata)
+        metadata.map_err(|error| ParquetError::External(Box::new(error)))
     }
 }
 

@@ -11,19 +11,20 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener, FileScanConfig, FileSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileOpenFuture, FileOpener, FileScanConfig, FileSource};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_expr::{LexOrdering, PhysicalExpr};
 use datafusion::physical_plan::DisplayFormatType;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion_datasource::file_groups::FileGroupPartitioner;
 use datafusion_datasource::projection::{ProjectionOpener, SplitProjection};
 use object_store::ObjectStore;
 
 use crate::csv::{self, Dialect};
-use crate::decode;
-use crate::format::FileFormat;
+use crate::decode::{self, Part};
+use crate::format::{Compression, FileFormat};
 use crate::object::Object;
 use crate::options::FileOptions;
 
@@ -114,9 +115,35 @@ impl FileSource for PlainSource {
         }
     }
 
-    /// Where a record begins is known only from the beginning of its file.
+    /// Where a record begins is known only from the beginning of its file, except for FITS, whose rows are of one size.
     fn supports_repartitioning(&self) -> bool {
-        false
+        self.format == FileFormat::Fits
+    }
+
+    fn repartitioned(
+        &self,
+        target_partitions: usize,
+        repartition_file_min_size: usize,
+        output_ordering: Option<LexOrdering>,
+        config: &FileScanConfig,
+    ) -> Result<Option<FileScanConfig>> {
+        let packed = |file: &PartitionedFile| {
+            let format = self.options.format_of(file.object_meta.location.as_ref());
+            !matches!(format, Ok((_, Compression::None)))
+        };
+        if !self.supports_repartitioning() || config.file_groups.iter().flat_map(FileGroup::iter).any(packed) {
+            return Ok(None);
+        }
+        let groups = FileGroupPartitioner::new()
+            .with_target_partitions(target_partitions)
+            .with_repartition_file_min_size(repartition_file_min_size)
+            .with_preserve_order_within_groups(output_ordering.is_some())
+            .repartition_file_groups(&config.file_groups);
+        Ok(groups.map(|groups| {
+            let mut config = config.clone();
+            config.file_groups = groups;
+            config
+        }))
     }
 
     fn apply_expressions(
@@ -144,7 +171,8 @@ struct PlainOpener {
 impl FileOpener for PlainOpener {
     fn open(&self, file: PartitionedFile) -> Result<FileOpenFuture> {
         let (format, compression) = self.options.format_of(file.object_meta.location.as_ref())?;
-        if format != self.format || file.range.is_some() {
+        let whole = file.range.is_none() || (format == FileFormat::Fits && compression == Compression::None);
+        if format != self.format || !whole {
             return Err(DataFusionError::Internal(format!(
                 "{}: a {format} file, or a part of one, in a scan of whole {} files",
                 file.object_meta.location, self.format
@@ -156,6 +184,7 @@ impl FileOpener for PlainOpener {
             Arc::clone(&self.options),
         );
         let (batch_rows, at_once) = (self.batch_rows, self.at_once);
+        let part = file.range.as_ref().map(|range| Part::of(range, file.object_meta.size));
         Ok(Box::pin(async move {
             let object = Object::open(store, file.object_meta).await?;
             Ok(match format {
@@ -163,7 +192,7 @@ impl FileOpener for PlainOpener {
                     let dialect = Arc::new(Dialect::of(format, &options));
                     csv::batches(object, compression, dialect, wanted, batch_rows, at_once)
                 }
-                _ => decode::batches(object, format, compression, &options, wanted, batch_rows),
+                _ => decode::batches(object, format, compression, &options, part, wanted, batch_rows),
             })
         }))
     }

@@ -32,8 +32,8 @@ pub use dreyer_tiling as tiling;
 
 /// Adds every astronomical extension to a session.
 pub trait SkyExt {
-    /// Functions, optimiser rule, planner, tiling sources and the `dreyer.*` options. Call it after
-    /// `with_default_features`, whose functions and rules ours join or replace by name.
+    /// Functions, optimiser rule, planner, tiling sources, formats of plain files and the `dreyer.*` options. Call it
+    /// after `with_default_features`, whose functions, rules and formats ours join or replace by name.
     #[must_use]
     fn with_sky(self) -> Self;
 }
@@ -46,6 +46,10 @@ impl SkyExt for SessionStateBuilder {
             .with_extension(Arc::new(TilingSources(vec![Arc::new(hats::HatsTilingSource)])));
         let mut functions = self.scalar_functions().take().unwrap_or_default();
         functions.extend(geometry::functions());
+        let words = files::FileFormat::all().map(|format| format.word().to_ascii_uppercase());
+        self.table_factories()
+            .get_or_insert_default()
+            .extend(words.map(|word| (word, Arc::new(files::FileTableFactory) as _)));
         self.with_config(config)
             .with_scalar_functions(functions)
             // Last: by then filters are inside joins and constants are folded.

@@ -170,6 +170,22 @@ pub(super) const SOURCES: &[Source] = &[
         ],
         rows: activity,
     },
+    Source {
+        name: "stores",
+        columns: &[
+            ("store", Type::TEXT),
+            ("gets", Type::INT8),
+            ("heads", Type::INT8),
+            ("lists", Type::INT8),
+            ("puts", Type::INT8),
+            ("deletes", Type::INT8),
+            ("bytes_read", Type::INT8),
+            ("bytes_written", Type::INT8),
+            ("failures", Type::INT8),
+            ("resumed", Type::INT8),
+        ],
+        rows: stores,
+    },
 ];
 
 /// The number of the one user, which is that of PostgreSQL's first.
@@ -283,6 +299,25 @@ fn activity(door: &Door) -> Vec<Vec<Value>> {
         ]
     };
     door.registry.activity().into_iter().map(row).collect()
+}
+
+fn stores(door: &Door) -> Vec<Vec<Value>> {
+    let row = |store: crate::StoreMetrics| {
+        let counts = [
+            store.gets,
+            store.heads,
+            store.lists,
+            store.puts,
+            store.deletes,
+            store.bytes_read,
+            store.bytes_written,
+            store.failures,
+            store.resumed,
+        ];
+        let counts = counts.map(|count| Value::Int(i64::try_from(count).unwrap_or(i64::MAX)));
+        [vec![text(store.store)], counts.to_vec()].concat()
+    };
+    door.database.storage_metrics().into_iter().map(row).collect()
 }
 
 /// Whether a table is a source: what reads it reads the catalogue.

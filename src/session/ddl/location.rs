@@ -92,7 +92,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 fn lies_under(place: &Location, root: &Root) -> bool {
-    place.url == root.url && (root.path.prefix_matches(&place.path) || root.path == place.path)
+    place.url == root.url && place.path.prefix_matches(&root.path)
 }
 
 fn outside<'a>(given: &str, what: &str, roots: impl Iterator<Item = &'a Root>) -> Error {

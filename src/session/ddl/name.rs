@@ -8,6 +8,7 @@ use datafusion::execution::SessionState;
 use datafusion::sql::sqlparser::ast::{Delete, FromTable, Ident, ObjectName, TableFactor, TableWithJoins};
 
 use super::super::Session;
+use super::tables;
 use super::super::views::beneath;
 use crate::catalog::{is_own, is_shared};
 use crate::error::Place;
@@ -158,9 +159,18 @@ pub(super) async fn find(
     if known.is_some() {
         return Ok(known);
     }
-    // Another process may have made it since the roots were last looked at: asking for it looks again.
-    if let Some((schema, _)) = schemas.iter().rev().nth(1).or(schemas.first()) {
-        let _ = session.database().tables().table(schema, &table).await;
+    // Another process may have made it since the roots were last looked at.
+    if session.database().config().writable.is_some() {
+        for (schema, _) in schemas.iter().filter(|(_, own)| !own) {
+            let name = TableName {
+                schema: schema.clone(),
+                name: table.clone(),
+            };
+            if tables::open(session, &name).await?.is_some() {
+                tables::forget(session, &name).await;
+                break;
+            }
+        }
     }
     among(session, state, &schemas, &table, quoted)
 }

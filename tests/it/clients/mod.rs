@@ -7,6 +7,7 @@ mod protocol;
 mod psql;
 mod psycopg;
 mod stream;
+mod writes;
 
 use std::net::SocketAddr;
 use std::path::Path;

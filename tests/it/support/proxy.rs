@@ -33,8 +33,8 @@ pub(crate) enum Fault {
     Shorten {
         by: usize,
     },
-    /// The range is ignored: all of the object, with status 200.
-    IgnoreRange,
+    /// Status 200 for a part: the bytes pass for the whole object.
+    PassForWhole,
     /// The answer names another range than the one asked for; the length fits.
     WrongRange,
     /// No answer, ever.
@@ -143,12 +143,8 @@ async fn pass(mut client: TcpStream, port: u16, fault: &Mutex<Fault>, passed: &M
         passed.cut.push(key);
         again
     };
-    match fault {
-        Fault::IgnoreRange if object => request.set("range", None),
-        Fault::Rewritten { honest: true } if seen && request.header("if-match").is_some() => {
-            return refuse(&mut client, 412).await;
-        }
-        _ => {}
+    if fault == (Fault::Rewritten { honest: true }) && seen && request.header("if-match").is_some() {
+        return refuse(&mut client, 412).await;
     }
     let mut answer = forward(&mut request, port).await?;
     if !object || !answer.second().starts_with("20") {
@@ -181,6 +177,11 @@ async fn breaking(client: &mut TcpStream, answer: &mut Message, fault: Fault, se
                     .unwrap_or("0");
                 answer.set("content-range", Some(format!("bytes {}-{}/{size}", from + 1, to + 1)));
             }
+            send(client, answer, whole).await
+        }
+        Fault::PassForWhole => {
+            answer.first = "HTTP/1.1 200 OK".to_owned();
+            answer.set("content-range", None);
             send(client, answer, whole).await
         }
         Fault::Stall { after } => {

@@ -39,9 +39,9 @@ pub(crate) fn sample(
     dialect: &Dialect,
     effort: Effort,
 ) -> Result<Sample, ReadFault> {
-    let mut sample = beginning(&mut source, dialect, effort)?;
+    let (mut sample, looked_at) = beginning(&mut source, dialect, effort)?;
     let size = seekable.unwrap_or(0);
-    if size > effort.bytes.saturating_add(2 * ELSEWHERE) {
+    if size > looked_at.saturating_add(2 * ELSEWHERE) {
         for start in [size / 2, size - ELSEWHERE] {
             source.seek(SeekFrom::Start(start)).map_err(ReadFault::Io)?;
             let mut bytes = Vec::new();
@@ -55,7 +55,8 @@ pub(crate) fn sample(
     Ok(sample)
 }
 
-fn beginning(source: &mut dyn Source, dialect: &Dialect, effort: Effort) -> Result<Sample, ReadFault> {
+/// What the first rows say, and how many bytes hold them.
+fn beginning(source: &mut dyn Source, dialect: &Dialect, effort: Effort) -> Result<(Sample, u64), ReadFault> {
     let mut chunks = Chunks::new(source, dialect);
     let first = chunks.next_chunk()?.unwrap_or(Chunk {
         bytes: Vec::new(),
@@ -75,11 +76,11 @@ fn beginning(source: &mut dyn Source, dialect: &Dialect, effort: Effort) -> Resu
         sample.add(&records, taken, dialect);
         rows += taken;
         if rows >= effort.rows || bytes >= effort.bytes {
-            return Ok(sample);
+            return Ok((sample, bytes));
         }
         match chunks.next_chunk()? {
             Some(next) => chunk = next,
-            None => return Ok(sample),
+            None => return Ok((sample, bytes)),
         }
     }
 }

@@ -30,6 +30,7 @@ use dreyer_tiling::SkyOptions;
 fn session() -> SessionContext {
     let config = SessionConfig::new()
         .with_target_partitions(3)
+        .with_repartition_file_min_size(1)
         .with_option_extension(SkyOptions::default());
     let state = SessionStateBuilder::new().with_config(config).with_default_features();
     let context = SessionContext::new_with_state(state.build());

@@ -21,6 +21,7 @@ use crate::error::{HatsError, Result};
 use crate::layout;
 use crate::listing::Tile;
 use crate::reader::PinnedReaderFactory;
+use crate::schema;
 
 /// Files looked at together.
 const CONCURRENT: usize = 8;
@@ -62,7 +63,7 @@ impl Parts {
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Self> {
         let dataset = root.clone().join(layout::DATASET_DIR);
-        let summary = summary(&dataset, column, readers, metrics).await?;
+        let summary = summary(&dataset, column, readers).await?;
         let folder = dataset.clone().join(PARTS_DIR);
         let files = match list(readers.store(), &folder).await? {
             Some(files) => files,
@@ -266,14 +267,14 @@ async fn summary(
     dataset: &Path,
     column: &str,
     readers: &PinnedReaderFactory,
-    metrics: &ExecutionPlanMetricsSet,
 ) -> Result<BTreeMap<String, Bounds>> {
     let file = match readers.store().head(&dataset.clone().join("_metadata")).await {
         Ok(file) => file,
         Err(object_store::Error::NotFound { .. }) => return Ok(BTreeMap::new()),
         Err(error) => return Err(error.into()),
     };
-    let footer = readers.open(&file, None, 0, metrics).footer().await?;
+    // Without the page index: where it names one, that lies in the part, at offsets of the part.
+    let footer = schema::footer(readers.store(), &file).await?;
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, group) in footer.row_groups().iter().enumerate() {
         let path = group.columns().first().and_then(|column| column.file_path());

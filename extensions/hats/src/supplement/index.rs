@@ -6,10 +6,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt8Array, UInt64Array};
-use datafusion::arrow::compute::{cast, concat, filter_record_batch, is_not_null, partition};
+use datafusion::arrow::array::{ArrayRef, RecordBatch, UInt8Array, UInt64Array};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use dreyer_sphere::{Cell, CellRanges};
@@ -29,8 +28,8 @@ const PART_ROWS: u64 = 1 << 25;
 /// Bytes of a page, before compression: what a lookup must read at least.
 const PAGE_BYTES: usize = 16 * 1024;
 
-/// Writes the index of a column of `catalog` into the empty folder `place`. Gives the number of rows: one for each
-/// different value, position and tile. NULL has no rows.
+/// Writes the index of a column of `catalog` into the empty folder `place`. Gives the number of rows: as many as the
+/// catalogue has, those without a value last, so that a reader can tell an index that misses rows.
 ///
 /// Reads the column and the HEALPix index once. Sorting takes memory and disk of `task`.
 ///
@@ -72,20 +71,18 @@ pub async fn write_index(
         .build();
     let mut dataset = DatasetWriter::new(place, &rows.schema, properties);
     dataset.begin("index/part.0.parquet".to_owned()).await?;
-    let (mut part, mut repeated, mut distinct) = (0, 0, Distinct::default());
+    let mut part = 0;
     while let Some(batch) = sorted.try_next().await? {
-        let kept = distinct.of(&batch).map_err(DataFusionError::from)?;
-        repeated += (batch.num_rows() - kept.num_rows()) as u64;
         if dataset.open_rows() >= PART_ROWS {
             part += 1;
             dataset.begin(format!("index/part.{part}.parquet")).await?;
         }
-        dataset.write(&kept).await?;
+        dataset.write(&batch).await?;
     }
     let files = dataset.finish().await?;
     let written: u64 = files.iter().map(|file| file.rows).sum();
-    let (read, null) = (rows.read.load(Ordering::Relaxed), rows.null.load(Ordering::Relaxed));
-    if written + repeated + null != read || catalog.rows().is_some_and(|rows| rows != read) {
+    let read = rows.read.load(Ordering::Relaxed);
+    if written != read || catalog.rows().is_some_and(|rows| rows != read) {
         let stated = catalog.rows().unwrap_or(read);
         let fault = format!("holds {written} rows of {read}, of {stated} in the catalogue; did it change meanwhile?");
         return Err(HatsError::malformed(&place.path, fault));
@@ -107,7 +104,6 @@ fn reserved(column: &str) -> bool {
 struct IndexRows {
     schema: SchemaRef,
     read: AtomicU64,
-    null: AtomicU64,
 }
 
 impl IndexRows {
@@ -123,7 +119,6 @@ impl IndexRows {
         Self {
             schema: Arc::new(Schema::new(fields)),
             read: AtomicU64::new(0),
-            null: AtomicU64::new(0),
         }
     }
 }
@@ -139,9 +134,6 @@ impl Derive for IndexRows {
 
     fn derive(&self, tile: Cell, rows: &RecordBatch) -> Result<Vec<RecordBatch>, DataFusionError> {
         self.read.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
-        self.null
-            .fetch_add(rows.column(0).null_count() as u64, Ordering::Relaxed);
-        let rows = filter_record_batch(rows, &is_not_null(rows.column(0))?)?;
         let mut columns: Vec<ArrayRef> = vec![
             cast(rows.column(0), self.schema.field(0).data_type())?,
             Arc::new(UInt8Array::from(vec![tile.order(); rows.num_rows()])),
@@ -149,32 +141,5 @@ impl Derive for IndexRows {
         ];
         columns.extend(rows.columns().get(1).cloned());
         Ok(vec![RecordBatch::try_new(Arc::clone(&self.schema), columns)?])
-    }
-}
-
-/// Drops rows that are equal to the one before, over the ends of batches.
-#[derive(Default)]
-struct Distinct {
-    last: Option<RecordBatch>,
-}
-
-impl Distinct {
-    fn of(&mut self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-        if batch.num_rows() == 0 {
-            return Ok(batch.clone());
-        }
-        let mut is_first = vec![false; batch.num_rows()];
-        for run in partition(batch.columns())?.ranges() {
-            is_first[run.start] = true;
-        }
-        if let Some(last) = &self.last {
-            let pairs = last.columns().iter().zip(batch.columns());
-            let joined = pairs
-                .map(|(last, column)| concat(&[last, &column.slice(0, 1)]))
-                .collect::<Result<Vec<_>, _>>()?;
-            is_first[0] = partition(&joined)?.len() > 1;
-        }
-        self.last = Some(batch.slice(batch.num_rows() - 1, 1));
-        filter_record_batch(batch, &BooleanArray::from(is_first))
     }
 }

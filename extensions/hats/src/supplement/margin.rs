@@ -16,13 +16,14 @@ use dreyer_sphere::{Cell, CellRanges};
 use futures::TryStreamExt;
 
 use super::border::{Borders, Memory};
-use super::dataset::{self, DatasetWriter};
+use super::dataset::{self, DatasetWriter, WrittenFile};
 use super::provenance;
 use super::tiles::{self, Derive};
 use crate::Place;
 use crate::catalog::{HatsCatalog, SORTED_PROPERTY};
 use crate::error::{HatsError, Result};
 use crate::layout::{self, PartitionInfo};
+use crate::properties::Properties;
 use crate::schema;
 
 /// Writes the margin of `catalog` into the empty folder `place`: a catalogue that holds, under the cell of each tile and
@@ -48,18 +49,47 @@ pub async fn write_margin(
     let borders = Borders::new(catalog.tiles().iter().map(|tile| tile.cell), threshold_arcsec)?;
     let schema = schema::stored(&task.runtime_env().object_store(catalog.store_url())?, catalog).await?;
     let rows = Arc::new(MarginRows::new(&schema, index, borders));
-    let derive = Arc::clone(&rows) as Arc<dyn Derive>;
+    let files = write_files(catalog, task, place, &rows, index).await?;
+    let written: u64 = files.iter().map(|(_, file)| file.rows).sum();
+    if written != rows.found.load(Ordering::Relaxed) {
+        return Err(wrong_count(place));
+    }
+    let tiles: Vec<_> = files
+        .iter()
+        .map(|(cell, file)| PartitionInfo {
+            cell: *cell,
+            rows: Some(file.rows),
+        })
+        .collect();
+    place
+        .write(layout::PARTITION_INFO_FILE, layout::render_partition_info(&tiles))
+        .await?;
+    let mut properties = properties(catalog, place, &files);
+    properties.set("hats_margin_threshold", threshold_arcsec);
+    properties.set("hats_col_healpix", index);
+    properties.set(SORTED_PROPERTY, index);
+    provenance::put(place, &properties).await?;
+    Ok(written)
+}
+
+/// One file for each target that rows border on, in the order of the targets.
+async fn write_files(
+    catalog: &Arc<HatsCatalog>,
+    task: &Arc<TaskContext>,
+    place: &Place,
+    rows: &Arc<MarginRows>,
+    index: &str,
+) -> Result<Vec<(Cell, WrittenFile)>> {
+    let derive = Arc::clone(rows) as Arc<dyn Derive>;
     let mut sorted = tiles::sorted(catalog, task, None, derive, &[&rows.target, index]).await?;
-    let properties = dataset::properties(&schema, Some(index))?.build();
-    let mut dataset = DatasetWriter::new(place, &schema, properties);
+    let properties = dataset::properties(&rows.columns, Some(index))?.build();
+    let mut dataset = DatasetWriter::new(place, &rows.columns, properties);
     let mut cells: Vec<Cell> = Vec::new();
     let mut last = None;
     while let Some(batch) = sorted.try_next().await? {
         let targets = batch.column(batch.num_columns() - 1);
-        for run in partition(&[ArrayRef::clone(targets)])
-            .map_err(DataFusionError::from)?
-            .ranges()
-        {
+        let runs = partition(&[ArrayRef::clone(targets)]).map_err(DataFusionError::from)?;
+        for run in runs.ranges() {
             let target = targets.as_primitive::<UInt32Type>().value(run.start);
             if last != Some(target) {
                 last = Some(target);
@@ -70,45 +100,30 @@ pub async fn write_margin(
             dataset.write(&batch.slice(run.start, run.len())).await?;
         }
     }
-    let files = dataset.finish().await?;
-    let tiles: Vec<_> = cells
-        .iter()
-        .zip(&files)
-        .map(|(cell, file)| PartitionInfo {
-            cell: *cell,
-            rows: Some(file.rows),
-        })
-        .collect();
-    let written: u64 = files.iter().map(|file| file.rows).sum();
-    if written != rows.found.load(Ordering::Relaxed) || tiles.len() != files.len() {
-        return Err(wrong_count(place));
-    }
-    place
-        .write(layout::PARTITION_INFO_FILE, layout::render_partition_info(&tiles))
-        .await?;
-    let bytes = files.iter().map(|file| file.bytes).sum();
+    Ok(cells.into_iter().zip(dataset.finish().await?).collect())
+}
+
+/// The properties of the margin, but for what its making was told.
+fn properties(catalog: &HatsCatalog, place: &Place, files: &[(Cell, WrittenFile)]) -> Properties {
+    let rows = files.iter().map(|(_, file)| file.rows).sum();
+    let bytes = files.iter().map(|(_, file)| file.bytes).sum();
     let primary = catalog.path().filename().unwrap_or_default();
-    let mut properties = provenance::of_supplement(place, "margin", primary, written, bytes);
+    let mut properties = provenance::of_supplement(place, "margin", primary, rows, bytes);
     for key in ["hats_col_ra", "hats_col_dec", "hats_cols_default"] {
         if let Some(value) = catalog.properties().get(key) {
             properties.set(key, value);
         }
     }
-    properties.set("hats_col_healpix", index);
     properties.set("hats_col_healpix_order", 29);
     properties.set("hats_npix_suffix", layout::DEFAULT_SUFFIX);
-    properties.set("hats_margin_threshold", threshold_arcsec);
-    let deepest = catalog
-        .tiles()
-        .iter()
-        .map(|tile| tile.cell.order())
-        .chain(cells.iter().map(|cell| cell.order()))
-        .max();
+    let tiles = catalog.tiles().iter().map(|tile| tile.cell.order());
+    let deepest = tiles.chain(files.iter().map(|(cell, _)| cell.order())).max();
     properties.set("hats_order", deepest.unwrap_or(0));
-    properties.set("moc_sky_fraction", provenance::sky_fraction(cells));
-    properties.set(SORTED_PROPERTY, index);
-    provenance::put(place, &properties).await?;
-    Ok(written)
+    properties.set(
+        "moc_sky_fraction",
+        provenance::sky_fraction(files.iter().map(|(cell, _)| *cell)),
+    );
+    properties
 }
 
 fn wrong_count(place: &Place) -> HatsError {
