@@ -28,6 +28,8 @@ mod examples;
 mod formats;
 #[path = "it/functions.rs"]
 mod functions;
+#[path = "it/import.rs"]
+mod import;
 #[path = "it/killed.rs"]
 mod killed;
 #[path = "it/lsdb.rs"]

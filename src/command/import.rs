@@ -21,21 +21,21 @@ use crate::{Error, ErrorKind, Result};
 /// # Errors
 /// A file cannot be read, a column is missing, a row has no position, a catalogue of that name exists already.
 pub async fn import(args: ImportArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let target = target::place(&args.into, folder_name(&args.name)?).await?;
+    let target = target::open(&args.into, folder_name(&args.name)?).await?;
     let mut options = options(&args)?;
     let start = Instant::now();
     let opened = inputs::open(&args).await?;
     let (lon, lat) = inputs::positions(&opened.input, args.ra.as_deref(), args.dec.as_deref())?;
     (options.lon_column, options.lat_column) = (lon, lat);
     let bar = bar::Bar::new(opened.expected);
-    let work = run(opened.input, &target, &options, &bar);
+    let work = run(opened.input, &target.place, &options, &bar);
     let summary = tokio::select! {
         done = work => done.map_err(Error::from),
         _ = tokio::signal::ctrl_c() => Err(Error::new(ErrorKind::Cancelled, "the import was interrupted")),
     };
     bar.finish();
     if summary.as_ref().is_err_and(|error| error.kind == ErrorKind::Cancelled) {
-        clear_unfinished(&target).await.map_err(Error::from)?;
+        clear_unfinished(&target.place).await.map_err(Error::from)?;
     }
     let summary = summary?;
     let text = text(&summary, &options, &seconds(start.elapsed()));

@@ -80,7 +80,7 @@ async fn open_locations(
 fn parsed(location: &str) -> Result<(ObjectStoreUrl, String)> {
     let fault = |error: DataFusionError| FilesError::nothing(location, error.strip_backtrace());
     // A pattern would not survive in a URL: what stands before it is the place.
-    let wild = location.find(['*', '?', '[']);
+    let wild = first_wildcard(location);
     let fixed = wild.map_or(location, |at| {
         location[..at]
             .rsplit_once('/')
@@ -96,6 +96,16 @@ fn parsed(location: &str) -> Result<(ObjectStoreUrl, String)> {
         (Some(_), false) => format!("{prefix}/{rest}"),
     };
     Ok((url.object_store(), path))
+}
+
+/// Where a pattern begins to be one. In a URL that is behind the host, which may be an address in brackets, and `?` is
+/// the beginning of a query.
+fn first_wildcard(location: &str) -> Option<usize> {
+    let Some(host) = location.find("://").map(|at| at + 3) else {
+        return location.find(['*', '?', '[']);
+    };
+    let path = host + location[host..].find('/')?;
+    location[path..].find(['*', '[']).map(|at| path + at)
 }
 
 /// A place as it was given, rather than as it is called within its store.
@@ -155,4 +165,27 @@ fn words() -> String {
         .map(|format| format.word().to_ascii_uppercase())
         .collect();
     words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_are_places_and_patterns() {
+        let of = |location: &str| {
+            let (url, path) = parsed(location).unwrap();
+            (url.as_str().to_owned(), path)
+        };
+        let pair = |url: &str, path: &str| (url.to_owned(), path.to_owned());
+        assert_eq!(of("/data/x.csv"), pair("file:///", "data/x.csv"));
+        assert_eq!(of("/data/*/x[12].csv"), pair("file:///", "data/*/x[12].csv"));
+        assert_eq!(of("s3://bucket/a/b.csv"), pair("s3://bucket/", "a/b.csv"));
+        assert_eq!(of("s3://bucket/a/*.csv"), pair("s3://bucket/", "a/*.csv"));
+        assert_eq!(of("s3://bucket/*.csv"), pair("s3://bucket/", "*.csv"));
+        assert_eq!(of("http://[::1]:80/x.csv"), pair("http://[::1]/", "x.csv"));
+        assert_eq!(of("http://host/x.csv?a=1"), pair("http://host/", "x.csv"));
+        let (url, path) = of("no-such-folder/*.csv");
+        assert!(url == "file:///" && path.ends_with("/no-such-folder/*.csv"), "{path}");
+    }
 }

@@ -7,11 +7,17 @@ use dreyer_sky::hats::import::Place;
 use crate::storage::{ClosedRegistry, open_roots};
 use crate::{Access, Config, Error, ErrorKind, Result};
 
+/// Where the catalogue goes, and the stores, whose threads live as long as this.
+pub(super) struct Target {
+    pub(super) place: Place,
+    _stores: ClosedRegistry,
+}
+
 /// The folder `name` under the root `into`, which is made if it is one of this machine.
 ///
 /// # Errors
 /// A root that cannot be understood, opened or written.
-pub(super) async fn place(into: &str, name: &str) -> Result<Place> {
+pub(super) async fn open(into: &str, name: &str) -> Result<Target> {
     let config = Config {
         roots: vec![into.to_owned()],
         writable: Some(into.to_owned()),
@@ -31,5 +37,8 @@ pub(super) async fn place(into: &str, name: &str) -> Result<Place> {
         path: root.path.clone(),
         local: root.local.clone(),
     };
-    Ok(place.child(name))
+    Ok(Target {
+        place: place.child(name),
+        _stores: registry,
+    })
 }

@@ -17,13 +17,14 @@ use tokio::net::TcpListener;
 use crate::support::web::{WebServer, sample_files};
 
 /// Statements that name a location. A new kind of statement is a new line here.
-const STATEMENTS: [&str; 9] = [
+const STATEMENTS: [&str; 10] = [
     "SELECT * FROM '{}'",
     "SELECT * FROM \"{}\"",
     "EXPLAIN ANALYZE SELECT * FROM '{}'",
     "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '{}'",
     "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '{}'",
     "CREATE EXTERNAL TABLE t (a INT) STORED AS CSV LOCATION '{}'",
+    "CREATE EXTERNAL TABLE t STORED AS HATS LOCATION '{}'",
     "COPY (SELECT 1 AS a) TO '{}' STORED AS CSV",
     "COPY hipparcos TO '{}' STORED AS PARQUET",
     "EXPLAIN ANALYZE COPY (SELECT 1 AS a) TO '{}' STORED AS CSV",
@@ -172,6 +173,28 @@ async fn statements_on_a_server_reach_nothing_but_the_roots() {
     let place = Place::new().await;
     let session = place.session(Access::ReadOnly).await;
     check(&session, &place.files()).await;
+    check(&session, &place.addresses()).await;
+    assert_eq!(place.asked.load(Ordering::Relaxed), 0, "somebody was asked");
+    let outside: Vec<_> = fs::read_dir(place.folder.path().join("outside")).unwrap().collect();
+    assert_eq!(outside.len(), 1, "something was written");
+}
+
+/// Nor do those on a server where tables may be written.
+#[tokio::test]
+async fn statements_where_tables_are_written_reach_nothing_but_the_roots() {
+    let place = Place::new().await;
+    let config = Config {
+        roots: vec![
+            place.root.display().to_string(),
+            format!("http://{}/gaia_bright", place.web.address),
+        ],
+        writable: Some(place.folder.path().join("mine").display().to_string()),
+        ..Config::default()
+    };
+    let session = Database::open(config).await.unwrap().session();
+    let mut files = place.files();
+    files.retain(|file| !file.ends_with("hipparcos/new.csv"));
+    check(&session, &files).await;
     check(&session, &place.addresses()).await;
     assert_eq!(place.asked.load(Ordering::Relaxed), 0, "somebody was asked");
     let outside: Vec<_> = fs::read_dir(place.folder.path().join("outside")).unwrap().collect();

@@ -13,6 +13,22 @@ use super::options::{ImportOptions, fault};
 use crate::error::{HatsError, Result};
 use crate::layout;
 
+/// Units of angles that are not degrees, in lower case.
+const OTHER_UNITS: &[&str] = &[
+    "rad",
+    "radian",
+    "radians",
+    "h",
+    "hr",
+    "hour",
+    "hours",
+    "hourangle",
+    "arcmin",
+    "arcsec",
+    "mas",
+    "uas",
+];
+
 /// The columns of an input, and what becomes of them.
 #[derive(Debug)]
 pub(crate) struct Columns {
@@ -97,7 +113,18 @@ fn index_field() -> Field {
 }
 
 fn position_column(given: &Schema, name: &str, input: &str) -> Result<usize> {
+    let unit = |at: usize| {
+        given
+            .field(at)
+            .metadata()
+            .get("unit")
+            .map(|unit| unit.trim().to_lowercase())
+    };
     let fault = match given.index_of(name) {
+        Ok(at) if unit(at).is_some_and(|unit| OTHER_UNITS.contains(&unit.as_str())) => format!(
+            "its column {name} must hold degrees, but its unit is {}; convert it first",
+            unit(at).unwrap_or_default()
+        ),
         Ok(at) if given.field(at).data_type().is_numeric() => return Ok(at),
         Ok(at) => format!(
             "its column {name} must hold degrees as numbers, not {}",
