@@ -79,7 +79,14 @@ impl Session {
     /// Names that do not exist, types that do not fit, a statement that is not allowed here; the position is that of
     /// the text that was parsed.
     pub async fn plan(&self, statement: &Statement) -> Result<LogicalPlan> {
-        let planned = self.plan_unlocated(statement.ast().clone()).await;
+        let mut planned = self.plan_unlocated(statement.ast().clone()).await;
+        if planned
+            .as_ref()
+            .is_err_and(|error| error.kind == ErrorKind::UndefinedTable)
+        {
+            // Not finding it had the roots looked at again: now it may be known, in whichever schema of the path.
+            planned = self.plan_unlocated(statement.ast().clone()).await;
+        }
         planned.map_err(|error| self.explain(error, statement))
     }
 
@@ -110,14 +117,17 @@ impl Session {
     /// Those of the optimiser, which evaluates constants, and of the start of the execution; later ones come with the
     /// rows. Their place in the text is not known here: see [`Session::explain`].
     pub async fn execute(&self, plan: LogicalPlan) -> Result<Outcome> {
-        let runner = replan::Runner {
+        match ddl::command(&plan) {
+            Some(command) => ddl::run(self, command).await,
+            None => outcome::run(&self.runner(), plan).await,
+        }
+    }
+
+    fn runner(&self) -> replan::Runner {
+        replan::Runner {
             context: self.context.clone(),
             tables: Arc::clone(self.database.tables()),
             engine: self.database.engine().clone(),
-        };
-        match ddl::command(&plan) {
-            Some(command) => ddl::run(self, command).await,
-            None => outcome::run(&runner, plan).await,
         }
     }
 

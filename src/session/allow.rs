@@ -9,7 +9,8 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement, WriteOp};
 
 use super::outcome;
-use crate::catalog::{is_shared, shared_object};
+use super::views::is_shared;
+use crate::catalog::shared_object;
 use crate::storage::ClosedRegistry;
 use crate::{Error, ErrorKind, Result};
 

@@ -15,9 +15,8 @@ use datafusion::sql::parser::{CopyToSource, Statement as Ast};
 use datafusion::sql::sqlparser::ast::{ObjectName, Visit, visit_relations};
 use dreyer_adql::NameScope;
 
-use super::views::beneath;
+use super::views::is_own;
 use crate::Result;
-use crate::catalog::is_own;
 
 /// How names are to be written.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +92,7 @@ impl Scope {
                 continue;
             };
             for table in provider.table_names() {
-                let other = own && !is_own(beneath(provider.as_ref()), &table);
+                let other = own && !is_own(provider.as_ref(), &table);
                 if Some(table.to_lowercase()) != lower.last().cloned() || other {
                     continue;
                 }

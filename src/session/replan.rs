@@ -26,7 +26,8 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
 use super::interrupt;
-use crate::catalog::{LiveCatalog, is_shared};
+use super::views::is_shared;
+use crate::catalog::LiveCatalog;
 use crate::{DEFAULT_SCHEMA, Error, ErrorKind};
 
 /// What a query needs to run, and to run again.
@@ -90,7 +91,7 @@ impl Runner {
     }
 
     /// The plan over the shared tables as they are now; `renew` opens them again before.
-    async fn with_tables_of_now(&self, plan: LogicalPlan, renew: bool) -> Result<LogicalPlan> {
+    pub(super) async fn with_tables_of_now(&self, plan: LogicalPlan, renew: bool) -> Result<LogicalPlan> {
         let mut tables = Vec::new();
         for name in self.shared_names(&plan)? {
             let (schema, table) = place(&name);

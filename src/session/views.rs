@@ -16,6 +16,7 @@ use datafusion::prelude::SessionContext;
 use tokio::task_local;
 
 use super::parse;
+use crate::catalog;
 use crate::state::{StateStore, View};
 use crate::{DEFAULT_CATALOG, Error, ErrorKind};
 
@@ -70,13 +71,23 @@ pub(super) fn show(context: &SessionContext, beneath: Arc<dyn CatalogProvider>, 
 }
 
 /// The schema without the views.
-pub(super) fn beneath(schema: &dyn SchemaProvider) -> &dyn SchemaProvider {
+fn beneath(schema: &dyn SchemaProvider) -> &dyn SchemaProvider {
     match schema.downcast_ref::<SchemaWithViews>() {
         Some(SchemaWithViews {
             beneath: Some(beneath), ..
         }) => beneath.as_ref(),
         _ => schema,
     }
+}
+
+/// Whether that name means a table under a root, and none of the session's own.
+pub(super) fn is_shared(schema: &dyn SchemaProvider, table: &str) -> bool {
+    catalog::is_shared(beneath(schema), table)
+}
+
+/// Whether the session itself made a table or view of that name.
+pub(super) fn is_own(schema: &dyn SchemaProvider, table: &str) -> bool {
+    catalog::is_own(beneath(schema), table)
 }
 
 impl Planner {

@@ -169,13 +169,13 @@ async fn rights() {
     ];
     insta::assert_snapshot!(rendered(&texts).await, @r#"
     25006 ERROR:  cannot execute CREATE TABLE on a server that only reads
-    HINT:  `dreyer sql` on your own machine allows it.
+    HINT:  `dreyer sql` on your own machine allows it; so does a server that was given a --writable root.
 
     25006 ERROR:  parameter "datafusion.runtime.memory_limit" cannot be changed here
     HINT:  A session may set dreyer, datafusion.execution.batch_size, datafusion.execution.target_partitions, datafusion.execution.time_zone, datafusion.explain.
 
     25006 ERROR:  cannot execute COPY on a server that only reads
-    HINT:  `dreyer sql` on your own machine allows it.
+    HINT:  `dreyer sql` on your own machine allows it; so does a server that was given a --writable root.
     "#);
 }
 

@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use super::node::Command;
 use super::sink::{self, FileFormat};
 use super::{Planned, check_writes, done, location, tables};
-use crate::session::{Outcome, Session, interrupt};
+use crate::session::{Outcome, Session};
 use crate::{Access, Error, ErrorKind, Result};
 
 /// A file to be made of the rows of a query.
@@ -232,9 +232,7 @@ impl Options {
 }
 
 pub(super) async fn run(session: &Session, copy: &CopyTo, query: &LogicalPlan) -> Result<Outcome> {
-    let frame = session.context().execute_logical_plan(query.clone()).await?;
-    let task = std::sync::Arc::new(frame.task_ctx());
-    let rows = interrupt::run(frame.create_physical_plan().await?, task, session.database().engine())?;
+    let rows = session.runner().once(query.clone()).await?;
     let (location, format) = (location::to_write(session, &copy.target)?, copy.format);
     let rows = tables::on_engine(session, async move { sink::write(rows, format, &location).await }).await?;
     Ok(done(format!("COPY {rows}")))

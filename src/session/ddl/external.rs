@@ -128,6 +128,9 @@ mod tests {
             ("/data/2?/x[12].csv", "/data"),
             ("s3://b/p/*.parquet", "s3://b/p"),
             ("*.csv", "."),
+            ("http://[::1]:80/x.csv", "http://[::1]:80/x.csv"),
+            ("http://[::1]:80/a/*.csv", "http://[::1]:80/a"),
+            ("http://[::1]:80", "http://[::1]:80"),
         ] {
             assert_eq!(fixed(given), folder);
         }

@@ -8,9 +8,8 @@ use datafusion::execution::SessionState;
 use datafusion::sql::sqlparser::ast::{Delete, FromTable, Ident, ObjectName, TableFactor, TableWithJoins};
 
 use super::super::Session;
-use super::super::views::beneath;
+use super::super::views::{is_own, is_shared};
 use super::tables;
-use crate::catalog::{is_own, is_shared};
 use crate::error::Place;
 use crate::state::View;
 use crate::{DEFAULT_CATALOG, DEFAULT_SCHEMA, Error, ErrorKind, Result};
@@ -188,7 +187,7 @@ fn among(
             continue;
         };
         let mut names = provider.table_names();
-        names.retain(|known| !only_own || is_own(beneath(provider.as_ref()), known));
+        names.retain(|known| !only_own || is_own(provider.as_ref(), known));
         if let Some(spelling) = choose(table, quoted, &names)? {
             let found = found(session, provider.as_ref(), schema, &spelling);
             let name = TableName {
@@ -208,10 +207,10 @@ pub(super) fn schema_of(state: &SessionState, schema: &str) -> Option<Arc<dyn Sc
 
 /// Whose the table `name` of a schema is, if there is one.
 pub(super) fn found(session: &Session, provider: &dyn SchemaProvider, schema: &str, name: &str) -> Option<Found> {
-    if is_own(beneath(provider), name) {
+    if is_own(provider, name) {
         return Some(Found::Own);
     }
-    if is_shared(beneath(provider), name) {
+    if is_shared(provider, name) {
         return Some(Found::Shared);
     }
     session.database().state().view(schema, name).map(Found::View)

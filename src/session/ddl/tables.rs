@@ -60,7 +60,9 @@ pub(super) async fn forget(session: &Session, table: &TableName) {
 /// # Errors
 /// Those of the optimiser and the planner.
 pub(super) async fn input(session: &Session, query: &LogicalPlan) -> Result<(Input, interrupt::Guard)> {
-    let frame = session.context().execute_logical_plan(query.clone()).await?;
+    // The statement may have been prepared long ago.
+    let query = session.runner().with_tables_of_now(query.clone(), false).await?;
+    let frame = session.context().execute_logical_plan(query).await?;
     let task = Arc::new(frame.task_ctx());
     let (plan, guard) = interrupt::guarded(frame.create_physical_plan().await?)?;
     let input = Input {
