@@ -16,6 +16,8 @@ mod cli;
 mod clients;
 #[path = "it/codec.rs"]
 mod codec;
+#[path = "it/crash.rs"]
+mod crash;
 #[path = "it/crossmatch.rs"]
 mod crossmatch;
 #[path = "it/ddl.rs"]

@@ -28,7 +28,7 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 enum Content {
     Hats(Arc<HatsTable>),
-    Managed(Managed),
+    Managed(Box<Managed>),
     /// A catalogue that serves another one.
     Serving,
     /// A table that was dropped, and whose files may still be read.
@@ -154,7 +154,7 @@ async fn content(root: &Root, found: &FoundTable) -> Result<Content, HatsError> 
             local: None,
         };
         return Ok(match ManagedTable::open(place).await? {
-            Some(table) => Content::Managed(Managed::new(table)),
+            Some(table) => Content::Managed(Box::new(Managed::new(table))),
             None => Content::Gone,
         });
     }

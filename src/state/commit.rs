@@ -112,7 +112,8 @@ fn replace_file(lock: &FilePath, file: &FilePath, read: &Version, content: &[u8]
         return Ok(Replaced::Changed);
     }
     // The lock keeps all others away from this name; what a crash left there is overwritten.
-    let next = file.with_extension("next");
+    let mut next = file.as_os_str().to_owned();
+    next.push(".next");
     let mut written = File::create(&next)?;
     written.write_all(content)?;
     written.sync_all()?;

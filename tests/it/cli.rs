@@ -231,9 +231,7 @@ fn tables_of_the_shell_last_and_leftovers_are_found_and_removed() {
     assert_eq!(stdout(&sql("SELECT ra FROM seen")), "ra\n1.0\n");
     assert_eq!(stdout(&sql("SELECT ra FROM dreyer.seen")), "ra\n1.0\n");
 
-    let leftover = folder
-        .path()
-        .join("root/dreyer/near/s-0123456789abcdef0123456789ab");
+    let leftover = folder.path().join("root/dreyer/near/s-0123456789abcdef0123456789ab");
     let kept = |name: &str| fs::read_dir(folder.path().join(name)).unwrap().count();
     fs::create_dir_all(leftover.join("dataset")).unwrap();
     fs::write(leftover.join("dataset/x.parquet"), "half").unwrap();

@@ -165,7 +165,6 @@ fn run_python(folder: &Path) {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    println!("{said}");
 }
 
 fn their_pairs(folder: &Path, name: &str) -> BTreeSet<(i64, i64)> {

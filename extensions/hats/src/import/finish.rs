@@ -7,8 +7,8 @@ use datafusion::arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData};
 
-use super::leaves::{self, LeafFile};
-use super::{ImportOptions, Place, TileLimit};
+use super::leaves::LeafFile;
+use super::{ImportOptions, Place, TileLimit, encoding};
 use crate::catalog::SORTED_PROPERTY;
 use crate::error::Result;
 use crate::layout::{self, PartitionInfo};
@@ -28,7 +28,7 @@ pub(crate) async fn write_metadata(
     let mut empty = ArrowWriter::try_new(
         Vec::new(),
         Arc::clone(schema),
-        Some(leaves::properties(options)?.build()),
+        Some(encoding::properties(schema, options)?),
     )?;
     let common = empty.finish()?;
     let at = |name: &str| format!("{}/{name}", layout::DATASET_DIR);

@@ -15,17 +15,15 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::buffered::BufWriter;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding};
-use parquet::file::metadata::{ParquetMetaData, SortingColumn};
-use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
-use parquet::schema::types::ColumnPath;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::properties::WriterProperties;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::sorting::Sorted;
 use super::tile::PlannedTile;
-use super::{ImportOptions, Place, Progress};
+use super::{ImportOptions, Place, Progress, encoding};
 use crate::error::{HatsError, Result};
 use crate::layout;
 use crate::prune::signed;
@@ -46,26 +44,6 @@ pub struct LeafFile {
 
 /// Requests in flight when the store is asked for the versions of the leaves.
 const CONCURRENT_HEADS: usize = 32;
-
-/// A dictionary lies before the first page of a chunk and is read whole, however few rows are wanted: only small ones are
-/// worth it.
-const DICTIONARY_BYTES: usize = 16 << 10;
-
-/// How every Parquet file of a catalogue is written: ZSTD, and the index, which is sorted, as small differences.
-pub(crate) fn properties(options: &ImportOptions) -> Result<WriterPropertiesBuilder> {
-    let index = || ColumnPath::from(layout::INDEX_COLUMN);
-    let bytes = usize::try_from(options.row_group_bytes).unwrap_or(usize::MAX);
-    Ok(WriterProperties::builder()
-        .set_created_by(concat!("dreyer version ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(options.zstd()?))
-        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
-        .set_column_dictionary_enabled(index(), false)
-        .set_column_encoding(index(), Encoding::DELTA_BINARY_PACKED)
-        // Where row groups end is planned, not counted; but large rows must not pile up.
-        .set_max_row_group_row_count(None)
-        .set_max_row_group_bytes(Some(bytes))
-        .set_sorting_columns(Some(vec![SortingColumn { column_idx: 0, descending: false, nulls_first: false }])))
-}
 
 /// Writes `first` and what `sorted` still gives to the planned leaves.
 pub(crate) async fn write(
@@ -161,7 +139,7 @@ impl LeafWriter {
             place: place.clone(),
             runtime: Handle::current(),
             schema: Arc::clone(schema),
-            properties: properties(options)?.build(),
+            properties: encoding::properties(schema, options)?,
             suffix: layout::suffix(options.leaf_folders),
             plan,
             open: None,

@@ -263,11 +263,7 @@ fn pages(
 }
 
 /// What `_metadata` says of each file, by its path within the dataset folder; nothing if it is not there.
-async fn summary(
-    dataset: &Path,
-    column: &str,
-    readers: &PinnedReaderFactory,
-) -> Result<BTreeMap<String, Bounds>> {
+async fn summary(dataset: &Path, column: &str, readers: &PinnedReaderFactory) -> Result<BTreeMap<String, Bounds>> {
     let file = match readers.store().head(&dataset.clone().join("_metadata")).await {
         Ok(file) => file,
         Err(object_store::Error::NotFound { .. }) => return Ok(BTreeMap::new()),

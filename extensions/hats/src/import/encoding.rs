@@ -1,0 +1,76 @@
+//! How the columns of leaves are encoded, as measured: 482 176 bright stars of Gaia DR3 in the order of the curve (index,
+//! id, two doubles, three floats; 21.3 MB in memory), row groups of 131 072, one core, optimised build, time of that core.
+//!
+//! | ZSTD | floats     | integers   |      MB | write MB/s | read MB/s |
+//! |-----:|------------|------------|--------:|-----------:|----------:|
+//! |    3 | dictionary | dictionary |   23.53 |         83 |       786 |
+//! |    3 | plain      | dictionary |   18.87 |        257 |       888 |
+//! |    3 | plain      | plain      |   17.95 |        313 |      1338 |
+//! |    3 | split      | plain      |   16.34 |        345 |      1068 |
+//! |    3 | split      | delta      |   15.60 |        355 |      1349 |
+//! |    1 | split      | delta      |   15.63 |        458 |      1348 |
+//! |    6 | split      | delta      |   15.56 |        200 |      1335 |
+//! |    9 | split      | delta      |   15.55 |        129 |      1409 |
+//! |   15 | split      | delta      |   15.30 |         19 |      1606 |
+//!
+//! Dictionaries of values that hardly repeat cost most of all; levels above 3 buy next to nothing. Level 3 stays for the
+//! sake of texts, which the sample does not have.
+
+use datafusion::arrow::datatypes::Schema;
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::basic::{Compression, Encoding, Type};
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
+
+use super::ImportOptions;
+use crate::error::Result;
+use crate::layout;
+
+/// A dictionary lies before the first page of a chunk and is read whole, however few rows are wanted: only small ones are
+/// worth it.
+const DICTIONARY_BYTES: usize = 16 << 10;
+
+/// How every Parquet file of a catalogue is written: ZSTD, the index, which is sorted, as small differences, and other
+/// columns by their type.
+pub(crate) fn properties(schema: &Schema, options: &ImportOptions) -> Result<WriterProperties> {
+    let bytes = usize::try_from(options.row_group_bytes).unwrap_or(usize::MAX);
+    let sorted = SortingColumn {
+        column_idx: 0,
+        descending: false,
+        nulls_first: false,
+    };
+    let mut properties = WriterProperties::builder()
+        .set_created_by(concat!("dreyer version ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(options.zstd()?))
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
+        // Where row groups end is planned, not counted; but large rows must not pile up.
+        .set_max_row_group_row_count(None)
+        .set_max_row_group_bytes(Some(bytes))
+        .set_sorting_columns(Some(vec![sorted]));
+    for column in ArrowSchemaConverter::new().convert(schema)?.columns() {
+        let path = column.path();
+        let is_index = path.parts() == [layout::INDEX_COLUMN];
+        properties = encoded(properties, path, column.physical_type(), is_index);
+    }
+    Ok(properties.build())
+}
+
+fn encoded(
+    properties: WriterPropertiesBuilder,
+    path: &ColumnPath,
+    kind: Type,
+    is_index: bool,
+) -> WriterPropertiesBuilder {
+    match kind {
+        // The bytes of neighbours in the sky are alike, byte by byte; their values hardly ever repeat.
+        Type::FLOAT | Type::DOUBLE => properties
+            .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_encoding(path.clone(), Encoding::BYTE_STREAM_SPLIT),
+        // A dictionary that outgrows its limit gives way to differences.
+        Type::INT32 | Type::INT64 => properties
+            .set_column_dictionary_enabled(path.clone(), !is_index)
+            .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED),
+        _ => properties,
+    }
+}
