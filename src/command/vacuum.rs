@@ -29,7 +29,9 @@ pub struct VacuumArgs {
 /// # Errors
 /// The root cannot be opened or listed; a table cannot be written. What was done until then stays done.
 pub async fn vacuum(args: VacuumArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let root = open(&args.root).await?;
+    // The stores' threads end with their registry.
+    let registry = ClosedRegistry::default();
+    let root = open(&args.root, &registry).await?;
     let swept = sweep(&root, args.grace, args.dry_run).await.map_err(Error::from)?;
     tell(&swept, args.dry_run, out)?;
     for found in discover(&root.store, &root.path).await.map_err(Error::from)? {
@@ -68,14 +70,13 @@ pub async fn vacuum(args: VacuumArgs, out: &mut dyn Write) -> Result<(), Failure
 }
 
 /// The root, to be written to.
-async fn open(given: &str) -> Result<Place> {
+async fn open(given: &str, registry: &ClosedRegistry) -> Result<Place> {
     let config = Config {
         roots: vec![given.to_owned()],
         writable: Some(given.to_owned()),
         ..Config::default()
     };
-    let registry = ClosedRegistry::default();
-    let mut roots = open_roots(&config, &registry).await?;
+    let mut roots = open_roots(&config, registry).await?;
     let root = roots
         .pop()
         .ok_or_else(|| Error::new(ErrorKind::Io, format!("cannot open {given}")))?;
