@@ -37,6 +37,8 @@ pub(crate) struct StateStore {
     known: RwLock<Arc<BTreeMap<String, Known>>>,
     /// When it was last looked at; held while it is.
     looked: Mutex<Option<Instant>>,
+    /// Where a state in a bucket is reached through: its threads end with it.
+    stores: Option<ClosedRegistry>,
 }
 
 /// A document as it was read.
@@ -75,20 +77,17 @@ impl StateStore {
             storage: config.storage.clone(),
             ..Config::default()
         };
-        match open_roots(&alone, &ClosedRegistry::default()).await?.pop() {
-            Some(root) => {
-                Self::open(
-                    Objects {
-                        store: root.store,
-                        local: None,
-                    },
-                    root.path,
-                    &root.given,
-                )
-                .await
-            }
-            None => Err(Error::new(ErrorKind::Configuration, "the state store cannot be opened")),
-        }
+        let stores = ClosedRegistry::default();
+        let Some(root) = open_roots(&alone, &stores).await?.pop() else {
+            return Err(Error::new(ErrorKind::Configuration, "the state store cannot be opened"));
+        };
+        let objects = Objects {
+            store: root.store,
+            local: None,
+        };
+        let mut state = Self::open(objects, root.path, &root.given).await?;
+        state.stores = Some(stores);
+        Ok(state)
     }
 
     /// A state in a directory of this machine, which is made if need be.

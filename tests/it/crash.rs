@@ -135,7 +135,10 @@ fn done(mut command: Command) -> Output {
 
 /// Kills the process after `delay`, if it is still there.
 fn kill_after(mut process: Child, delay: Duration) {
-    #[expect(clippy::disallowed_methods, reason = "there is no runtime here: processes are tested")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "there is no runtime here: processes are tested"
+    )]
     std::thread::sleep(delay);
     let _ = process.kill();
     process.wait().unwrap();
