@@ -123,6 +123,7 @@ impl StateStore {
             given,
             known: RwLock::default(),
             looked: Mutex::default(),
+            stores: None,
         }
     }
 
