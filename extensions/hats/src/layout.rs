@@ -21,6 +21,8 @@ pub(crate) const MANIFEST_FILE: &str = "dreyer.manifest.json";
 pub(crate) const PARTITION_INFO_FILE: &str = "partition_info.csv";
 /// The folder of the leaf files.
 pub(crate) const DATASET_DIR: &str = "dataset";
+/// All footers of a dataset in one file; lies in [`DATASET_DIR`].
+pub(crate) const METADATA_FILE: &str = "_metadata";
 /// Schema-only Parquet files, the smaller first; both lie in [`DATASET_DIR`].
 pub(crate) const SCHEMA_FILES: [&str; 2] = ["_common_metadata", "_metadata"];
 /// Columns of early catalogues that repeat what the path says; hidden from the table.

@@ -25,6 +25,7 @@ mod codec;
 mod collection;
 mod discover;
 mod error;
+mod footers;
 pub mod import;
 mod index;
 mod layout;

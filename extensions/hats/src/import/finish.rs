@@ -5,12 +5,12 @@ use std::sync::Arc;
 use chrono::Utc;
 use datafusion::arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
-use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData};
 
 use super::leaves::LeafFile;
 use super::{ImportOptions, Place, TileLimit, encoding};
 use crate::catalog::SORTED_PROPERTY;
 use crate::error::Result;
+use crate::footers;
 use crate::layout::{self, PartitionInfo};
 use crate::properties::Properties;
 
@@ -37,8 +37,12 @@ pub(crate) async fn write_metadata(
         .await?;
     let row_groups: usize = leaves.iter().map(|leaf| leaf.row_groups).sum();
     if row_groups * common.file_metadata().schema_descr().num_columns() <= MOST_CHUNKS {
+        let suffix = layout::suffix(options.leaf_folders);
+        let paths: Vec<_> = leaves.iter().map(|leaf| layout::leaf_file(leaf.cell, suffix)).collect();
+        let files = paths.iter().map(String::as_str);
+        let files = files.zip(leaves.iter().map(|leaf| leaf.footer.as_ref()));
         place
-            .write(&at("_metadata"), footers(&common, leaves, options)?)
+            .write(&at(layout::METADATA_FILE), footers::together(&common, files)?)
             .await?;
     }
     let tiles: Vec<_> = leaves
@@ -62,42 +66,6 @@ pub(crate) async fn publish(place: &Place, properties: &Properties) -> Result<()
         place.write(name, text.clone()).await?;
     }
     place.sync_folders().await
-}
-
-/// The `_metadata` file: the footers of all leaves, each row group with the path of its leaf.
-fn footers(common: &ParquetMetaData, leaves: &[LeafFile], options: &ImportOptions) -> Result<Vec<u8>> {
-    let mut row_groups = Vec::new();
-    for leaf in leaves {
-        let path = layout::leaf_file(leaf.cell, layout::suffix(options.leaf_folders));
-        for row_group in leaf.footer.row_groups() {
-            row_groups.push(with_path(row_group, &path)?);
-        }
-    }
-    let file = common.file_metadata();
-    let rows = leaves
-        .iter()
-        .map(|leaf| i64::try_from(leaf.rows).unwrap_or(i64::MAX))
-        .sum();
-    let file = FileMetaData::new(
-        file.version(),
-        rows,
-        file.created_by().map(str::to_owned),
-        file.key_value_metadata().cloned(),
-        file.schema_descr_ptr(),
-        file.column_orders().cloned(),
-    );
-    let mut content = b"PAR1".to_vec();
-    ParquetMetaDataWriter::new(&mut content, &ParquetMetaData::new(file, row_groups)).finish()?;
-    Ok(content)
-}
-
-fn with_path(row_group: &RowGroupMetaData, path: &str) -> Result<RowGroupMetaData> {
-    let columns = row_group
-        .columns()
-        .iter()
-        .map(|column| column.clone().into_builder().set_file_path(path.to_owned()).build())
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(row_group.clone().into_builder().set_column_metadata(columns).build()?)
 }
 
 fn properties(place: &Place, options: &ImportOptions, leaves: &[LeafFile]) -> Properties {

@@ -9,13 +9,13 @@ use object_store::buffered::BufWriter;
 use parquet::arrow::arrow_writer::ArrowWriter;
 use parquet::arrow::{ArrowSchemaConverter, AsyncArrowWriter};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData, SortingColumn};
+use parquet::file::metadata::{ParquetMetaData, SortingColumn};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::Place;
 use crate::error::{HatsError, Result};
-use crate::layout;
+use crate::{footers, layout};
 
 /// Rows of a row group.
 const ROW_GROUP_ROWS: usize = 131_072;
@@ -195,42 +195,10 @@ impl DatasetWriter {
         let mut empty = ArrowWriter::try_new(Vec::new(), self.schema.clone(), Some(self.properties.clone()))?;
         let common = empty.finish()?;
         self.place.write("_common_metadata", empty.inner().clone()).await?;
-        self.place.write("_metadata", footers(&common, &self.files)?).await?;
+        let files = self.files.iter().map(|file| (file.relative.as_str(), &file.footer));
+        self.place
+            .write(layout::METADATA_FILE, footers::together(&common, files)?)
+            .await?;
         Ok(self.files)
     }
-}
-
-/// The `_metadata` file: the footers of all files, each row group with the path of its file.
-fn footers(common: &ParquetMetaData, files: &[WrittenFile]) -> Result<Vec<u8>> {
-    let mut row_groups = Vec::new();
-    for file in files {
-        for row_group in file.footer.row_groups() {
-            row_groups.push(with_path(row_group, &file.relative)?);
-        }
-    }
-    let own = common.file_metadata();
-    let rows = files
-        .iter()
-        .map(|file| i64::try_from(file.rows).unwrap_or(i64::MAX))
-        .sum();
-    let all = FileMetaData::new(
-        own.version(),
-        rows,
-        own.created_by().map(str::to_owned),
-        own.key_value_metadata().cloned(),
-        own.schema_descr_ptr(),
-        own.column_orders().cloned(),
-    );
-    let mut content = b"PAR1".to_vec();
-    ParquetMetaDataWriter::new(&mut content, &ParquetMetaData::new(all, row_groups)).finish()?;
-    Ok(content)
-}
-
-fn with_path(row_group: &RowGroupMetaData, path: &str) -> Result<RowGroupMetaData> {
-    let columns = row_group
-        .columns()
-        .iter()
-        .map(|column| column.clone().into_builder().set_file_path(path.to_owned()).build())
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(row_group.clone().into_builder().set_column_metadata(columns).build()?)
 }
