@@ -37,14 +37,14 @@ impl Database {
     /// Opens the catalogues under the configured roots, or the sample sky if there is no root.
     ///
     /// # Errors
-    /// A root cannot be read or holds no catalogue; a catalogue is broken, or two have one name.
+    /// A root cannot be read or holds no table, or two catalogues have one name.
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         let registry = Arc::new(ClosedRegistry::default());
         let roots = open_roots(&config, &registry).await?;
         let runtime = runtime(&config.limits, Arc::clone(&registry))?;
-        let tables = Arc::new(LiveCatalog::open(roots).await?);
-        let state = StateStore::configured(&config).await?;
         let template = builder::template(&config.limits, runtime);
+        let tables = Arc::new(LiveCatalog::open(roots, template.clone()).await?);
+        let state = StateStore::configured(&config).await?;
         let engine = Engine::start("dreyer-engine", None)?;
         if let Some(interval) = config.limits.refresh() {
             engine.handle().spawn(keep_current(Arc::downgrade(&tables), interval));

@@ -1,7 +1,7 @@
 //! The sqllogictest files in `tests/slt`, each a test of its own, against a session in this process.
 //!
 //! Sessions read the sample sky and may create what they like: every file starts afresh. What those in `ddl*.slt`
-//! create lasts, in `$FOLDER/root` and `$FOLDER/state`; to others it is the session's.
+//! create lasts, in `$FOLDER/tables` and `$FOLDER/state`; to others it is the session's.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -99,7 +99,7 @@ fn run(path: &Path) -> Result<(), Failed> {
         let within = |name: &str| lasting.then(|| folder.path().join(name).to_string_lossy().into_owned());
         let config = Config {
             access: Access::Full,
-            writable: within("root"),
+            writable: within("tables"),
             state: within("state"),
             ..Config::default()
         };

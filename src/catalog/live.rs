@@ -7,11 +7,12 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use datafusion::catalog::TableProvider;
+use datafusion::execution::SessionState;
 use dreyer_sky::hats::{self, FoundTable, Place};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::entry::Entry;
+use super::entry::{Entry, Found};
 use super::{Known, Root, discovery};
 use crate::{DEFAULT_SCHEMA, Error, ErrorKind, Result};
 
@@ -22,6 +23,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct LiveCatalog {
     roots: Vec<Root>,
+    /// What plain files are opened with.
+    state: SessionState,
     known: RwLock<Arc<Known>>,
     /// When we last looked; held while we look, so that many who miss a name cause one look.
     looked: Mutex<Instant>,
@@ -32,13 +35,13 @@ impl LiveCatalog {
     ///
     /// # Errors
     /// A root cannot be read or holds no catalogue; two catalogues have one name.
-    pub(crate) async fn open(roots: Vec<Root>) -> Result<Self> {
-        let known = discovery::look(&roots, &Known::new()).await?;
+    pub(crate) async fn open(roots: Vec<Root>, state: SessionState) -> Result<Self> {
+        let known = discovery::look(&roots, &state, &Known::new()).await?;
         for (index, root) in roots.iter().enumerate() {
             let any = known.values().flat_map(|tables| tables.values());
             // What is to be written to may be empty yet.
             if !root.writable && !any.into_iter().any(|entry| entry.found().0 == index) {
-                let message = format!("no HATS catalogue under {}", root.given);
+                let message = format!("no HATS catalogue and no table file under {}", root.given);
                 return Err(Error::new(ErrorKind::Io, message).with_hint(
                     "A catalogue is a folder with a hats.properties file; a root is the folder above it, or, on a plain \
                      web server, the catalogue itself. Make one with `dreyer import`.",
@@ -47,6 +50,7 @@ impl LiveCatalog {
         }
         Ok(Self {
             roots,
+            state,
             known: RwLock::new(Arc::new(known)),
             looked: Mutex::new(Instant::now()),
         })
@@ -106,7 +110,9 @@ impl LiveCatalog {
                     name: name.to_owned(),
                     ..found
                 };
-                Some(Arc::new(Entry::open(root, index, named).await))
+                Some(Arc::new(
+                    Entry::open(root, index, Found::Catalog(named), &self.state).await,
+                ))
             }
             _ => None,
         };
@@ -170,7 +176,11 @@ impl LiveCatalog {
         let Some(entry) = self.entry(schema, name) else { return };
         let (index, found) = entry.found();
         let Some(root) = self.roots.get(index) else { return };
-        let renewed = Arc::new(Entry::open(root, index, found.clone()).await);
+        let renewed = Arc::new(Entry::open(root, index, found.clone(), &self.state).await);
+        if renewed.is_broken() {
+            // A store that stumbles for a moment takes no table away. What is truly broken is found at the next look.
+            return;
+        }
         self.change(|known| {
             known
                 .entry(schema.to_owned())
@@ -195,7 +205,7 @@ impl LiveCatalog {
     }
 
     async fn look(&self) {
-        match discovery::look(&self.roots, &self.known()).await {
+        match discovery::look(&self.roots, &self.state, &self.known()).await {
             Ok(known) => self.change(|slot| *slot = known),
             Err(error) => tracing::warn!(%error, "kept the tables as they were known"),
         }

@@ -139,6 +139,7 @@ pub(crate) fn shared_object(what: &str, name: &str) -> Error {
 mod tests {
     use datafusion::arrow::datatypes::Schema;
     use datafusion::datasource::empty::EmptyTable;
+    use datafusion::execution::SessionStateBuilder;
     use object_store::memory::InMemory;
     use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
@@ -162,7 +163,11 @@ mod tests {
             local: None,
             writable: false,
         };
-        Arc::new(LiveCatalog::open(vec![root]).await.unwrap())
+        Arc::new(
+            LiveCatalog::open(vec![root], SessionStateBuilder::new().build())
+                .await
+                .unwrap(),
+        )
     }
 
     #[tokio::test]
@@ -197,9 +202,7 @@ mod tests {
         assert_eq!(schema.table_names(), Vec::<String>::new());
         let error = Error::from(schema.table("stars").await.unwrap_err());
         assert!(
-            error
-                .message
-                .starts_with("the catalogue public.stars cannot be opened: "),
+            error.message.starts_with("the table public.stars cannot be opened: "),
             "{}",
             error.message
         );

@@ -102,3 +102,9 @@ impl From<HatsError> for Error {
         hats(&error)
     }
 }
+
+impl From<FilesError> for Error {
+    fn from(error: FilesError) -> Self {
+        files(&error)
+    }
+}

@@ -129,7 +129,7 @@ fn a_root_without_a_catalogue_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let text = stderr(&dreyer(&["sql", folder.path().to_str().unwrap(), "-c", "SELECT 1"]));
     assert!(
-        text.contains("no HATS catalogue under") && text.contains("dreyer import"),
+        text.contains("no HATS catalogue and no table file under") && text.contains("dreyer import"),
         "{text}"
     );
 }

@@ -94,3 +94,43 @@ async fn a_new_catalogue_is_found_by_its_name() {
     tokio::time::sleep(Duration::from_millis(2100)).await;
     assert_eq!(number(&session, COUNT).await.unwrap(), 56_483);
 }
+
+#[tokio::test]
+async fn plain_files_under_a_root_are_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = Path::new(SAMPLE);
+    publish(&sample.join("hipparcos"), &folder.path().join("hipparcos"));
+    fs::create_dir(folder.path().join("mine")).unwrap();
+    fs::write(folder.path().join("stars.csv"), "ra,dec,name\n1,2,a\n3,4,b\n").unwrap();
+    fs::write(folder.path().join("mine/more.csv"), "x\n7\n").unwrap();
+    // A catalogue comes before a file of its name, and a file that is none keeps nothing else from being opened.
+    fs::write(folder.path().join("hipparcos.csv"), "x\n1\n").unwrap();
+    fs::write(folder.path().join("torn.parquet"), "PAR1 and no more").unwrap();
+    let session = open(folder.path()).await;
+    assert_eq!(
+        number(&session, "SELECT count(*) FROM stars WHERE DISTANCE(ra, dec, 1, 2) < 1")
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(number(&session, "SELECT sum(x) FROM mine.more").await.unwrap(), 7);
+    assert_eq!(
+        number(&session, "SELECT count(*) FROM hipparcos WHERE ra >= 0")
+            .await
+            .unwrap(),
+        117_955
+    );
+    let error = number(&session, "SELECT count(*) FROM torn").await.unwrap_err();
+    assert_eq!(error.sqlstate(), "58030", "{error}");
+    assert!(error.message.contains("torn.parquet"), "{error}");
+
+    // One that is written anew is read anew.
+    fs::write(folder.path().join("new"), "ra,dec,name\n1,2,a\n3,4,b\n5,6,c\n").unwrap();
+    fs::rename(folder.path().join("new"), folder.path().join("stars.csv")).unwrap();
+    assert_eq!(
+        number(&session, "SELECT count(*) FROM stars WHERE ra > 0")
+            .await
+            .unwrap(),
+        3
+    );
+}

@@ -113,7 +113,11 @@ impl Snapshot {
             for table in tables {
                 let provider = match (&schema, Which::of(&name)) {
                     (_, Some(which)) => system.relation(which, &table).await?,
-                    (Some(schema), None) => schema.table(&table).await?,
+                    // A view whose table is gone, or a folder that cannot be opened, says why when it is named.
+                    (Some(schema), None) => schema.table(&table).await.unwrap_or_else(|error| {
+                        tracing::warn!(schema = name, table, %error, "left out of the catalogue");
+                        None
+                    }),
                     (None, None) => None,
                 };
                 let oid = oids.of(Kind::Relation, &[&name, &table]);

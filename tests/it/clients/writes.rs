@@ -49,3 +49,21 @@ async fn psql_shows_what_was_made_and_said() {
     }
     assert!(!shown.contains("ERROR"), "{shown}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_without_its_table_hides_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::with(config(&folder)).await;
+    let script = "CREATE TABLE near AS SELECT hip, ra, dec FROM hipparcos WHERE parallax > 300;\n\
+                  CREATE VIEW seen AS SELECT * FROM near;\n\
+                  DROP TABLE near;\n\
+                  \\dt\n\
+                  SELECT * FROM seen;\n";
+    let shown = server.psql(&[], script).await;
+    assert!(shown.contains("hipparcos"), "{shown}");
+    assert_eq!(shown.matches("ERROR").count(), 1, "{shown}");
+    assert!(
+        shown.contains("view dreyer.seen: relation \"dreyer.near\" does not exist"),
+        "{shown}"
+    );
+}
