@@ -20,6 +20,8 @@ mod codec;
 mod crash;
 #[path = "it/crossmatch.rs"]
 mod crossmatch;
+#[path = "it/crossmatch_kinds.rs"]
+mod crossmatch_kinds;
 #[path = "it/ddl.rs"]
 mod ddl;
 #[path = "it/errors.rs"]

@@ -74,6 +74,33 @@ async fn an_indexed_match_travels() {
     .await;
 }
 
+#[tokio::test]
+async fn every_kind_of_match_travels() {
+    let named = "(VALUES ('Alcyone', 56.871, 24.105, 0.01), ('nowhere', 3.0, -80.0, 0.02)) AS v(name, ra, dec, r)";
+    for (sql, shows) in [
+        (
+            format!(
+                "SELECT v.name, h.hip FROM {named} LEFT JOIN hipparcos h \
+                     ON DISTANCE(h.ra, h.dec, v.ra, v.dec) < 0.01 AND h.hpmag < 5"
+            ),
+            "join=left",
+        ),
+        (
+            format!(
+                "SELECT v.name FROM {named} WHERE NOT EXISTS (SELECT 1 FROM hipparcos h \
+                     WHERE DISTANCE(h.ra, h.dec, v.ra, v.dec) < 0.01)"
+            ),
+            "join=anti",
+        ),
+        (
+            format!("SELECT v.name, h.hip FROM {named} JOIN hipparcos h ON DISTANCE(h.ra, h.dec, v.ra, v.dec) < v.r"),
+            "radius=[r@",
+        ),
+    ] {
+        sent(&sql, shows).await;
+    }
+}
+
 /// The logical node, given back the inputs that it had.
 #[tokio::test]
 async fn the_logical_node_travels() {

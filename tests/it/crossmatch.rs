@@ -12,7 +12,7 @@ use crate::skies::{Object, Sky, write_catalogue};
 
 const RADII_DEG: [f64; 7] = [0.01 / 3600.0, 1.0 / 3600.0, 30.0 / 3600.0, 0.2, 0.9, 5.0, 30.0];
 
-async fn open(root: &std::path::Path) -> Session {
+pub(crate) async fn open(root: &std::path::Path) -> Session {
     let roots = vec![root.display().to_string()];
     Database::open(Config {
         roots,
@@ -24,7 +24,7 @@ async fn open(root: &std::path::Path) -> Session {
     .session()
 }
 
-async fn run(session: &Session, sql: &str) -> Vec<datafusion::arrow::array::RecordBatch> {
+pub(crate) async fn run(session: &Session, sql: &str) -> Vec<datafusion::arrow::array::RecordBatch> {
     let mut rows = Vec::new();
     for statement in session.parse(sql).unwrap() {
         let plan = session
@@ -62,7 +62,7 @@ async fn pairs(session: &Session, sql: &str) -> BTreeSet<(i64, i64)> {
     pairs
 }
 
-async fn explain(session: &Session, sql: &str) -> String {
+pub(crate) async fn explain(session: &Session, sql: &str) -> String {
     let batches = run(session, &format!("EXPLAIN {sql}")).await;
     datafusion::arrow::util::pretty::pretty_format_batches(&batches)
         .unwrap()

@@ -15,7 +15,8 @@ use datafusion_proto::protobuf;
 use dreyer_sphere::CellRanges;
 use prost::Message;
 
-use crate::exec::{CrossMatchExec, Estimate, Mode, Position, Side};
+use crate::exec::{CrossMatchExec, Estimate, Mode, PairCondition, PairExpr, Position, Side, Terms};
+use crate::spec::{Join, MatchSpec, Pick, Radius};
 
 /// Encodes and decodes [`CrossMatchExec`]; other nodes are refused, so that codecs can be tried in turn.
 #[derive(Debug, Default)]
@@ -27,12 +28,33 @@ struct CrossMatchProto {
     left: Option<SideProto>,
     #[prost(message, optional, tag = "2")]
     right: Option<SideProto>,
-    #[prost(double, tag = "3")]
-    radius_deg: f64,
+    #[prost(message, optional, tag = "3")]
+    terms: Option<TermsProto>,
     #[prost(message, optional, tag = "4")]
-    condition: Option<ConditionProto>,
-    #[prost(message, optional, tag = "5")]
     mode: Option<ModeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TermsProto {
+    #[prost(uint32, tag = "1")]
+    join: u32,
+    #[prost(int64, tag = "2")]
+    pick: i64,
+    /// Without it the radius is an expression.
+    #[prost(double, optional, tag = "3")]
+    radius_deg: Option<f64>,
+    #[prost(message, optional, tag = "4")]
+    radius: Option<PairProto>,
+    #[prost(message, optional, tag = "5")]
+    separation: Option<PairProto>,
+    #[prost(message, optional, tag = "6")]
+    bound: Option<PairProto>,
+    #[prost(message, optional, tag = "7")]
+    residual: Option<PairProto>,
+    #[prost(message, optional, tag = "8")]
+    whole: Option<PairProto>,
+    #[prost(string, optional, tag = "9")]
+    measured: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -45,15 +67,16 @@ struct SideProto {
     width: u64,
 }
 
-/// The condition reads its own small schema: column `i` of it is column `index[i]` of the left or right input.
+/// An expression over pairs reads its own small schema: column `i` of it is column `index[i]` of the left (0) or right
+/// (1) input, or the separation (2).
 #[derive(Clone, PartialEq, Message)]
-struct ConditionProto {
+struct PairProto {
     #[prost(message, optional, tag = "1")]
     expression: Option<protobuf::PhysicalExprNode>,
     #[prost(uint64, repeated, tag = "2")]
     index: Vec<u64>,
-    #[prost(bool, repeated, tag = "3")]
-    left: Vec<bool>,
+    #[prost(uint32, repeated, tag = "3")]
+    side: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -69,6 +92,8 @@ struct ModeProto {
     right_rows: u64,
     #[prost(uint64, tag = "5")]
     file_bytes: u64,
+    #[prost(bool, tag = "6")]
+    every_pair: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -115,19 +140,20 @@ impl PhysicalExtensionCodec for CrossMatchCodec {
             })
         };
         let sides = [side(proto.left, left)?, side(proto.right, right)?];
-        let condition = proto.condition.ok_or_else(|| broken("the condition is missing"))?;
-        let (columns, schema) = condition.columns(left, right)?;
-        let expression = condition.expression.ok_or_else(|| broken("the condition is empty"))?;
-        let condition = JoinFilter::new(expr(&expression, &schema)?, columns, Arc::new(schema));
+        let pair = |proto: Option<PairProto>| -> Result<Option<PairExpr>> {
+            let Some(proto) = proto else { return Ok(None) };
+            let (columns, schema) = proto.columns(left, right)?;
+            let expression = proto.expression.ok_or_else(|| broken("an expression is empty"))?;
+            let filter = JoinFilter::new(expr(&expression, &schema)?, columns, Arc::new(schema));
+            Ok(Some(PairExpr(filter)))
+        };
+        let terms = proto
+            .terms
+            .ok_or_else(|| broken("the terms are missing"))?
+            .decode(pair)?;
         let mode = proto.mode.ok_or_else(|| broken("the strategy is missing"))?.into();
         let inputs = [Arc::clone(left), Arc::clone(right)];
-        Ok(Arc::new(CrossMatchExec::new(
-            inputs,
-            sides,
-            proto.radius_deg,
-            condition,
-            mode,
-        )))
+        Ok(Arc::new(CrossMatchExec::new(inputs, sides, terms, mode)))
     }
 
     fn try_encode(
@@ -148,23 +174,67 @@ impl PhysicalExtensionCodec for CrossMatchCodec {
             })
         };
         let [left, right] = exec.sides();
-        let columns = exec.condition().column_indices();
+        let pair = |pair: &PairExpr| -> Result<PairProto> {
+            Ok(PairProto {
+                expression: Some(expr(pair.expr())?),
+                index: pair.columns().iter().map(|column| column.index as u64).collect(),
+                side: pair.columns().iter().map(|column| side_code(column.side)).collect(),
+            })
+        };
         let proto = CrossMatchProto {
             left: Some(side(left)?),
             right: Some(side(right)?),
-            radius_deg: exec.radius_deg(),
-            condition: Some(ConditionProto {
-                expression: Some(expr(exec.condition().expression())?),
-                index: columns.iter().map(|column| column.index as u64).collect(),
-                left: columns.iter().map(|column| column.side == JoinSide::Left).collect(),
-            }),
+            terms: Some(TermsProto::encode(exec.terms(), pair)?),
             mode: Some(exec.mode().into()),
         };
         proto.encode(buf).map_err(|error| broken(&error.to_string()))
     }
 }
 
-impl ConditionProto {
+impl TermsProto {
+    fn encode(terms: &Terms, pair: impl Fn(&PairExpr) -> Result<PairProto>) -> Result<Self> {
+        let condition = &terms.condition;
+        let radius = match &terms.radius {
+            Radius::Constant(_) => None,
+            Radius::PerRow(expr) => Some(pair(expr)?),
+        };
+        Ok(Self {
+            join: terms.spec.join.code(),
+            pick: terms.spec.pick.code(),
+            radius_deg: terms.radius.constant(),
+            radius,
+            separation: condition.separation.as_ref().map(&pair).transpose()?,
+            bound: Some(pair(&condition.bound)?),
+            residual: condition.residual.as_ref().map(&pair).transpose()?,
+            whole: Some(pair(&condition.whole)?),
+            measured: terms.measured.clone(),
+        })
+    }
+
+    fn decode(self, pair: impl Fn(Option<PairProto>) -> Result<Option<PairExpr>>) -> Result<Terms> {
+        let join = Join::from_code(self.join).ok_or_else(|| broken("the kind of join is unknown"))?;
+        let pick = Pick::from_code(self.pick).ok_or_else(|| broken("the choice of pairs is unknown"))?;
+        let radius = match (self.radius_deg, pair(self.radius)?) {
+            (Some(radius_deg), _) => Radius::Constant(radius_deg),
+            (None, Some(radius)) => Radius::PerRow(radius),
+            (None, None) => return Err(broken("the radius is missing")),
+        };
+        let condition = PairCondition {
+            separation: pair(self.separation)?,
+            bound: pair(self.bound)?.ok_or_else(|| broken("the bound is missing"))?,
+            residual: pair(self.residual)?,
+            whole: pair(self.whole)?.ok_or_else(|| broken("the condition is missing"))?,
+        };
+        Ok(Terms {
+            spec: MatchSpec { join, pick },
+            radius,
+            condition,
+            measured: self.measured,
+        })
+    }
+}
+
+impl PairProto {
     fn columns(
         &self,
         left: &Arc<dyn ExecutionPlan>,
@@ -172,12 +242,17 @@ impl ConditionProto {
     ) -> Result<(Vec<ColumnIndex>, Schema)> {
         let mut columns = Vec::with_capacity(self.index.len());
         let mut fields = Vec::with_capacity(self.index.len());
-        for (&index, &is_left) in self.index.iter().zip(&self.left) {
+        for (&index, &side) in self.index.iter().zip(&self.side) {
             let index = small(index)?;
-            let (side, schema) = if is_left {
-                (JoinSide::Left, left.schema())
-            } else {
-                (JoinSide::Right, right.schema())
+            let (side, schema) = match side {
+                0 => (JoinSide::Left, left.schema()),
+                1 => (JoinSide::Right, right.schema()),
+                _ => {
+                    let side = JoinSide::None;
+                    columns.push(ColumnIndex { index, side });
+                    fields.push(PairExpr::separation_field());
+                    continue;
+                }
             };
             let field = schema
                 .fields()
@@ -190,6 +265,14 @@ impl ConditionProto {
     }
 }
 
+fn side_code(side: JoinSide) -> u32 {
+    match side {
+        JoinSide::Left => 0,
+        JoinSide::Right => 1,
+        JoinSide::None => 2,
+    }
+}
+
 impl From<&Mode> for ModeProto {
     fn from(mode: &Mode) -> Self {
         match mode {
@@ -199,9 +282,11 @@ impl From<&Mode> for ModeProto {
                 left_rows: estimate.left_rows,
                 right_rows: estimate.right_rows,
                 file_bytes: estimate.file_bytes,
+                every_pair: false,
             },
-            Mode::Indexed { held } => Self {
+            Mode::Indexed { held, every_pair } => Self {
                 holds_left: *held == JoinSide::Left,
+                every_pair: *every_pair,
                 ..Self::default()
             },
         }
@@ -217,6 +302,7 @@ impl From<ModeProto> for Mode {
                 } else {
                     JoinSide::Right
                 },
+                every_pair: proto.every_pair,
             };
         }
         let ModeProto {

@@ -27,11 +27,13 @@ mod logical_codec;
 mod node;
 mod planner;
 mod rule;
+mod spec;
 mod strategy;
 
 pub use codec::CrossMatchCodec;
-pub use exec::{CrossMatchExec, Estimate, Mode, Position, Side};
+pub use exec::{CrossMatchExec, Estimate, Mode, PairCondition, PairExpr, Position, Side, Terms};
 pub use logical_codec::CrossMatchLogicalCodec;
-pub use node::CrossMatch;
+pub use node::{Condition, CrossMatch};
 pub use planner::CrossMatchPlanner;
 pub use rule::CrossMatchRule;
+pub use spec::{Join, MatchSpec, Pick, Radius};

@@ -14,7 +14,8 @@ use datafusion_proto::protobuf::LogicalExprNode;
 use dreyer_tiling::SkyCoords;
 use prost::Message;
 
-use crate::node::CrossMatch;
+use crate::node::{Condition, CrossMatch};
+use crate::spec::{Join, MatchSpec, Pick, Radius};
 
 /// Encodes and decodes [`CrossMatch`]; other nodes, and tables, are refused.
 #[derive(Debug, Default)]
@@ -27,10 +28,23 @@ struct CrossMatchProto {
     left_at: Vec<LogicalExprNode>,
     #[prost(message, repeated, tag = "2")]
     right_at: Vec<LogicalExprNode>,
-    #[prost(double, tag = "3")]
-    radius_deg: f64,
+    /// Without it the radius is an expression.
+    #[prost(double, optional, tag = "3")]
+    radius_deg: Option<f64>,
     #[prost(message, optional, tag = "4")]
-    condition: Option<LogicalExprNode>,
+    radius: Option<LogicalExprNode>,
+    #[prost(message, optional, tag = "5")]
+    separation: Option<LogicalExprNode>,
+    #[prost(message, optional, tag = "6")]
+    bound: Option<LogicalExprNode>,
+    #[prost(message, optional, tag = "7")]
+    residual: Option<LogicalExprNode>,
+    #[prost(uint32, tag = "8")]
+    join: u32,
+    #[prost(int64, tag = "9")]
+    pick: i64,
+    #[prost(string, optional, tag = "10")]
+    measured: Option<String>,
 }
 
 impl LogicalExtensionCodec for CrossMatchLogicalCodec {
@@ -49,15 +63,24 @@ impl LogicalExtensionCodec for CrossMatchLogicalCodec {
                 other => Err(broken(&format!("a position of {} expressions", other.len()))),
             }
         };
-        let condition = proto.condition.as_ref().ok_or_else(|| broken("no condition"))?;
-        let node = CrossMatch::try_new(
-            left.clone(),
-            right.clone(),
-            coords(&proto.left_at)?,
-            coords(&proto.right_at)?,
-            proto.radius_deg,
-            expr(condition)?,
-        )?;
+        let maybe = |node: &Option<LogicalExprNode>| node.as_ref().map(&expr).transpose();
+        let join = Join::from_code(proto.join).ok_or_else(|| broken("the kind of join is unknown"))?;
+        let pick = Pick::from_code(proto.pick).ok_or_else(|| broken("the choice of pairs is unknown"))?;
+        let radius = match (proto.radius_deg, maybe(&proto.radius)?) {
+            (Some(radius_deg), _) => Radius::Constant(radius_deg),
+            (None, Some(radius)) => Radius::PerRow(radius),
+            (None, None) => return Err(broken("no radius")),
+        };
+        let condition = Condition {
+            left_at: coords(&proto.left_at)?,
+            right_at: coords(&proto.right_at)?,
+            radius,
+            separation: maybe(&proto.separation)?,
+            bound: maybe(&proto.bound)?.ok_or_else(|| broken("no bound"))?,
+            residual: maybe(&proto.residual)?,
+        };
+        let (left, right, spec) = (left.clone(), right.clone(), MatchSpec { join, pick });
+        let node = CrossMatch::with_measured(left, right, spec, condition, proto.measured)?;
         Ok(Extension { node: Arc::new(node) })
     }
 
@@ -67,11 +90,23 @@ impl LogicalExtensionCodec for CrossMatchLogicalCodec {
         };
         let expr = |expr: &Expr| serialize_expr(expr, self).map_err(|error| broken(&error.to_string()));
         let coords = |at: &SkyCoords| at.exprs().into_iter().map(expr).collect::<Result<Vec<_>>>();
+        let maybe = |found: &Option<Expr>| found.as_ref().map(expr).transpose();
+        let condition = node.condition();
+        let radius = match &condition.radius {
+            Radius::Constant(_) => None,
+            Radius::PerRow(radius) => Some(expr(radius)?),
+        };
         let proto = CrossMatchProto {
-            left_at: coords(node.left_at())?,
-            right_at: coords(node.right_at())?,
-            radius_deg: node.radius_deg(),
-            condition: Some(expr(node.condition())?),
+            left_at: coords(&condition.left_at)?,
+            right_at: coords(&condition.right_at)?,
+            radius_deg: condition.radius.constant(),
+            radius,
+            separation: maybe(&condition.separation)?,
+            bound: Some(expr(&condition.bound)?),
+            residual: maybe(&condition.residual)?,
+            join: node.spec().join.code(),
+            pick: node.spec().pick.code(),
+            measured: node.measured().map(str::to_owned),
         };
         proto.encode(buf).map_err(|error| broken(&error.to_string()))
     }

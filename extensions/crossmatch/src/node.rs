@@ -1,98 +1,170 @@
-//! The logical node: an inner join whose condition bounds the separation of two positions.
+//! The logical node: a join whose condition bounds the separation of two positions.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::{DFSchemaRef, JoinType, Result, plan_err};
+use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::common::{DFSchema, DFSchemaRef, Result, plan_err};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore, build_join_schema};
 use dreyer_tiling::SkyCoords;
 
-/// Pairs of rows whose positions lie within a radius and for which the whole condition holds.
+use crate::spec::{MatchSpec, Radius};
+
+/// Rows of the left side, and of the right, whose positions lie within a radius and for which a condition holds.
 ///
-/// Output: the columns of the left side, then those of the right, as of an inner join.
+/// Output: the columns of the left side, then, unless the join is a semi or an anti join, those of the right, and last
+/// the separation, if it is measured.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CrossMatch {
     left: LogicalPlan,
     right: LogicalPlan,
-    left_at: SkyCoords,
-    right_at: SkyCoords,
-    radius: Radius,
-    condition: Expr,
+    spec: MatchSpec,
+    condition: Condition,
+    /// The name of the output column that holds the separation.
+    measured: Option<String>,
     schema: DFSchemaRef,
 }
 
-/// A radius in degrees that can be hashed: logical plans are compared.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Radius(pub(crate) f64);
-
-impl PartialEq for Radius {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.to_bits() == other.0.to_bits()
-    }
+/// The condition of a match, split where the operators need it split.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Condition {
+    /// Where the left side's position comes from.
+    pub left_at: SkyCoords,
+    /// Where the right side's position comes from.
+    pub right_at: SkyCoords,
+    /// Within which angle a pair is a candidate.
+    pub radius: Radius,
+    /// The separation in degrees as the condition calls it, where it does.
+    pub separation: Option<Expr>,
+    /// The conjunct that bounds the separation. It decides; position and radius only propose.
+    pub bound: Expr,
+    /// The other conjuncts.
+    pub residual: Option<Expr>,
 }
-impl Eq for Radius {}
-impl std::hash::Hash for Radius {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.0.to_bits().hash(state);
+
+impl Condition {
+    /// The whole condition.
+    pub fn whole(&self) -> Expr {
+        match &self.residual {
+            Some(residual) => self.bound.clone().and(residual.clone()),
+            None => self.bound.clone(),
+        }
+    }
+
+    fn exprs(&self) -> Vec<Expr> {
+        let places = self.left_at.exprs().into_iter().chain(self.right_at.exprs());
+        let radius = match &self.radius {
+            Radius::Constant(_) => None,
+            Radius::PerRow(expr) => Some(expr),
+        };
+        let rest = radius.into_iter().chain(&self.separation);
+        places
+            .chain(rest)
+            .chain([&self.bound])
+            .chain(&self.residual)
+            .cloned()
+            .collect()
+    }
+
+    /// The same with expressions that a rewrite may have changed, in the order of [`Self::exprs`].
+    fn with_exprs(&self, exprs: Vec<Expr>) -> Option<Self> {
+        let mut exprs = exprs.into_iter();
+        let mut coords = |at: &SkyCoords| {
+            Some(match at {
+                SkyCoords::Point(_) => SkyCoords::Point(exprs.next()?),
+                SkyCoords::LonLat(..) => SkyCoords::LonLat(exprs.next()?, exprs.next()?),
+            })
+        };
+        Some(Self {
+            left_at: coords(&self.left_at)?,
+            right_at: coords(&self.right_at)?,
+            radius: match self.radius {
+                Radius::Constant(radius_deg) => Radius::Constant(radius_deg),
+                Radius::PerRow(_) => Radius::PerRow(exprs.next()?),
+            },
+            separation: match &self.separation {
+                Some(_) => Some(exprs.next()?),
+                None => None,
+            },
+            bound: exprs.next()?,
+            residual: match &self.residual {
+                Some(_) => Some(exprs.next()?),
+                None => None,
+            },
+        })
     }
 }
 
 impl CrossMatch {
-    /// A cross-match of `left` and `right`. `condition` is the whole join condition, the bound on the separation
-    /// included; `left_at`, `right_at` and `radius_deg` repeat that bound in a form that can be searched by.
-    pub fn try_new(
+    /// A cross-match of `left` and `right`.
+    pub fn try_new(left: LogicalPlan, right: LogicalPlan, spec: MatchSpec, condition: Condition) -> Result<Self> {
+        Self::with_measured(left, right, spec, condition, None)
+    }
+
+    /// The same with the separation of each pair as a last column of that name, of which the condition must know.
+    pub fn measuring(&self, name: &str) -> Result<Self> {
+        let (left, right) = (self.left.clone(), self.right.clone());
+        let condition = self.condition.clone();
+        Self::with_measured(left, right, self.spec, condition, Some(name.to_owned()))
+    }
+
+    pub(crate) fn with_measured(
         left: LogicalPlan,
         right: LogicalPlan,
-        left_at: SkyCoords,
-        right_at: SkyCoords,
-        radius_deg: f64,
-        condition: Expr,
+        spec: MatchSpec,
+        condition: Condition,
+        measured: Option<String>,
     ) -> Result<Self> {
-        let schema = Arc::new(build_join_schema(left.schema(), right.schema(), &JoinType::Inner)?);
+        let joined = build_join_schema(left.schema(), right.schema(), &spec.join.join_type())?;
+        let schema = match &measured {
+            None => joined,
+            Some(_) if condition.separation.is_none() || !spec.join.has_right() => {
+                return plan_err!("CrossMatch has no separation to measure");
+            }
+            Some(name) => {
+                let mut fields: Vec<_> = joined
+                    .iter()
+                    .map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)))
+                    .collect();
+                fields.push((None, separation_field(name)));
+                let dependencies = joined.functional_dependencies().clone();
+                DFSchema::new_with_metadata(fields, joined.metadata().clone())?
+                    .with_functional_dependencies(dependencies)?
+            }
+        };
         Ok(Self {
             left,
             right,
-            left_at,
-            right_at,
-            radius: Radius(radius_deg),
+            spec,
             condition,
-            schema,
+            measured,
+            schema: Arc::new(schema),
         })
     }
 
-    /// Where the left side's position comes from.
-    pub fn left_at(&self) -> &SkyCoords {
-        &self.left_at
+    /// What is asked of the match.
+    pub fn spec(&self) -> MatchSpec {
+        self.spec
     }
 
-    /// Where the right side's position comes from.
-    pub fn right_at(&self) -> &SkyCoords {
-        &self.right_at
-    }
-
-    /// The radius in degrees.
-    pub fn radius_deg(&self) -> f64 {
-        self.radius.0
-    }
-
-    /// The whole join condition.
-    pub fn condition(&self) -> &Expr {
+    /// When two rows match.
+    pub fn condition(&self) -> &Condition {
         &self.condition
     }
 
-    fn arity(coords: &SkyCoords) -> usize {
-        coords.exprs().len()
+    /// The name of the output column that holds the separation, if there is one.
+    pub fn measured(&self) -> Option<&str> {
+        self.measured.as_deref()
     }
 }
 
-/// The positions taken back from a list of expressions that a rewrite may have changed.
-fn coords_from(exprs: &mut impl Iterator<Item = Expr>, arity: usize) -> Option<SkyCoords> {
-    Some(match arity {
-        1 => SkyCoords::Point(exprs.next()?),
-        _ => SkyCoords::LonLat(exprs.next()?, exprs.next()?),
-    })
+/// The output column that holds the separation. It is NULL where a row has no partner.
+pub(crate) fn separation_field(name: &str) -> Arc<Field> {
+    let says = [("unit", "deg"), ("ucd", "pos.angDistance")];
+    let says = says.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    Arc::new(Field::new(name, DataType::Float64, true).with_metadata(says.into()))
 }
 
 impl UserDefinedLogicalNodeCore for CrossMatch {
@@ -109,45 +181,41 @@ impl UserDefinedLogicalNodeCore for CrossMatch {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        let places = self.left_at.exprs().into_iter().chain(self.right_at.exprs());
-        places.chain([&self.condition]).cloned().collect()
+        self.condition.exprs()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "CrossMatch: radius={}, condition={}",
-            Arcsec(self.radius.0),
-            self.condition
-        )
+        write!(f, "CrossMatch: {}, radius={}", self.spec, self.condition.radius)?;
+        if let Some(name) = &self.measured {
+            write!(f, ", separation={name}")?;
+        }
+        write!(f, ", condition={}", self.condition.whole())
     }
 
     fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
-        let mut exprs = exprs.into_iter();
-        let left_at = coords_from(&mut exprs, Self::arity(&self.left_at));
-        let right_at = coords_from(&mut exprs, Self::arity(&self.right_at));
-        let (Some(left_at), Some(right_at), Some(condition)) = (left_at, right_at, exprs.next()) else {
+        let Some(condition) = self.condition.with_exprs(exprs) else {
             return plan_err!("CrossMatch lost an expression in a rewrite");
         };
         let Ok([left, right]) = <[LogicalPlan; 2]>::try_from(inputs) else {
             return plan_err!("CrossMatch has two inputs");
         };
-        Self::try_new(left, right, left_at, right_at, self.radius.0, condition)
+        Self::with_measured(left, right, self.spec, condition, self.measured.clone())
     }
 
-    /// Every column may be filtered below an inner join, but the optimiser would offer the same filter to both sides;
-    /// filters were pushed down before the join became a cross-match.
+    /// The optimiser would offer a filter to both sides, whichever it reads. Where a filter may pass, our own rule
+    /// takes it to its side.
     fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
         self.schema.fields().iter().map(|field| field.name().clone()).collect()
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
         let left_width = self.left.schema().fields().len();
+        let right_width = self.right.schema().fields().len();
         let (mut left, mut right) = (Vec::new(), Vec::new());
         for &column in output_columns {
             if column < left_width {
                 left.push(column);
-            } else {
+            } else if column < left_width + right_width {
                 right.push(column - left_width);
             }
         }
@@ -158,21 +226,7 @@ impl UserDefinedLogicalNodeCore for CrossMatch {
 // Plans have no order among themselves beyond that of what they say.
 impl PartialOrd for CrossMatch {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        (&self.left, &self.right, &self.condition).partial_cmp(&(&other.left, &other.right, &other.condition))
-    }
-}
-
-/// A radius as people read it: arcseconds below 0.1 degree.
-pub(crate) struct Arcsec(pub(crate) f64);
-
-impl fmt::Display for Arcsec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Rounded in the ninth digit, so that 1/3600. reads as one arcsecond.
-        let round = |value: f64| (value * 1e9).round() / 1e9;
-        if self.0.abs() < 0.1 {
-            write!(f, "{}\"", round(self.0 * 3600.0))
-        } else {
-            write!(f, "{}°", round(self.0))
-        }
+        let told = |node: &Self| (node.condition.bound.clone(), node.condition.residual.clone());
+        (&self.left, &self.right, told(self)).partial_cmp(&(&other.left, &other.right, told(other)))
     }
 }

@@ -4,18 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::common::{JoinSide, Result};
+use datafusion::common::Result;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use dreyer_tiling::{CrossMatchStrategy, SkyCoords, SkyOptions, TilingSources, sky_options};
 
-use crate::exec::Position;
+use crate::exec::{PairCondition, PairExpr, Position, Terms};
 use crate::node::CrossMatch;
+use crate::spec::Radius;
 use crate::strategy;
 
 /// Plans [`CrossMatch`] nodes.
@@ -28,8 +26,7 @@ pub(crate) struct MatchPlan {
     pub(crate) right: Arc<dyn ExecutionPlan>,
     pub(crate) left_at: Position,
     pub(crate) right_at: Position,
-    pub(crate) radius_deg: f64,
-    pub(crate) condition: JoinFilter,
+    pub(crate) terms: Terms,
     pub(crate) options: SkyOptions,
     pub(crate) sources: Arc<TilingSources>,
     pub(crate) target_partitions: usize,
@@ -62,19 +59,29 @@ impl ExtensionPlanner for CrossMatchPlanner {
                 SkyCoords::Point(point) => Position::Point(physical(point)?),
             })
         };
-        let condition = planner.create_physical_expr(
-            node.condition(),
-            datafusion::logical_expr::UserDefinedLogicalNodeCore::schema(node),
-            session,
-            planning_ctx,
-        )?;
+        let pair_schema = left_logical.schema().join(right_logical.schema())?;
+        let physical = |expr| planner.create_physical_expr(expr, &pair_schema, session, planning_ctx);
+        let widths = (left.schema().fields().len(), right.schema().fields().len());
+        let pair = |expr| PairExpr::new(expr, [left, right], widths);
+        let condition = node.condition();
+        let radius = match &condition.radius {
+            Radius::Constant(radius_deg) => Radius::Constant(*radius_deg),
+            Radius::PerRow(expr) => Radius::PerRow(pair(physical(expr)?)?),
+        };
+        let separation = condition.separation.as_ref().map(&physical).transpose()?;
+        let bound = physical(&condition.bound)?;
+        let residual = condition.residual.as_ref().map(&physical).transpose()?;
         let plan = MatchPlan {
             left: Arc::clone(left),
             right: Arc::clone(right),
-            left_at: position(node.left_at(), left_logical)?,
-            right_at: position(node.right_at(), right_logical)?,
-            radius_deg: node.radius_deg(),
-            condition: join_filter(condition, left, right)?,
+            left_at: position(&condition.left_at, left_logical)?,
+            right_at: position(&condition.right_at, right_logical)?,
+            terms: Terms {
+                spec: node.spec(),
+                radius,
+                condition: PairCondition::new(separation, bound, residual, [left, right], widths)?,
+                measured: node.measured().map(str::to_owned),
+            },
             options: sky_options(session.config()),
             sources: TilingSources::of(session.config()),
             target_partitions: session.config().target_partitions().max(1),
@@ -90,48 +97,10 @@ fn choose(plan: MatchPlan) -> Result<Arc<dyn ExecutionPlan>> {
     {
         return Ok(aligned);
     }
-    if wanted != CrossMatchStrategy::NestedLoop {
-        return strategy::indexed(&plan);
+    if wanted != CrossMatchStrategy::NestedLoop
+        && let Some(indexed) = strategy::indexed(&plan)?
+    {
+        return Ok(indexed);
     }
     strategy::nested_loop(&plan)
-}
-
-/// The condition over only those columns that it reads, which is the form that joins evaluate.
-fn join_filter(
-    condition: Arc<dyn PhysicalExpr>,
-    left: &Arc<dyn ExecutionPlan>,
-    right: &Arc<dyn ExecutionPlan>,
-) -> Result<JoinFilter> {
-    use datafusion::arrow::datatypes::Schema;
-    use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-    use datafusion::physical_expr::expressions::Column;
-
-    let left_width = left.schema().fields().len();
-    let mut used: Vec<usize> = collect_columns(&condition).iter().map(Column::index).collect();
-    used.sort_unstable();
-    used.dedup();
-    let mut fields = Vec::with_capacity(used.len());
-    let mut indices = Vec::with_capacity(used.len());
-    for &index in &used {
-        let (side, schema, index) = if index < left_width {
-            (JoinSide::Left, left.schema(), index)
-        } else {
-            (JoinSide::Right, right.schema(), index - left_width)
-        };
-        fields.push(schema.field(index).clone());
-        indices.push(ColumnIndex { index, side });
-    }
-    let expression = condition
-        .transform_up(|expr| {
-            let Some(column) = expr.downcast_ref::<Column>() else {
-                return Ok(Transformed::no(expr));
-            };
-            let Ok(place) = used.binary_search(&column.index()) else {
-                return Ok(Transformed::no(expr));
-            };
-            let moved: Arc<dyn PhysicalExpr> = Arc::new(Column::new(column.name(), place));
-            Ok(Transformed::yes(moved))
-        })
-        .data()?;
-    Ok(JoinFilter::new(expression, indices, Arc::new(Schema::new(fields))))
 }

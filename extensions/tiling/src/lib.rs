@@ -15,10 +15,12 @@ mod options;
 mod predicate;
 mod region;
 mod role;
+mod separation;
 mod source;
 
 pub use options::{CrossMatchStrategy, Dialect, SkyOptions};
 pub use predicate::{Bound, SkyCoords, SpatialPredicate};
 pub use region::{constant_region, sky_cover};
 pub use role::{Role, role_of};
+pub use separation::Separation;
 pub use source::{TileStats, Tiling, TilingSource, TilingSources, sky_options};

@@ -9,6 +9,7 @@
 //! | `DISTANCE(..) * 3600 < r` | within, the radius divided |
 //! | `CONTAINS(POINT(..), CIRCLE(..))`, `INTERSECTS(..)`, with or without `= 1` | within |
 //! | `q3c_join(lon1, lat1, lon2, lat2, r)`, `q3c_radial_query(..)` | within |
+//! | `DISTANCE(..) < a.error`, `DISTANCE(..) / SQRT(..) < 3`, `in_ellipse(..)` | within reach |
 //! | `CONTAINS(POINT(..), POLYGON(..) or BOX(..))` with a constant region | inside |
 //!
 //! The shape says where to look; it never replaces the expression, which stays the judge of every row.
@@ -20,7 +21,8 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use dreyer_sphere::Region;
 
 use crate::region::{constant_region, numbers};
-use crate::role::{Role, role_of};
+use crate::role::{Role, is_ours, role_of};
+use crate::separation::{Separation, never_negative};
 
 /// Where a position comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -53,6 +55,18 @@ pub enum SpatialPredicate {
         radius_deg: f64,
         /// Whether the radius itself counts.
         bound: Bound,
+        /// Whether the expression says exactly this of [`dreyer_sphere::separation_deg`], so that any other spelling
+        /// of it may stand in its place.
+        exact: bool,
+    },
+    /// Two positions no farther apart than a radius that differs from row to row.
+    WithinReach {
+        /// The position named first.
+        a: SkyCoords,
+        /// The position named second.
+        b: SkyCoords,
+        /// The radius in degrees, of which the predicate may say more: no pair is farther apart.
+        reach: Expr,
     },
     /// A position inside a constant region.
     Inside {
@@ -99,13 +113,14 @@ impl SpatialPredicate {
                 };
                 crate::region::circle_around(center, *radius_deg)
             }
+            Self::WithinReach { .. } => None,
             Self::Inside { point, region } => point.is_columns(lon_column, lat_column).then(|| region.clone()),
         }
     }
 }
 
 impl SkyCoords {
-    fn of_point(expr: &Expr) -> Self {
+    pub(crate) fn of_point(expr: &Expr) -> Self {
         if let Expr::ScalarFunction(call) = expr
             && role_of(&call.func) == Some(Role::Point)
             && let [lon, lat] = call.args.as_slice()
@@ -147,7 +162,7 @@ pub(crate) fn strip_casts(expr: &Expr) -> &Expr {
     }
 }
 
-fn literal(value: f64) -> Expr {
+pub(crate) fn literal(value: f64) -> Expr {
     Expr::Literal(ScalarValue::Float64(Some(value)), None)
 }
 
@@ -166,66 +181,91 @@ fn is_one(expr: &Expr) -> bool {
     constant(expr) == Some(1.0)
 }
 
-/// `measure < limit`, where `measure` is a separation, perhaps times or over a positive constant.
+/// `measure < limit`, where `measure` is a separation, perhaps scaled by a positive constant.
 fn upper_bound(measure: &Expr, limit: &Expr, bound: Bound) -> Option<SpatialPredicate> {
-    let limit = constant(limit)?;
-    let (call, scale) = separation_call(measure, 1.0)?;
-    let (a, b) = match call.args.as_slice() {
-        [p, q] => (SkyCoords::of_point(p), SkyCoords::of_point(q)),
-        [lon1, lat1, lon2, lat2] => (
-            SkyCoords::LonLat(lon1.clone(), lat1.clone()),
-            SkyCoords::LonLat(lon2.clone(), lat2.clone()),
-        ),
-        _ => return None,
+    let Some(separation) = Separation::of(measure) else {
+        return over_sigma(measure, limit);
     };
+    let Separation { a, b, .. } = &separation;
+    let (a, b) = (a.clone(), b.clone());
+    let Some(limit) = constant(limit) else {
+        return Some(SpatialPredicate::WithinReach {
+            a,
+            b,
+            reach: separation.unscaled(limit.clone()),
+        });
+    };
+    let (radius_deg, exact) = separation.limit_deg(limit, bound);
     Some(SpatialPredicate::Within {
         a,
         b,
-        radius_deg: limit / scale,
+        radius_deg,
         bound,
+        exact: exact && separation.is_ours,
     })
 }
 
-fn separation_call(expr: &Expr, scale: f64) -> Option<(&ScalarFunction, f64)> {
-    match strip_casts(expr) {
-        Expr::ScalarFunction(call) if role_of(&call.func) == Some(Role::Separation) => Some((call, scale)),
-        Expr::BinaryExpr(BinaryExpr {
-            left,
-            op: Operator::Multiply,
-            right,
-        }) => match (constant(left), constant(right)) {
-            (Some(factor), None) if factor > 0.0 => separation_call(right, scale * factor),
-            (None, Some(factor)) if factor > 0.0 => separation_call(left, scale * factor),
-            _ => None,
-        },
-        Expr::BinaryExpr(BinaryExpr {
-            left,
-            op: Operator::Divide,
-            right,
-        }) => match constant(right) {
-            Some(factor) if factor > 0.0 => separation_call(left, scale / factor),
-            _ => None,
-        },
-        _ => None,
+/// `separation / sigma < limit`, with a sigma that cannot be negative.
+fn over_sigma(measure: &Expr, limit: &Expr) -> Option<SpatialPredicate> {
+    let Expr::BinaryExpr(BinaryExpr {
+        left,
+        op: Operator::Divide,
+        right,
+    }) = strip_casts(measure)
+    else {
+        return None;
+    };
+    if !never_negative(right) {
+        return None;
     }
+    let separation = Separation::of(left)?;
+    let reach = Expr::BinaryExpr(BinaryExpr::new(
+        Box::new(limit.clone()),
+        Operator::Multiply,
+        right.clone(),
+    ));
+    Some(SpatialPredicate::WithinReach {
+        reach: separation.unscaled(reach),
+        a: separation.a,
+        b: separation.b,
+    })
 }
 
 fn of_call(call: &ScalarFunction) -> Option<SpatialPredicate> {
     match (role_of(&call.func)?, call.args.as_slice()) {
-        (Role::Within, [lon1, lat1, lon2, lat2, radius]) => Some(SpatialPredicate::Within {
+        (Role::Within, [lon1, lat1, lon2, lat2, radius]) => {
+            let a = SkyCoords::LonLat(lon1.clone(), lat1.clone());
+            let b = SkyCoords::LonLat(lon2.clone(), lat2.clone());
+            Some(match constant(radius) {
+                Some(radius_deg) => SpatialPredicate::Within {
+                    a,
+                    b,
+                    radius_deg,
+                    bound: Bound::Below,
+                    exact: is_ours(call),
+                },
+                None => SpatialPredicate::WithinReach {
+                    a,
+                    b,
+                    reach: radius.clone(),
+                },
+            })
+        }
+        (Role::Ellipse, [lon1, lat1, lon2, lat2, semi_major, ..]) => Some(SpatialPredicate::WithinReach {
             a: SkyCoords::LonLat(lon1.clone(), lat1.clone()),
             b: SkyCoords::LonLat(lon2.clone(), lat2.clone()),
-            radius_deg: constant(radius)?,
-            bound: Bound::Below,
+            reach: semi_major.clone(),
         }),
-        (Role::Contains, [point, region]) => point_in_region(point, region),
-        (Role::Intersects, [left, right]) => point_in_region(left, right).or_else(|| point_in_region(right, left)),
+        (Role::Contains, [point, region]) => point_in_region(point, region, is_ours(call)),
+        (Role::Intersects, [left, right]) => {
+            point_in_region(left, right, is_ours(call)).or_else(|| point_in_region(right, left, is_ours(call)))
+        }
         _ => None,
     }
 }
 
 /// `point` must yield a POINT: a geometry of another kind would be lost on the region alone.
-fn point_in_region(point: &Expr, region: &Expr) -> Option<SpatialPredicate> {
+fn point_in_region(point: &Expr, region: &Expr, is_ours: bool) -> Option<SpatialPredicate> {
     let coords = SkyCoords::of_point(point);
     if let SkyCoords::Point(expr) = &coords {
         let names_point = match strip_casts(expr) {
@@ -239,12 +279,20 @@ fn point_in_region(point: &Expr, region: &Expr) -> Option<SpatialPredicate> {
             return None;
         }
     }
-    if let Some((center, radius_deg)) = circle_parts(region) {
-        return Some(SpatialPredicate::Within {
-            a: coords,
-            b: center,
-            radius_deg,
-            bound: Bound::Through,
+    if let Some((center, radius)) = circle_parts(region) {
+        return Some(match constant(&radius) {
+            Some(radius_deg) => SpatialPredicate::Within {
+                a: coords,
+                b: center,
+                radius_deg,
+                bound: Bound::Through,
+                exact: is_ours && (0.0..=180.0).contains(&radius_deg),
+            },
+            None => SpatialPredicate::WithinReach {
+                a: coords,
+                b: center,
+                reach: radius,
+            },
         });
     }
     Some(SpatialPredicate::Inside {
@@ -253,15 +301,15 @@ fn point_in_region(point: &Expr, region: &Expr) -> Option<SpatialPredicate> {
     })
 }
 
-fn circle_parts(expr: &Expr) -> Option<(SkyCoords, f64)> {
+fn circle_parts(expr: &Expr) -> Option<(SkyCoords, Expr)> {
     match expr {
         Expr::ScalarFunction(call) if role_of(&call.func) == Some(Role::Circle) => match call.args.as_slice() {
-            [center, radius] => Some((SkyCoords::of_point(center), constant(radius)?)),
-            [lon, lat, radius] => Some((SkyCoords::LonLat(lon.clone(), lat.clone()), constant(radius)?)),
+            [center, radius] => Some((SkyCoords::of_point(center), radius.clone())),
+            [lon, lat, radius] => Some((SkyCoords::LonLat(lon.clone(), lat.clone()), radius.clone())),
             _ => None,
         },
         Expr::Literal(value, _) => match numbers(value)?.as_slice() {
-            &[lon, lat, radius] => Some((SkyCoords::LonLat(literal(lon), literal(lat)), radius)),
+            &[lon, lat, radius] => Some((SkyCoords::LonLat(literal(lon), literal(lat)), literal(radius))),
             _ => None,
         },
         _ => None,

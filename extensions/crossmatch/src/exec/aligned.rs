@@ -24,11 +24,13 @@ use dreyer_sphere::CellRanges;
 use dreyer_tiling::TilingSources;
 use futures::stream;
 
-use super::index::Search;
+use super::emit::Emit;
 use super::judge::Judge;
 use super::metrics::MatchMetrics;
-use super::stream::{Passing, hold};
+use super::reach::Finder;
+use super::stream::{Passing, Then, hold};
 use super::{CrossMatchExec, Side};
+use crate::spec::Radius;
 
 struct Aligned {
     left: Arc<dyn ExecutionPlan>,
@@ -37,6 +39,7 @@ struct Aligned {
     right_side: Side,
     radius_deg: f64,
     judge: Judge,
+    emit: Emit,
     sources: Arc<TilingSources>,
     units: VecDeque<CellRanges>,
     context: Arc<TaskContext>,
@@ -57,8 +60,9 @@ pub(crate) fn execute(
         right: Arc::clone(&exec.right),
         left_side: exec.left_side.clone(),
         right_side: exec.right_side.clone(),
-        radius_deg: exec.radius_deg,
+        radius_deg: exec.terms.radius.constant().unwrap_or(f64::NAN),
         judge: exec.judge(JoinSide::Right),
+        emit: exec.emit(),
         sources: TilingSources::of(context.session_config()),
         units: units.into(),
         reservation: MemoryConsumer::new(name).register(context.memory_pool()),
@@ -103,7 +107,7 @@ impl Aligned {
         } = &self.right_side;
         // Whole row groups come; a stored index tells which of their rows are out of reach.
         let within = index_column.map(|_| &rim);
-        let held = hold(right, position, *index_column, within, &self.reservation).await?;
+        let held = hold(right, position, *index_column, within, false, &self.reservation).await?;
         self.metrics.held_rows.add(held.len());
         self.metrics.held_bytes.set_max(self.reservation.size());
         if held.len() == 0 {
@@ -117,9 +121,10 @@ impl Aligned {
             index_column: self.left_side.index_column,
             // Without a stored index a row belongs to the tile in whose file it lies, and units are whole tiles.
             within: self.left_side.index_column.map(|_| unit),
-            search: Search::new(&held, self.radius_deg),
+            finder: Finder::new(&held, JoinSide::Right, &Radius::Constant(self.radius_deg))?,
             held: Arc::new(held),
             judge: self.judge.clone(),
+            then: Then::Emit(self.emit.clone()),
             batch_size: self.context.session_config().batch_size(),
             metrics: self.metrics.clone(),
             current: None,

@@ -69,6 +69,11 @@ impl SkyIndex {
         self.index.len()
     }
 
+    /// The HEALPix index of an entry.
+    pub(crate) fn index_of(&self, entry: usize) -> u64 {
+        self.index[entry]
+    }
+
     /// Batch and row of an entry, as the interleave kernel takes them.
     pub(crate) fn place(&self, entry: usize) -> (usize, usize) {
         let (batch, row) = self.at[entry];

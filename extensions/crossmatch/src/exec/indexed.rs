@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::common::{DataFusionError, JoinSide, Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -10,10 +11,14 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt, TryFutureExt, stream};
 
-use super::index::{Search, SkyIndex};
+use super::driven::Driven;
+use super::index::SkyIndex;
 use super::metrics::MatchMetrics;
-use super::stream::{Passing, hold};
+use super::reach::Finder;
+use super::stream::{Passing, Then, hold};
+use super::tally::{self, Ending, Tally};
 use super::{CrossMatchExec, Side};
+use crate::spec::{Pick, Radius};
 
 /// The held side on its way into memory, shared by all partitions: whoever polls first does the work.
 pub(crate) type Loading = Shared<BoxFuture<'static, Result<Arc<Loaded>, Arc<DataFusionError>>>>;
@@ -27,22 +32,31 @@ pub(crate) struct Loaded {
 
 pub(crate) fn execute(
     exec: &CrossMatchExec,
-    held: JoinSide,
+    held_side: JoinSide,
+    every_pair: bool,
     partition: usize,
     context: Arc<TaskContext>,
 ) -> Result<SendableRecordBatchStream> {
-    let (streamed_plan, streamed_side) = match held {
+    let (streamed_plan, streamed_side) = match held_side {
         JoinSide::Left => (&exec.right, &exec.right_side),
         _ => (&exec.left, &exec.left_side),
     };
-    let loading = loading(exec, held, &context)?;
+    let loading = loading(exec, held_side, &context)?;
     let input = streamed_plan.execute(partition, Arc::clone(&context))?;
     let Side {
         position, index_column, ..
     } = streamed_side.clone();
-    let judge = exec.judge(held);
+    let (judge, emit) = (exec.judge(held_side), exec.emit());
+    let (spec, tallied) = (exec.terms.spec, Arc::clone(&exec.tallied));
+    let radius = if every_pair {
+        Radius::Constant(180.0)
+    } else {
+        exec.terms.radius.clone()
+    };
     let metrics = MatchMetrics::new(&exec.metrics, partition);
-    let (radius_deg, batch_size) = (exec.radius_deg, context.session_config().batch_size());
+    let batch_size = context.session_config().batch_size();
+    let reservation =
+        MemoryConsumer::new(format!("CrossMatchExec[tally, {partition}]")).register(context.memory_pool());
 
     let passing = async move {
         let loaded = loading.await.map_err(DataFusionError::Shared)?;
@@ -50,29 +64,89 @@ pub(crate) fn execute(
             metrics.held_rows.add(loaded.held.len());
             metrics.held_bytes.set_max(loaded.reservation.size());
         }
-        let search = Search::new(&loaded.held, radius_deg);
         let held = Arc::clone(&loaded.held);
+        let then = if spec.is_plain() {
+            Then::Emit(emit)
+        } else if held_side == JoinSide::Right && spec.pick != Pick::Mutual {
+            Then::Drive(Driven::new(spec, emit))
+        } else {
+            Then::Tally(Tally::new(spec, emit, held_side, &held, reservation)?)
+        };
         let passing = Passing {
             input,
             position,
             index_column,
             within: None,
-            search,
+            finder: Finder::new(&held, held_side, &radius)?,
             held,
             judge,
+            then,
             batch_size,
             metrics,
             current: None,
         };
-        Ok::<_, DataFusionError>(stream::try_unfold(
-            (passing, loaded),
-            |(mut passing, loaded)| async move { Ok(passing.next().await?.map(|batch| (batch, (passing, loaded)))) },
-        ))
+        let state = State {
+            stage: Stage::Passing(Box::new(passing)),
+            tallied,
+            _loaded: loaded,
+        };
+        Ok::<_, DataFusionError>(stream::try_unfold(state, |mut state| async move {
+            Ok(state.next().await?.map(|batch| (batch, state)))
+        }))
     };
     Ok(Box::pin(RecordBatchStreamAdapter::new(
         Arc::clone(&exec.schema),
         passing.try_flatten_stream(),
     )))
+}
+
+/// One partition at work.
+struct State {
+    stage: Stage,
+    tallied: Arc<tally::Shared>,
+    _loaded: Arc<Loaded>,
+}
+
+enum Stage {
+    /// The streamed side is passing.
+    Passing(Box<Passing>),
+    /// It has passed, and held rows come out.
+    Ending(Box<(Ending, MatchMetrics)>),
+    Done,
+}
+
+impl State {
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            match &mut self.stage {
+                Stage::Passing(passing) => {
+                    if let Some(batch) = passing.next().await? {
+                        return Ok(Some(batch));
+                    }
+                }
+                Stage::Ending(ending) => {
+                    let (ending, metrics) = ending.as_mut();
+                    let batch = ending.next()?;
+                    if let Some(batch) = &batch {
+                        metrics.baseline.record_output(batch.num_rows());
+                    }
+                    return Ok(batch);
+                }
+                Stage::Done => return Ok(None),
+            }
+            let Stage::Passing(passed) = std::mem::replace(&mut self.stage, Stage::Done) else {
+                return Ok(None);
+            };
+            let Passing {
+                then, held, metrics, ..
+            } = *passed;
+            if let Then::Tally(tally) = then
+                && let Some(ending) = self.tallied.end(tally, &held)?
+            {
+                self.stage = Stage::Ending(Box::new((ending, metrics)));
+            }
+        }
+    }
 }
 
 /// The held side's loading, begun by the first partition that asks.
@@ -95,9 +169,11 @@ fn loading(exec: &CrossMatchExec, held: JoinSide, context: &Arc<TaskContext>) ->
     let Side {
         position, index_column, ..
     } = side.clone();
+    // Rows that lie nowhere have no partner, which some joins ask for.
+    let all = held == JoinSide::Left && exec.terms.spec.join.keeps_unmatched();
     let reservation = MemoryConsumer::new("CrossMatchExec[held side]").register(context.memory_pool());
     let loading = async move {
-        let held = hold(input, &position, index_column, None, &reservation)
+        let held = hold(input, &position, index_column, None, all, &reservation)
             .await
             .map_err(Arc::new)?;
         Ok(Arc::new(Loaded {

@@ -1,31 +1,41 @@
-//! Candidate pairs in, joined rows out: the condition as written decides.
+//! The first step after the search: the condition as written decides which candidate pairs are accepted.
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch, UInt32Array};
+use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::compute::{filter, interleave, take};
-use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{JoinSide, Result, internal_err};
-use datafusion::physical_plan::joins::utils::JoinFilter;
+use datafusion::physical_plan::joins::utils::ColumnIndex;
 
+use super::condition::{PairCondition, PairExpr, doubles, truth};
 use super::index::SkyIndex;
 
 /// Judges pairs of a streamed row and a held row.
 #[derive(Debug, Clone)]
 pub(crate) struct Judge {
-    pub(crate) condition: JoinFilter,
-    /// The output: `widths.0` columns of the left side, then `widths.1` of the right.
-    pub(crate) schema: SchemaRef,
-    pub(crate) widths: (usize, usize),
+    pub(crate) condition: PairCondition,
     /// Which side is held in memory.
     pub(crate) held: JoinSide,
+    /// Whether the separation of accepted pairs is asked for.
+    pub(crate) needs_separation: bool,
 }
 
-/// Candidate pairs: row of the streamed batch, entry of the held side.
+/// Pairs: row of the streamed batch, entry of the held side. All pairs of a streamed row stand together.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs {
     pub(crate) streamed: Vec<u32>,
     pub(crate) held: Vec<usize>,
+}
+
+/// Pairs that satisfy the condition, and what was computed of them on the way.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) pairs: Pairs,
+    /// In degrees.
+    pub(crate) separation: Option<Float64Array>,
+    /// Columns that the condition read, in the order of the pairs.
+    pub(crate) columns: Vec<(ColumnIndex, ArrayRef)>,
 }
 
 impl Pairs {
@@ -42,60 +52,7 @@ impl Pairs {
             held: std::mem::replace(&mut self.held, held),
         }
     }
-}
 
-impl Judge {
-    /// The joined rows of those pairs for which the condition is true.
-    pub(crate) fn judge(&self, streamed: &RecordBatch, held: &SkyIndex, pairs: Pairs) -> Result<RecordBatch> {
-        let candidates = Gather::new(self, streamed, held, &pairs);
-        let columns = self.condition.column_indices();
-        let read: Vec<ArrayRef> = columns
-            .iter()
-            .map(|column| candidates.column(column.side, column.index))
-            .collect::<Result<_>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(pairs.len()));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(self.condition.schema()), read.clone(), &options)?;
-        let verdict = self.condition.expression().evaluate(&batch)?.into_array(pairs.len())?;
-        let Some(verdict) = verdict.as_boolean_opt() else {
-            return internal_err!("a join condition must be boolean, got {}", verdict.data_type());
-        };
-        let accepted = BooleanArray::new(verdict.values().clone(), None);
-        let accepted = match verdict.nulls() {
-            Some(nulls) => BooleanArray::new(accepted.values() & nulls.inner(), None),
-            None => accepted,
-        };
-        let count = accepted.true_count();
-        let kept = if count == pairs.len() {
-            None
-        } else {
-            Some(pairs.keep(&accepted))
-        };
-        let chosen = kept.as_ref().map(|kept| Gather::new(self, streamed, held, kept));
-
-        let column = |side: JoinSide, index: usize| -> Result<ArrayRef> {
-            // What the condition read is at hand; other columns are fetched for accepted pairs only.
-            let known = columns
-                .iter()
-                .position(|column| column.side == side && column.index == index);
-            Ok(match (known, &chosen) {
-                (Some(known), None) => Arc::clone(&read[known]),
-                (Some(known), Some(_)) => filter(&read[known], &accepted)?,
-                (None, chosen) => chosen.as_ref().unwrap_or(&candidates).column(side, index)?,
-            })
-        };
-        let left = (0..self.widths.0).map(|index| column(JoinSide::Left, index));
-        let right = (0..self.widths.1).map(|index| column(JoinSide::Right, index));
-        let output: Vec<ArrayRef> = left.chain(right).collect::<Result<_>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(count));
-        Ok(RecordBatch::try_new_with_options(
-            Arc::clone(&self.schema),
-            output,
-            &options,
-        )?)
-    }
-}
-
-impl Pairs {
     fn keep(&self, accepted: &BooleanArray) -> Self {
         let chosen = || accepted.values().set_indices();
         Self {
@@ -105,36 +62,115 @@ impl Pairs {
     }
 }
 
-/// Columns of both sides brought into the order of a list of pairs.
-struct Gather<'a> {
-    judge: &'a Judge,
-    streamed: &'a RecordBatch,
-    held: &'a SkyIndex,
-    streamed_rows: UInt32Array,
-    held_rows: Vec<(usize, usize)>,
-}
-
-impl<'a> Gather<'a> {
-    fn new(judge: &'a Judge, streamed: &'a RecordBatch, held: &'a SkyIndex, pairs: &Pairs) -> Self {
-        Self {
-            judge,
+impl Judge {
+    /// Those of the pairs for which the condition is true. For pairs that are `sure` the bound on the separation is
+    /// known to hold and is not asked again.
+    pub(crate) fn accept(
+        &self,
+        streamed: &RecordBatch,
+        held: &SkyIndex,
+        pairs: Pairs,
+        sure: Option<&BooleanBuffer>,
+    ) -> Result<Accepted> {
+        let mut work = Work {
             streamed,
             held,
-            streamed_rows: UInt32Array::from(pairs.streamed.clone()),
-            held_rows: pairs.held.iter().map(|&entry| held.place(entry)).collect(),
+            held_side: self.held,
+            accepted: Accepted {
+                pairs,
+                separation: None,
+                columns: Vec::new(),
+            },
+        };
+        let all_sure = sure.is_some_and(|sure| sure.count_set_bits() == sure.len());
+        if !all_sure {
+            if self.condition.bound.reads(JoinSide::None) {
+                work.measure(self.condition.separation.as_ref())?;
+            }
+            let mut within = truth(&work.evaluate(&self.condition.bound)?)?;
+            if let Some(sure) = sure {
+                within = BooleanArray::new(within.values() | sure, None);
+            }
+            work.keep(&within)?;
         }
+        if let Some(residual) = &self.condition.residual
+            && work.accepted.pairs.len() > 0
+        {
+            if residual.reads(JoinSide::None) {
+                work.measure(self.condition.separation.as_ref())?;
+            }
+            let holds = truth(&work.evaluate(residual)?)?;
+            work.keep(&holds)?;
+        }
+        if self.needs_separation {
+            work.measure(self.condition.separation.as_ref())?;
+        }
+        Ok(work.accepted)
+    }
+}
+
+/// Pairs under judgement.
+struct Work<'a> {
+    streamed: &'a RecordBatch,
+    held: &'a SkyIndex,
+    held_side: JoinSide,
+    accepted: Accepted,
+}
+
+impl Work<'_> {
+    fn column(&mut self, column: &ColumnIndex) -> Result<ArrayRef> {
+        if column.side == JoinSide::None {
+            return match &self.accepted.separation {
+                Some(separation) => Ok(Arc::new(separation.clone())),
+                None => internal_err!("the separation of a pair was read before it was measured"),
+            };
+        }
+        if let Some((_, known)) = self.accepted.columns.iter().find(|(known, _)| known == column) {
+            return Ok(Arc::clone(known));
+        }
+        let pairs = &self.accepted.pairs;
+        let array = if column.side == self.held_side {
+            let places: Vec<(usize, usize)> = pairs.held.iter().map(|&entry| self.held.place(entry)).collect();
+            gather(&self.held.batches, column.index, &places)?
+        } else {
+            let rows = UInt32Array::from(pairs.streamed.clone());
+            take(self.streamed.column(column.index), &rows, None)?
+        };
+        self.accepted.columns.push((column.clone(), Arc::clone(&array)));
+        Ok(array)
     }
 
-    fn column(&self, side: JoinSide, index: usize) -> Result<ArrayRef> {
-        if side != self.judge.held {
-            return Ok(take(self.streamed.column(index), &self.streamed_rows, None)?);
-        }
-        let columns: Vec<&dyn Array> = self
-            .held
-            .batches
-            .iter()
-            .map(|batch| batch.column(index).as_ref())
-            .collect();
-        Ok(interleave(&columns, &self.held_rows)?)
+    fn evaluate(&mut self, expr: &PairExpr) -> Result<ArrayRef> {
+        expr.evaluate(self.accepted.pairs.len(), |column| self.column(column))
     }
+
+    fn measure(&mut self, separation: Option<&PairExpr>) -> Result<()> {
+        if self.accepted.separation.is_none() {
+            let Some(separation) = separation else {
+                return internal_err!("a cross-match that needs the separation must know how to compute it");
+            };
+            self.accepted.separation = Some(doubles(&self.evaluate(separation)?)?);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, chosen: &BooleanArray) -> Result<()> {
+        if chosen.true_count() == chosen.len() {
+            return Ok(());
+        }
+        self.accepted.pairs = self.accepted.pairs.keep(chosen);
+        for (_, column) in &mut self.accepted.columns {
+            *column = filter(column, chosen)?;
+        }
+        if let Some(separation) = &self.accepted.separation {
+            self.accepted.separation = Some(doubles(&filter(separation, chosen)?)?);
+        }
+        Ok(())
+    }
+}
+
+/// One column of rows that lie in several batches.
+pub(crate) fn gather(batches: &[RecordBatch], column: usize, places: &[(usize, usize)]) -> Result<ArrayRef> {
+    let columns: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(column).as_ref()).collect();
+    Ok(interleave(&columns, places)?)
 }

@@ -1,23 +1,30 @@
 //! The operator: [`CrossMatchExec`], its properties and what EXPLAIN shows of it.
 //!
 //! ```text
-//! CrossMatchExec: strategy=aligned, radius=1", units=24, left=[ra@1, dec@2], right=[ra@0, dec@1], …
+//! CrossMatchExec: strategy=aligned, join=inner, pick=all, radius=1", units=24, left=[ra@1, dec@2], right=[ra@0, dec@1], …
 //!   DataSourceExec: … left, cut on the sky
 //!   DataSourceExec: … right, cut on the sky
 //! ```
 
 mod aligned;
+mod condition;
+mod driven;
+mod emit;
 mod index;
 mod indexed;
+mod interval;
 mod judge;
 mod metrics;
+mod pick;
 mod position;
+mod reach;
 mod stream;
+mod tally;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{JoinSide, Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -25,14 +32,17 @@ use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{
     Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions, apply_expression_roots,
 };
-use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
 };
 use dreyer_sphere::CellRanges;
 
-use crate::node::Arcsec;
+use crate::node::separation_field;
+use crate::spec::{Join, MatchSpec, Pick, Radius};
+pub use condition::{PairCondition, PairExpr};
+use emit::Emit;
+pub(crate) use interval::is_known;
 use judge::Judge;
 pub use position::Position;
 
@@ -61,7 +71,38 @@ pub enum Mode {
     Indexed {
         /// The side that is held.
         held: JoinSide,
+        /// Whether every held row is a candidate of every other, as in a nested loop.
+        every_pair: bool,
     },
+}
+
+/// What is asked, whatever the strategy.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Which rows come out, and which pairs count.
+    pub spec: MatchSpec,
+    /// Within which angle a pair is a candidate.
+    pub radius: Radius<PairExpr>,
+    /// When two rows match.
+    pub condition: PairCondition,
+    /// The name of the output column that holds the separation, if there is one.
+    pub measured: Option<String>,
+}
+
+impl Terms {
+    /// The output: left columns, right ones if they come out, and the separation if it is measured.
+    fn schema(&self, left: &[FieldRef], right: &[FieldRef]) -> SchemaRef {
+        let mut fields = left.to_vec();
+        let partner = |field: &FieldRef| match self.spec.join {
+            Join::Left => Arc::new(field.as_ref().clone().with_nullable(true)),
+            _ => Arc::clone(field),
+        };
+        if self.spec.join.has_right() {
+            fields.extend(right.iter().map(partner));
+        }
+        fields.extend(self.measured.as_deref().map(separation_field));
+        Arc::new(Schema::new(fields))
+    }
 }
 
 /// Rows and stored bytes that an aligned match will read, by the tables' own records.
@@ -82,34 +123,33 @@ pub struct CrossMatchExec {
     right: Arc<dyn ExecutionPlan>,
     left_side: Side,
     right_side: Side,
-    radius_deg: f64,
-    condition: JoinFilter,
+    terms: Terms,
     mode: Mode,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
     /// The held side of [`Mode::Indexed`], loaded once for all partitions.
     loaded: Mutex<Option<indexed::Loading>>,
+    /// What was found out about the held rows, if they drive the match.
+    tallied: Arc<tally::Shared>,
 }
 
 impl CrossMatchExec {
-    /// A cross-match. `condition` is the whole join condition over the inputs' columns.
-    pub fn new(
-        inputs: [Arc<dyn ExecutionPlan>; 2],
-        sides: [Side; 2],
-        radius_deg: f64,
-        condition: JoinFilter,
-        mode: Mode,
-    ) -> Self {
+    /// A cross-match.
+    pub fn new(inputs: [Arc<dyn ExecutionPlan>; 2], sides: [Side; 2], terms: Terms, mode: Mode) -> Self {
         let ([left, right], [left_side, right_side]) = (inputs, sides);
-        let left_schema = left.schema();
-        let right_schema = right.schema();
-        let fields = left_schema.fields().iter().take(left_side.width);
-        let fields = fields.chain(right_schema.fields().iter().take(right_side.width));
-        let schema = Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()));
+        let (left_schema, right_schema) = (left.schema(), right.schema());
+        let output =
+            |schema: &'_ SchemaRef, width: usize| schema.fields().iter().take(width).cloned().collect::<Vec<_>>();
+        let schema = terms.schema(
+            &output(&left_schema, left_side.width),
+            &output(&right_schema, right_side.width),
+        );
         let partitions = match &mode {
             Mode::Aligned { units, .. } => units.len(),
-            Mode::Indexed { held: JoinSide::Left } => right.output_partitioning().partition_count(),
+            Mode::Indexed {
+                held: JoinSide::Left, ..
+            } => right.output_partitioning().partition_count(),
             Mode::Indexed { .. } => left.output_partitioning().partition_count(),
         };
         let properties = PlanProperties::new(
@@ -123,13 +163,13 @@ impl CrossMatchExec {
             right,
             left_side,
             right_side,
-            radius_deg,
-            condition,
+            terms,
             mode,
             schema,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
             loaded: Mutex::new(None),
+            tallied: Arc::new(tally::Shared::new(partitions)),
         }
     }
 
@@ -138,14 +178,9 @@ impl CrossMatchExec {
         &self.mode
     }
 
-    /// The radius in degrees.
-    pub fn radius_deg(&self) -> f64 {
-        self.radius_deg
-    }
-
-    /// The whole join condition.
-    pub fn condition(&self) -> &JoinFilter {
-        &self.condition
+    /// What is asked.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// The left and the right side.
@@ -155,29 +190,38 @@ impl CrossMatchExec {
 
     fn judge(&self, held: JoinSide) -> Judge {
         Judge {
-            condition: self.condition.clone(),
+            condition: self.terms.condition.clone(),
+            held,
+            needs_separation: self.terms.measured.is_some() || self.terms.spec.pick != Pick::All,
+        }
+    }
+
+    fn emit(&self) -> Emit {
+        Emit {
             schema: Arc::clone(&self.schema),
             widths: (self.left_side.width, self.right_side.width),
-            held,
+            join: self.terms.spec.join,
+            measured: self.terms.measured.is_some(),
         }
     }
 }
 
 impl DisplayAs for CrossMatchExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Terms { spec, radius, .. } = &self.terms;
         if format == DisplayFormatType::TreeRender {
-            return writeln!(f, "radius={}", Arcsec(self.radius_deg));
+            return writeln!(f, "{spec}, radius={radius}");
         }
         let strategy = match &self.mode {
             Mode::Aligned { .. } => "aligned",
-            Mode::Indexed { held: JoinSide::Left } => "indexed, held=left",
-            Mode::Indexed { .. } => "indexed, held=right",
+            Mode::Indexed { every_pair: true, .. } => "nested_loop",
+            Mode::Indexed { .. } => "indexed",
         };
-        write!(
-            f,
-            "CrossMatchExec: strategy={strategy}, radius={}",
-            Arcsec(self.radius_deg)
-        )?;
+        write!(f, "CrossMatchExec: strategy={strategy}")?;
+        if let Mode::Indexed { held, .. } = &self.mode {
+            write!(f, ", held={}", if *held == JoinSide::Left { "left" } else { "right" })?;
+        }
+        write!(f, ", {spec}, radius={radius}")?;
         if let Mode::Aligned { units, estimate } = &self.mode {
             let units: usize = units.iter().map(Vec::len).sum();
             let Estimate {
@@ -190,12 +234,12 @@ impl DisplayAs for CrossMatchExec {
                 ", units={units}, left_rows={left_rows}, right_rows={right_rows}, file_bytes={file_bytes}"
             )?;
         }
+        if let Some(name) = &self.terms.measured {
+            write!(f, ", separation={name}")?;
+        }
         let (left, right) = (&self.left_side.position, &self.right_side.position);
-        write!(
-            f,
-            ", left={left}, right={right}, condition={}",
-            self.condition.expression()
-        )
+        let condition = &self.terms.condition.whole;
+        write!(f, ", left={left}, right={right}, condition={condition}")
     }
 }
 
@@ -214,7 +258,7 @@ impl ExecutionPlan for CrossMatchExec {
 
     fn required_input_distribution(&self) -> Vec<Distribution> {
         let needs = |side| match &self.mode {
-            Mode::Indexed { held } if *held == side => Distribution::SinglePartition,
+            Mode::Indexed { held, .. } if *held == side => Distribution::SinglePartition,
             _ => Distribution::UnspecifiedDistribution,
         };
         vec![needs(JoinSide::Left), needs(JoinSide::Right)]
@@ -223,7 +267,7 @@ impl ExecutionPlan for CrossMatchExec {
     /// A repartition below an aligned match would tear the pairing of its inputs; below an indexed one it spreads the
     /// streamed side.
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        let benefits = |side| matches!(&self.mode, Mode::Indexed { held } if *held != side);
+        let benefits = |side| matches!(&self.mode, Mode::Indexed { held, .. } if *held != side);
         vec![benefits(JoinSide::Left), benefits(JoinSide::Right)]
     }
 
@@ -237,7 +281,12 @@ impl ExecutionPlan for CrossMatchExec {
             .exprs()
             .into_iter()
             .chain(self.right_side.position.exprs());
-        apply_expression_roots(places.chain([self.condition.expression()]), f)
+        let radius = match &self.terms.radius {
+            Radius::Constant(_) => None,
+            Radius::PerRow(expr) => Some(expr),
+        };
+        let pairs = self.terms.condition.exprs().chain(radius).map(PairExpr::expr);
+        apply_expression_roots(places.chain(pairs), f)
     }
 
     fn replace_children(
@@ -252,8 +301,7 @@ impl ExecutionPlan for CrossMatchExec {
         Ok(Arc::new(Self::new(
             inputs,
             sides,
-            self.radius_deg,
-            self.condition.clone(),
+            self.terms.clone(),
             self.mode.clone(),
         )))
     }
@@ -268,7 +316,7 @@ impl ExecutionPlan for CrossMatchExec {
                 Some(units) => aligned::execute(self, units.clone(), partition, context),
                 None => internal_err!("CrossMatchExec has no partition {partition}"),
             },
-            Mode::Indexed { held } => indexed::execute(self, *held, partition, context),
+            Mode::Indexed { held, every_pair } => indexed::execute(self, *held, *every_pair, partition, context),
         }
     }
 

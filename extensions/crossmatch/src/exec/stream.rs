@@ -1,4 +1,4 @@
-//! Streaming rows past a held side, a batch at a time.
+//! Streaming rows past a held side, a batch at a time: candidates, accept, pick, emit.
 
 use std::sync::Arc;
 
@@ -9,12 +9,16 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use dreyer_sphere::CellRanges;
 use futures::StreamExt;
 
-use super::index::{Search, SkyIndex};
+use super::driven::Driven;
+use super::emit::Emit;
+use super::index::SkyIndex;
 use super::judge::{Judge, Pairs};
 use super::metrics::MatchMetrics;
 use super::position::{Places, Position};
+use super::reach::Finder;
+use super::tally::Tally;
 
-/// Rows streaming past a held side. Yields joined batches of at most `batch_size` candidates each.
+/// Rows streaming past a held side. At most `batch_size` candidates are judged at once.
 pub(crate) struct Passing {
     pub(crate) input: SendableRecordBatchStream,
     pub(crate) position: Position,
@@ -22,51 +26,63 @@ pub(crate) struct Passing {
     /// Rows outside these ranges belong to another unit.
     pub(crate) within: Option<CellRanges>,
     pub(crate) held: Arc<SkyIndex>,
-    pub(crate) search: Search,
+    pub(crate) finder: Finder,
     pub(crate) judge: Judge,
+    pub(crate) then: Then,
     pub(crate) batch_size: usize,
     pub(crate) metrics: MatchMetrics,
     pub(crate) current: Option<Current>,
 }
 
-/// A streamed batch under work: rows from `next` on are still to be searched for.
+/// What becomes of accepted pairs.
+pub(crate) enum Then {
+    /// They come out as they are.
+    Emit(Emit),
+    /// The streamed rows drive the match.
+    Drive(Driven),
+    /// The held rows do, and come out at the end, or when their first pair does.
+    Tally(Tally),
+}
+
+/// A streamed batch under work: places from `next` on are still to be searched for.
 pub(crate) struct Current {
     batch: RecordBatch,
     places: Places,
+    radii_deg: Option<Vec<f64>>,
     next: usize,
     pairs: Pairs,
 }
 
 impl Passing {
-    /// The next joined batch, or `None` at the end of the input.
+    /// The next output batch, or `None` at the end of the input.
     pub(crate) async fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            if let Some(current) = &mut self.current {
-                let timer = self.metrics.baseline.elapsed_compute().timer();
-                let pairs = current.advance(&mut self.search, &self.held, self.within.as_ref(), self.batch_size);
-                if pairs.len() > 0 {
-                    self.metrics.candidates.add(pairs.len());
-                    let joined = self.judge.judge(&current.batch, &self.held, pairs)?;
-                    timer.done();
-                    if joined.num_rows() > 0 {
-                        self.metrics.baseline.record_output(joined.num_rows());
-                        return Ok(Some(joined));
-                    }
-                    // Long work without output must not keep the thread from others.
-                    tokio::task::consume_budget().await;
-                    continue;
+            if self.current.is_some() {
+                let output = self.advance()?;
+                if let Some(output) = output.filter(|batch| batch.num_rows() > 0) {
+                    self.metrics.baseline.record_output(output.num_rows());
+                    return Ok(Some(output));
                 }
-                timer.done();
-                self.current = None;
+                // Long work without output must not keep the thread from others.
+                tokio::task::consume_budget().await;
+                continue;
             }
             let Some(batch) = self.input.next().await.transpose()? else {
                 return Ok(None);
             };
-            let timer = self.metrics.baseline.elapsed_compute().timer();
+            let _timer = self.metrics.baseline.elapsed_compute().timer();
             self.metrics.streamed_rows.add(batch.num_rows());
-            let places = self.position.locate(&batch, self.index_column)?;
-            timer.done();
+            let mut places = self.position.locate(&batch, self.index_column)?;
+            if let Some(ranges) = &self.within {
+                places.confine(ranges);
+            }
+            match &mut self.then {
+                Then::Emit(_) => {}
+                Then::Drive(driven) => driven.begin(),
+                Then::Tally(tally) => tally.begin(),
+            }
             self.current = Some(Current {
+                radii_deg: self.finder.radii_deg(&batch)?,
                 batch,
                 places,
                 next: 0,
@@ -74,42 +90,77 @@ impl Passing {
             });
         }
     }
+
+    /// One step of the current batch: some candidates judged, and what comes of them.
+    fn advance(&mut self) -> Result<Option<RecordBatch>> {
+        let Some(current) = &mut self.current else {
+            return Ok(None);
+        };
+        let _timer = self.metrics.baseline.elapsed_compute().timer();
+        let (pairs, complete) = current.candidates(&mut self.finder, &self.held, self.batch_size);
+        let accepted = if pairs.len() > 0 {
+            self.metrics.candidates.add(pairs.len());
+            Some(self.judge.accept(&current.batch, &self.held, pairs, None)?)
+        } else {
+            None
+        };
+        let output = match (&mut self.then, accepted) {
+            (Then::Emit(emit), Some(accepted)) => {
+                Some(emit.pairs(&current.batch, &self.held, self.judge.held, accepted)?)
+            }
+            (Then::Emit(_), None) => None,
+            (Then::Drive(driven), accepted) => Some(driven.take(&current.batch, &self.held, accepted, complete)?),
+            (Then::Tally(tally), accepted) => {
+                tally.take(&current.batch, &current.places, &self.held, accepted, complete)?
+            }
+        };
+        if current.is_done() {
+            self.current = None;
+        }
+        Ok(output)
+    }
 }
 
 impl Current {
-    /// Candidate pairs, `batch_size` of them while there are so many; none at the end of the batch.
-    fn advance(
-        &mut self,
-        search: &mut Search,
-        held: &SkyIndex,
-        within: Option<&CellRanges>,
-        batch_size: usize,
-    ) -> Pairs {
+    /// Candidate pairs, `batch_size` of them while there are so many, and the row before which all pairs were given.
+    fn candidates(&mut self, finder: &mut Finder, held: &SkyIndex, batch_size: usize) -> (Pairs, u32) {
         while self.pairs.len() < batch_size && self.next < self.places.len() {
             let place = self.next;
             self.next += 1;
-            let index = self.places.index[place];
-            if within.is_some_and(|ranges| !ranges.contains(index)) {
-                continue;
-            }
             let row = self.places.row[place];
+            let radius_deg = self.radii_deg.as_ref().map(|radii| radii[row as usize]);
+            let (index, vector) = (self.places.index[place], self.places.vector[place]);
             let pairs = &mut self.pairs;
-            search.candidates(held, index, self.places.vector[place], |entry| {
+            finder.candidates(held, radius_deg, index, vector, |entry| {
                 pairs.streamed.push(row);
                 pairs.held.push(entry);
             });
         }
         let count = self.pairs.len().min(batch_size);
-        self.pairs.split_front(count)
+        let ready = self.pairs.split_front(count);
+        let complete = match self.pairs.streamed.first() {
+            Some(&row) => row,
+            None => match self.places.row.get(self.next) {
+                Some(&row) => row,
+                None => u32::try_from(self.batch.num_rows()).unwrap_or(u32::MAX),
+            },
+        };
+        (ready, complete)
+    }
+
+    fn is_done(&self) -> bool {
+        self.next >= self.places.len() && self.pairs.len() == 0
     }
 }
 
-/// Reads a whole side, or its rows `within` some ranges, into a sorted index, under a memory reservation.
+/// Reads a whole side, or its rows `within` some ranges, into a sorted index, under a memory reservation. Batches
+/// without a placed row are dropped unless `all` rows are to be kept.
 pub(crate) async fn hold(
     mut input: SendableRecordBatchStream,
     position: &Position,
     index_column: Option<usize>,
     within: Option<&CellRanges>,
+    all: bool,
     reservation: &MemoryReservation,
 ) -> Result<SkyIndex> {
     let mut held = SkyIndex::default();
@@ -118,18 +169,21 @@ pub(crate) async fn hold(
         if let Some(ranges) = within {
             places.confine(ranges);
         }
-        if places.len() == 0 {
+        if places.len() == 0 && !all {
             continue;
         }
         let bytes = batch.get_array_memory_size() + places.len() * SkyIndex::ENTRY_BYTES;
-        reservation.try_grow(bytes).map_err(|error| {
-            error.context(
-                "a cross-match holds one side in memory, and it did not fit; \
-                 narrow that side with a WHERE clause, select fewer of its columns, or raise the memory limit",
-            )
-        })?;
+        reservation.try_grow(bytes).map_err(too_large)?;
         held.push(batch, places);
     }
     held.sort();
     Ok(held)
+}
+
+/// The error of a side that does not fit, with what to do.
+pub(crate) fn too_large(error: datafusion::common::DataFusionError) -> datafusion::common::DataFusionError {
+    error.context(
+        "a cross-match holds one side in memory, and it did not fit; \
+         narrow that side with a WHERE clause, select fewer of its columns, or raise the memory limit",
+    )
 }

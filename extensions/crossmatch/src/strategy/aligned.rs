@@ -17,7 +17,9 @@ use crate::exec::{CrossMatchExec, Estimate, Mode, Position, Side};
 use crate::planner::MatchPlan;
 
 pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let radius_deg = plan.radius_deg;
+    let Some(radius_deg) = plan.terms.radius.constant().filter(|_| plan.terms.spec.is_plain()) else {
+        return Ok(None);
+    };
     if radius_deg.is_nan() || radius_deg > plan.options.crossmatch_aligned_max_radius_deg {
         return Ok(None);
     }
@@ -44,7 +46,7 @@ pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>
         units: units.into(),
         estimate,
     };
-    let exec = CrossMatchExec::new([left.plan, right.plan], sides, radius_deg, plan.condition.clone(), mode);
+    let exec = CrossMatchExec::new([left.plan, right.plan], sides, plan.terms.clone(), mode);
     Ok(Some(Arc::new(exec)))
 }
 
