@@ -49,13 +49,24 @@ impl TilingSource for HatsTilingSource {
     }
 
     fn with_index(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Option<(Arc<dyn ExecutionPlan>, usize)>> {
+        match tiled(plan).and_then(|(_, source)| source.origin.index.clone()) {
+            Some(index) => self.with_column(plan, &index),
+            None => Ok(None),
+        }
+    }
+
+    fn with_column(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        name: &str,
+    ) -> Result<Option<(Arc<dyn ExecutionPlan>, usize)>> {
         let Some((config, source)) = tiled(plan) else {
             return Ok(None);
         };
-        let Some(index) = source.index_column() else {
+        let schema = source.table_schema().table_schema();
+        let Ok(wanted) = Column::new_with_schema(name, schema) else {
             return Ok(None);
         };
-        let schema = source.table_schema().table_schema();
         let mut projection: Vec<ProjectionExpr> = match source.projection() {
             Some(projection) => projection.iter().cloned().collect(),
             None => ProjectionExprs::from_indices(&(0..schema.fields().len()).collect::<Vec<_>>(), schema)
@@ -63,16 +74,16 @@ impl TilingSource for HatsTilingSource {
                 .cloned()
                 .collect(),
         };
-        let is_index = |expr: &ProjectionExpr| column_named(&expr.expr, index.name());
-        if let Some(position) = projection.iter().position(is_index) {
+        let is_wanted = |expr: &ProjectionExpr| column_named(&expr.expr, name);
+        if let Some(position) = projection.iter().position(is_wanted) {
             return Ok(Some((Arc::clone(plan), position)));
         }
         // The projections compose, so a wider one cannot be laid over a narrower: the scan is built anew.
         let position = projection.len();
-        let name = free_name(&projection, index.name());
+        let alias = free_name(&projection, name);
         projection.push(ProjectionExpr {
-            expr: Arc::new(index),
-            alias: name,
+            expr: Arc::new(wanted),
+            alias,
         });
         let wider = source.projected(projection)?;
         let config = FileScanConfigBuilder::from(config.clone())

@@ -37,7 +37,9 @@ mod vector;
 
 pub use epoch::Astrometry;
 pub use error::SphereError;
-pub use healpix::{Cell, CellRanges, InnerTest, MAX_ORDER, finest_order_wider_than, index29};
+pub use healpix::{
+    Cell, CellRanges, IndexSearch, InnerTest, MAX_ORDER, PairTest, Verdict, finest_order_wider_than, index29,
+};
 pub use lonlat::LonLat;
 pub use region::{Circle, Polygon, Region, SkyBox};
 pub use separation::{destination, position_angle_deg, separation_deg};

@@ -64,7 +64,8 @@ fn cap(from_pole: f64, across: f64, axis: f64) -> (f64, f64, f64) {
 }
 
 /// The bits at even positions, moved together.
-fn even_bits(index: u64) -> u32 {
+#[inline]
+pub(super) fn even_bits(index: u64) -> u32 {
     let mut bits = index & 0x5555_5555_5555_5555;
     bits = (bits | (bits >> 1)) & 0x3333_3333_3333_3333;
     bits = (bits | (bits >> 2)) & 0x0f0f_0f0f_0f0f_0f0f;

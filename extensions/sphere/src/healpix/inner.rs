@@ -87,7 +87,7 @@ impl InnerTest {
 }
 
 /// How many cells of order 29 the border is thick, or `None` if thicker than any cell.
-fn border_steps(radius_deg: f64) -> Option<u64> {
+pub(super) fn border_steps(radius_deg: f64) -> Option<u64> {
     if !(0.0..=180.0).contains(&radius_deg) {
         return None;
     }
@@ -108,7 +108,7 @@ fn whole(number: f64) -> u64 {
 }
 
 /// Moves the low 32 bits to the even positions.
-fn spread(number: u64) -> u64 {
+pub(super) fn spread(number: u64) -> u64 {
     let mut bits = number & 0xffff_ffff;
     bits = (bits | (bits << 16)) & 0x0000_ffff_0000_ffff;
     bits = (bits | (bits << 8)) & 0x00ff_00ff_00ff_00ff;

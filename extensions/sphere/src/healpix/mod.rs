@@ -7,11 +7,15 @@ mod cell;
 mod face;
 mod grow;
 mod inner;
+mod pair;
 mod ranges;
+mod search;
 
 pub use cell::{Cell, index29};
 pub use inner::{InnerTest, finest_order_wider_than};
+pub use pair::{PairTest, Verdict};
 pub use ranges::CellRanges;
+pub use search::IndexSearch;
 
 pub(crate) use face::{RADIUS_OF_ORDER_0_RAD, cell_center};
 pub(crate) use inner::WIDTH_OF_ORDER_0_RAD;
