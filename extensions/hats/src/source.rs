@@ -52,6 +52,8 @@ pub(crate) struct Origin {
     pub(crate) index: Option<String>,
     /// Whether leaves are stored in the order of the index.
     pub(crate) sorted: bool,
+    /// Whether the index is exactly that of the position, in every row.
+    pub(crate) index_exact: bool,
     /// Most terms of a pruning predicate on the index.
     pub(crate) max_ranges: usize,
     /// Most bytes that a partition reads ahead of a remote store.
