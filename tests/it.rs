@@ -36,6 +36,8 @@ mod import;
 mod killed;
 #[path = "it/lsdb.rs"]
 mod lsdb;
+#[path = "it/named_files.rs"]
+mod named_files;
 #[path = "it/rewritten.rs"]
 mod rewritten;
 #[path = "it/session.rs"]

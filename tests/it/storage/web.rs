@@ -114,7 +114,9 @@ async fn where_there_is_no_catalogue_the_error_says_what_a_root_is() {
     let server = WebServer::start(sample_files(), true).await;
     let error = Database::open(config(&server, "")).await.unwrap_err();
     assert!(
-        error.message.starts_with("no HATS catalogue and no table file under http://"),
+        error
+            .message
+            .starts_with("no HATS catalogue and no table file under http://"),
         "{error:?}"
     );
     assert!(error.hint.unwrap().contains("web server"));
