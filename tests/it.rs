@@ -10,6 +10,8 @@
 
 #[path = "it/astropy.rs"]
 mod astropy;
+#[path = "it/broken_files.rs"]
+mod broken_files;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/clients/mod.rs"]
