@@ -38,6 +38,8 @@ mod import;
 mod killed;
 #[path = "it/lsdb.rs"]
 mod lsdb;
+#[path = "it/memory.rs"]
+mod memory;
 #[path = "it/named_files.rs"]
 mod named_files;
 #[path = "it/rewritten.rs"]
