@@ -18,7 +18,7 @@ mod views;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{CopyToSource, Statement as Ast};
@@ -79,13 +79,14 @@ impl Session {
     /// Names that do not exist, types that do not fit, a statement that is not allowed here; the position is that of
     /// the text that was parsed.
     pub async fn plan(&self, statement: &Statement) -> Result<LogicalPlan> {
-        let mut planned = self.plan_unlocated(statement.ast().clone()).await;
+        // Planning has a large future, which every caller up to the door would otherwise hold, and move, on its stack.
+        let mut planned = Box::pin(self.plan_unlocated(statement.ast().clone())).await;
         if planned
             .as_ref()
             .is_err_and(|error| error.kind == ErrorKind::UndefinedTable)
         {
             // Not finding it had the roots looked at again: now it may be known, in whichever schema of the path.
-            planned = self.plan_unlocated(statement.ast().clone()).await;
+            planned = Box::pin(self.plan_unlocated(statement.ast().clone())).await;
         }
         planned.map_err(|error| self.explain(error, statement))
     }
@@ -98,17 +99,28 @@ impl Session {
         lower(&mut ast, self.language())?;
         self.database.state().refresh().await?;
         ddl::with_query(&mut ast)?;
+        let lasting = ddl::makes_lasting_view(self, &ast);
+        let files = ddl::take_files(&mut ast);
+        if files.is_empty() {
+            return Box::pin(self.plan_over(&state, ast, lasting)).await;
+        }
+        let state = Box::pin(ddl::open_files(self, files, state, lasting)).await?;
+        Box::pin(self.plan_over(&state, ast, lasting)).await
+    }
+
+    /// Plans over the tables of `state`.
+    async fn plan_over(&self, state: &SessionState, mut ast: Ast, lasting: bool) -> Result<LogicalPlan> {
         let spelling = names::Spelling {
             path: &self.path(),
-            in_full: ddl::makes_lasting_view(self, &ast),
+            in_full: lasting,
         };
         let new = ddl::name_of_new(&mut ast).cloned();
-        names::resolve(&mut ast, &state, spelling).await?;
+        names::resolve(&mut ast, state, spelling).await?;
         if let (Some(new), Some(name)) = (new, ddl::name_of_new(&mut ast)) {
             // What is to be made is not what is there under that name.
             *name = new;
         }
-        ddl::plan(self, &state, ast).await
+        ddl::plan(self, state, ast).await
     }
 
     /// Optimises and runs a plan that [`Session::plan`] gave.

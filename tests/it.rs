@@ -10,6 +10,8 @@
 
 #[path = "it/astropy.rs"]
 mod astropy;
+#[path = "it/broken_files.rs"]
+mod broken_files;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/clients/mod.rs"]
@@ -38,6 +40,10 @@ mod import;
 mod killed;
 #[path = "it/lsdb.rs"]
 mod lsdb;
+#[path = "it/memory.rs"]
+mod memory;
+#[path = "it/named_files.rs"]
+mod named_files;
 #[path = "it/rewritten.rs"]
 mod rewritten;
 #[path = "it/session.rs"]

@@ -60,6 +60,7 @@ fn options(args: &ImportArgs) -> Result<ImportOptions> {
         zstd_level: args.zstd_level.unwrap_or(default.zstd_level),
         margin_arcsec: args.margin,
         index_columns: args.index.clone(),
+        restart: args.restart,
         columns: args
             .columns
             .as_deref()

@@ -17,6 +17,7 @@ mod external;
 mod insert;
 mod location;
 mod name;
+mod named_file;
 mod node;
 mod positions;
 mod remove;
@@ -32,6 +33,7 @@ use datafusion::sql::parser::{CopyToSource, ExplainStatement, Statement as Ast};
 use datafusion::sql::sqlparser::ast::{CopySource, ObjectName, ObjectType, Statement};
 
 pub(super) use copy::with_query;
+pub(super) use named_file::{open as open_files, take as take_files};
 pub(crate) use node::command;
 use node::{Command, CommandNode};
 pub(super) use view::makes_lasting_view;
@@ -65,7 +67,7 @@ pub(super) async fn plan(session: &Session, state: &SessionState, ast: Ast) -> R
     let planned = match ast {
         Ast::CreateExternalTable(create) => external::plan(session, state, create).await?,
         Ast::CopyTo(copy) => copy::plan(session, state, copy).await?,
-        Ast::Statement(statement) => plan_statement(session, state, *statement).await?,
+        Ast::Statement(statement) => Box::pin(plan_statement(session, state, *statement)).await?,
         Ast::Explain(explain) => Planned::Engine(Box::new(Ast::Explain(explained(session, explain)?))),
         ast @ Ast::Reset(_) => Planned::Engine(Box::new(ast)),
     };

@@ -9,7 +9,7 @@ use datafusion::error::{DataFusionError, Result};
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::mpsc::{self, Sender};
 
-use crate::error::FilesError;
+use crate::error::malformed;
 
 /// Items that a decoder may be ahead.
 const AHEAD: usize = 2;
@@ -67,12 +67,7 @@ fn guarded<T>(file: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 
 /// A panic of a decoder as a fault of the file.
 pub(crate) fn panicked(file: &str, panic: &(dyn Any + Send)) -> DataFusionError {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no reason given");
-    FilesError::malformed(file, format!("its decoder gave up: {text}")).into()
+    dreyer_guard::panicked(file, panic, malformed)
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 
-use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
 /// A fault of a file, of its storage, or of what was asked of it.
@@ -94,27 +93,14 @@ impl From<FilesError> for DataFusionError {
     }
 }
 
-/// `error` with the file's name before it, if it is one of decoding or of the store that does not name the file itself.
-/// Others say nothing of the file: want of memory, a cancelled query, an expression that fails on a value.
+/// The error for a file and its fault, as the guard makes it.
+pub(crate) fn malformed(file: &str, fault: String) -> DataFusionError {
+    FilesError::malformed(file, fault).into()
+}
+
+/// `error` with the file's name before it, if it is the file's and does not name it itself.
 pub(crate) fn named(file: &str, error: DataFusionError) -> DataFusionError {
-    let of_the_file = match error.find_root() {
-        DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) => true,
-        DataFusionError::ArrowError(error, _) => matches!(
-            **error,
-            ArrowError::ParquetError(_)
-                | ArrowError::IoError(_, _)
-                | ArrowError::ExternalError(_)
-                | ArrowError::ParseError(_)
-                | ArrowError::InvalidArgumentError(_)
-        ),
-        _ => false,
-    };
-    let text = error.strip_backtrace();
-    if of_the_file && !text.contains(file) {
-        FilesError::malformed(file, text).into()
-    } else {
-        error
-    }
+    dreyer_guard::named(file, error, malformed)
 }
 
 /// The result of this crate's own functions.

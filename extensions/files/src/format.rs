@@ -155,7 +155,7 @@ impl Compression {
 }
 
 /// The table's name that a file's name gives: without the endings, `x` of `a/x.csv.gz`.
-pub(crate) fn table_name(file_name: &str) -> &str {
+pub fn table_name(file_name: &str) -> &str {
     let lower = file_name.to_ascii_lowercase();
     let (inner, _) = Compression::strip(&lower);
     let stem = inner.rsplit_once('.').map_or(inner, |(stem, _)| stem);

@@ -36,7 +36,7 @@ mod unpack;
 pub use discover::{DiscoveredFile, discover, open_discovered};
 pub use error::FilesError;
 pub use factory::{FileTableFactory, open_location, open_path, open_table};
-pub use format::{Compression, FileFormat};
+pub use format::{Compression, FileFormat, table_name};
 pub use guard::GuardedSource;
 pub use listing::list_inputs;
 pub use options::FileOptions;

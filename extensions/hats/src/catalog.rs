@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -19,6 +19,14 @@ use crate::schema;
 /// The property by which this crate's writer vouches that every leaf is sorted by the named column.
 /// Other writers know no such promise, so their leaves count as unsorted.
 pub const SORTED_PROPERTY: &str = "dreyer_leaves_sorted_by";
+
+/// The property by which this crate's writer vouches that it computed the index of every row itself, from the columns of
+/// longitude and latitude that it names, joined by a comma, as they are stored.
+pub const INDEX_IS_OF_PROPERTY: &str = "dreyer_index_is_of";
+
+/// How the builder of a catalogue calls itself when it is this crate. Programs that derive catalogues carry properties
+/// over that they do not know, but put their own name here: our promises hold for what we wrote.
+const BUILDER: &str = "dreyer v";
 
 /// A HATS catalogue, opened.
 #[derive(Debug)]
@@ -211,6 +219,20 @@ impl HatsCatalog {
         promised.is_some() && promised == self.index_column() && self.tiles.iter().all(|tile| tile.files.len() == 1)
     }
 
+    /// Whether the index column holds, in every row, exactly the cell of order 29 that the row's position columns lie in,
+    /// both `Float64`: no other program's index, and none of a position that was rounded when it was stored.
+    pub fn index_exact(&self) -> bool {
+        let Some((lon, lat)) = self.position_columns() else {
+            return false;
+        };
+        let ours = self
+            .properties
+            .get("hats_builder")
+            .is_some_and(|by| by.starts_with(BUILDER));
+        let promised = self.properties.get(INDEX_IS_OF_PROPERTY) == Some(&index_is_of(lon, lat));
+        ours && promised && self.index_column() == Some(layout::INDEX_COLUMN) && are_doubles(&self.schema, lon, lat)
+    }
+
     /// Rows of the catalogue; `None` where nobody says, or where its files contradict each other.
     pub fn rows(&self) -> Option<u64> {
         let stated: Option<u64> = self.properties.get("hats_nrows").and_then(|rows| rows.parse().ok());
@@ -225,6 +247,17 @@ impl HatsCatalog {
     pub fn bytes(&self) -> u64 {
         self.tiles.iter().map(Tile::bytes).sum()
     }
+}
+
+/// The value of [`INDEX_IS_OF_PROPERTY`].
+pub(crate) fn index_is_of(lon: &str, lat: &str) -> String {
+    format!("{lon},{lat}")
+}
+
+/// Whether both columns are stored as they were when the index was computed: any other number is cast for that.
+pub(crate) fn are_doubles(schema: &Schema, lon: &str, lat: &str) -> bool {
+    let is_double = |name| matches!(schema.field_with_name(name), Ok(field) if *field.data_type() == DataType::Float64);
+    is_double(lon) && is_double(lat)
 }
 
 fn join(root: &Path, relative: &str) -> Path {

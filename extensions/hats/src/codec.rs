@@ -143,6 +143,8 @@ struct ScanMessage {
     reordered: bool,
     #[prost(uint64, tag = "13")]
     read_ahead_bytes: u64,
+    #[prost(bool, tag = "14")]
+    index_exact: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -199,6 +201,7 @@ fn message_of(source: &HatsSource, stock: Vec<u8>) -> ScanMessage {
         }),
         reordered: source.reordered,
         read_ahead_bytes: origin.read_ahead_bytes,
+        index_exact: origin.index_exact,
     }
 }
 
@@ -237,6 +240,7 @@ fn source_of(message: ScanMessage, parquet: ParquetSource, readers: PinnedReader
         sorted: message.sorted,
         max_ranges: usize::try_from(message.max_ranges).map_err(garbled)?,
         read_ahead_bytes: message.read_ahead_bytes,
+        index_exact: message.index_exact,
     };
     Ok(HatsSource {
         parquet,

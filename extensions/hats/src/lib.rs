@@ -42,7 +42,7 @@ pub mod supplement;
 mod table;
 mod tiling;
 
-pub use catalog::{HatsCatalog, SORTED_PROPERTY};
+pub use catalog::{HatsCatalog, INDEX_IS_OF_PROPERTY, SORTED_PROPERTY};
 pub use codec::HatsCodec;
 pub use collection::Collection;
 pub use discover::{FoundTable, discover};

@@ -28,9 +28,11 @@ use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, ExecutionPlan, SortOrderPushdownResult};
 use datafusion_datasource::morsel::Morselizer;
+use dreyer_guard::guard;
 use dreyer_sphere::CellRanges;
 use object_store::ObjectStore;
 
+use crate::error::HatsError;
 use crate::index::{Answers, KeysOfJoins, Lookup};
 use crate::listing::Tile;
 use crate::opening::TileMorselizer;
@@ -52,6 +54,8 @@ pub(crate) struct Origin {
     pub(crate) index: Option<String>,
     /// Whether leaves are stored in the order of the index.
     pub(crate) sorted: bool,
+    /// Whether the index is exactly that of the position, in every row.
+    pub(crate) index_exact: bool,
     /// Most terms of a pruning predicate on the index.
     pub(crate) max_ranges: usize,
     /// Most bytes that a partition reads ahead of a remote store.
@@ -182,6 +186,11 @@ impl HatsSource {
     }
 }
 
+/// The error for a leaf and its fault.
+fn malformed(file: &str, fault: String) -> DataFusionError {
+    HatsError::malformed(file, fault).into()
+}
+
 impl FileSource for HatsSource {
     fn create_file_opener(
         &self,
@@ -201,10 +210,11 @@ impl FileSource for HatsSource {
         let source = self.reading_ahead(base_config, partition);
         let joins = self.keys_of_joins();
         if joins.is_none() && self.part().is_none() {
-            return source.parquet.create_morselizer(object_store, base_config, partition);
+            let stock = source.parquet.create_morselizer(object_store, base_config, partition)?;
+            return Ok(guard(stock, malformed));
         }
         let by_tile = TileMorselizer::new(source, object_store, base_config, partition, joins);
-        Ok(Box::new(by_tile))
+        Ok(guard(Box::new(by_tile), malformed))
     }
 
     fn table_schema(&self) -> &TableSchema {

@@ -45,6 +45,7 @@ impl TilingSource for HatsTilingSource {
             lat_column: lat,
             index_column: index,
             sorted: source.origin.sorted,
+            index_exact: source.origin.index_exact,
         })
     }
 

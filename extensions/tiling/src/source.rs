@@ -34,6 +34,9 @@ pub struct Tiling {
     pub index_column: Option<String>,
     /// Whether every tile's rows are stored in the order of the index.
     pub sorted: bool,
+    /// Whether the index column holds, in every row, exactly the cell of order 29 that the longitude and latitude columns
+    /// of that row, both `Float64`, lie in. Else it may be another program's, or of positions before they were rounded.
+    pub index_exact: bool,
 }
 
 /// A kind of table that is cut on the sky. Each method answers `None` for a plan that is not its own.

@@ -27,8 +27,9 @@ pub struct ImportArgs {
     /// What kind of rows these are: one for each object, or one for each detection.
     #[arg(long, value_enum, default_value_t = Kind::Object)]
     pub kind: Kind,
-    /// Memory to use; what does not fit is sorted on disk.
-    #[arg(long, value_name = "BYTES", default_value = "2GB")]
+    /// Memory for the rows and all that is made of them, at least 128MiB; what does not fit is sorted on disk. The program
+    /// itself and a row group of a Parquet input for each core come on top: some 150 MB with usual files.
+    #[arg(long, value_name = "BYTES", default_value = "2GB", value_parser = memory)]
     pub memory: Bytes,
     /// Folder for what memory cannot hold [default: beside the catalogue, or the system's temporary folder].
     #[arg(long, value_name = "DIR")]
@@ -48,6 +49,10 @@ pub struct ImportArgs {
     /// Write an index of this column, so that a row is found by it; can be repeated.
     #[arg(long, value_name = "COL")]
     pub index: Vec<String>,
+    /// Take the place of an import of the same name into an object store that was broken off on another machine. (One of this
+    /// machine is known to be dead, and so is any that has been silent for ten minutes.)
+    #[arg(long)]
+    pub restart: bool,
     /// Make each tile a folder of files in place of one file.
     #[arg(long)]
     pub leaf_folders: bool,
@@ -117,6 +122,17 @@ impl FromStr for Bytes {
             .and_then(|(number, (_, unit))| number.checked_mul(*unit))
             .map(Self)
             .ok_or_else(|| "must be a number of bytes such as 500MB or 2GiB".to_owned())
+    }
+}
+
+/// Least memory of an import: with less, an honest bound could not be kept.
+const LEAST_MEMORY: u64 = 128 << 20;
+
+fn memory(text: &str) -> Result<Bytes, String> {
+    let bytes: Bytes = text.parse()?;
+    match bytes.0 < LEAST_MEMORY {
+        true => Err("must be at least 128MiB".to_owned()),
+        false => Ok(bytes),
     }
 }
 

@@ -66,7 +66,7 @@ fn refuse_for_hats(create: &CreateExternalTable) -> Result<()> {
 }
 
 /// What stands before a pattern: the folder that it looks into.
-fn fixed(given: &str) -> &str {
+pub(super) fn fixed(given: &str) -> &str {
     // Brackets before the path of an address are those of a host's number.
     let path = given.split_once("://").map_or(given, |(_, rest)| {
         rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("")

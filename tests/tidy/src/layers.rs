@@ -26,6 +26,7 @@ pub const MEMBERS: &[Member] = &[
     member("tidy", 0, &[]),
     member("dreyer-kernel", 1, &[]),
     member("dreyer-formats", 1, &[]),
+    member("dreyer-guard", 1, &[]),
     member("dreyer-tiling", 2, &["dreyer-sphere", "dreyer-kernel"]),
     member(
         "dreyer-geometry",
@@ -35,12 +36,24 @@ pub const MEMBERS: &[Member] = &[
     member(
         "dreyer-hats",
         3,
-        &["dreyer-sphere", "dreyer-formats", "dreyer-kernel", "dreyer-tiling"],
+        &[
+            "dreyer-sphere",
+            "dreyer-formats",
+            "dreyer-guard",
+            "dreyer-kernel",
+            "dreyer-tiling",
+        ],
     ),
     member(
         "dreyer-files",
         3,
-        &["dreyer-sphere", "dreyer-formats", "dreyer-kernel", "dreyer-tiling"],
+        &[
+            "dreyer-sphere",
+            "dreyer-formats",
+            "dreyer-guard",
+            "dreyer-kernel",
+            "dreyer-tiling",
+        ],
     ),
     member(
         "dreyer-crossmatch",

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use chrono::Utc;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 
 use super::leaves::LeafFile;
 use super::{ImportOptions, Place, TileLimit, encoding};
-use crate::catalog::SORTED_PROPERTY;
+use crate::catalog::{INDEX_IS_OF_PROPERTY, SORTED_PROPERTY, are_doubles, index_is_of};
 use crate::error::Result;
 use crate::footers;
 use crate::layout::{self, PartitionInfo};
@@ -56,7 +56,7 @@ pub(crate) async fn write_metadata(
         .write(layout::PARTITION_INFO_FILE, layout::render_partition_info(&tiles))
         .await?;
     place.sync_folders().await?;
-    Ok(properties(place, options, leaves))
+    Ok(properties(place, options, schema, leaves))
 }
 
 /// Makes the place a catalogue.
@@ -68,7 +68,7 @@ pub(crate) async fn publish(place: &Place, properties: &Properties) -> Result<()
     place.sync_folders().await
 }
 
-fn properties(place: &Place, options: &ImportOptions, leaves: &[LeafFile]) -> Properties {
+fn properties(place: &Place, options: &ImportOptions, schema: &Schema, leaves: &[LeafFile]) -> Properties {
     let rows: u64 = leaves.iter().map(|leaf| leaf.rows).sum();
     let bytes: u64 = leaves.iter().map(|leaf| leaf.meta.size).sum();
     let deepest = leaves.iter().map(|leaf| leaf.cell.order()).max().unwrap_or(0);
@@ -97,5 +97,9 @@ fn properties(place: &Place, options: &ImportOptions, leaves: &[LeafFile]) -> Pr
     properties.set("hats_version", "v1.0");
     properties.set("hats_frame", "icrs");
     properties.set(SORTED_PROPERTY, layout::INDEX_COLUMN);
+    let (lon, lat) = (&options.lon_column, &options.lat_column);
+    if are_doubles(schema, lon, lat) {
+        properties.set(INDEX_IS_OF_PROPERTY, index_is_of(lon, lat));
+    }
     properties
 }

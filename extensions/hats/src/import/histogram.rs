@@ -1,6 +1,6 @@
 //! Where the rows lie: a histogram of the sky that grows finer where rows crowd, taken while they stream by.
 //!
-//! Cells of order 10 are counted exactly. A cell that gets crowded is counted three orders finer from then on, and so
+//! Cells of one order, 10 or coarser as memory allows, are counted exactly. A cell that gets crowded is counted three orders finer from then on, and so
 //! forth, down to the finest cells. What had been counted before that moment is known to lie in the cell, but not where:
 //! it is carried along as an uncertainty, small beside the limit of a tile.
 
@@ -10,15 +10,17 @@ use dreyer_sphere::{Cell, MAX_ORDER};
 
 use crate::supplement::SkyHistogram;
 
-/// Order of the exact count: 12.6 million cells of 3.4 arcmin.
-pub(crate) const BASE_ORDER: u8 = 10;
+/// The finest order of the exact count: 12.6 million cells of 3.4 arcmin.
+const FINEST_BASE: u8 = 10;
+/// Bytes that a cell which holds rows may take in all: its sum, and a pair of numbers when the sums are evaluated.
+const CELL_BYTES: u64 = 32;
+/// Bytes of a crowd, its place in a map included.
+const CROWD_BYTES: u64 = 640;
 /// How much finer crowded cells are counted, at each level.
 const STEP: u8 = 3;
-/// Crowded cells are at most about this many: what makes a crowd grows with the rows, which bounds memory.
-const MOST_CROWDS: u64 = 1 << 18;
 
-/// Weights per cell of [`BASE_ORDER`], in pages of 256 cells that exist once they are needed: a small patch of sky takes
-/// little memory, the whole sky 100 MB.
+/// Weights per cell of the base order, in pages of 256 cells that exist once they are needed: a small patch of sky takes
+/// little memory, the whole sky 100 MB at the finest.
 #[derive(Debug, Default)]
 pub(crate) struct Pages(Vec<Option<Box<[u64; 256]>>>);
 
@@ -112,18 +114,27 @@ impl Crowd {
 /// The weights of all rows on the sky, and their numbers.
 #[derive(Debug)]
 pub(crate) struct Census {
+    /// Order of the exact count.
+    base: u8,
     weights: Pages,
     /// Numbers of rows, where weights are something else.
     rows: Option<Pages>,
     crowds: HashMap<u64, Crowd>,
     total: u64,
     least_crowd: u64,
+    /// Crowded cells are at most about this many: what makes a crowd grows with the rows.
+    most_crowds: u64,
 }
 
 impl Census {
-    /// A census in which a cell is crowded from a weight of `crowd` on. `weighted` says that rows weigh other than one.
-    pub(crate) fn new(crowd: u64, weighted: bool) -> Self {
+    /// A census in which a cell is crowded from a weight of `crowd` on. `weighted` says that rows weigh other than one. It
+    /// takes about `memory_bytes` at most, by counting as finely as that allows.
+    pub(crate) fn new(crowd: u64, weighted: bool, memory_bytes: u64) -> Self {
+        let cells = |order: u8| 12 << (2 * order);
+        let fits = |order: &u8| cells(*order) * CELL_BYTES <= memory_bytes / 2;
         Self {
+            base: (0..=FINEST_BASE).rev().find(fits).unwrap_or(0),
+            most_crowds: (memory_bytes / 2 / CROWD_BYTES).max(1),
             weights: Pages::default(),
             rows: weighted.then(Pages::default),
             crowds: HashMap::new(),
@@ -134,11 +145,11 @@ impl Census {
 
     /// Counts rows by their order-29 indices. `weights` has one weight each; without it a row weighs one.
     pub(crate) fn add(&mut self, indexes: &[i64], weights: Option<&[u64]>) {
-        let threshold = self.least_crowd.max(self.total / MOST_CROWDS);
+        let threshold = self.least_crowd.max(self.total / self.most_crowds);
         for (at, index) in indexes.iter().enumerate() {
             let Ok(index) = u64::try_from(*index) else { continue };
             let weight = weights.and_then(|weights| weights.get(at)).copied().unwrap_or(1);
-            let cell = index >> (2 * (MAX_ORDER - BASE_ORDER));
+            let cell = index >> (2 * (MAX_ORDER - self.base));
             let sum = self.weights.add(cell, weight);
             self.total += weight;
             if let Some(rows) = &mut self.rows {
@@ -146,25 +157,30 @@ impl Census {
             }
             if sum > threshold {
                 let crowd = self.crowds.entry(cell);
-                let crowd = crowd.or_insert_with(|| Crowd::new(BASE_ORDER, sum - weight));
+                let crowd = crowd.or_insert_with(|| Crowd::new(self.base, sum - weight));
                 crowd.add(index, weight, threshold);
             }
         }
     }
 
-    /// Cells of [`BASE_ORDER`] and their weights, in order.
+    /// Order of the exact count.
+    pub(crate) fn base_order(&self) -> u8 {
+        self.base
+    }
+
+    /// Cells of the base order and their weights, in order.
     pub(crate) fn cells(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.weights.cells()
     }
 
-    /// The finer count of a cell of [`BASE_ORDER`].
+    /// The finer count of a cell of the base order.
     pub(crate) fn crowd(&self, cell: u64) -> Option<&Crowd> {
         self.crowds.get(&cell)
     }
 
     pub(crate) fn into_histogram(self) -> SkyHistogram {
         SkyHistogram {
-            order: BASE_ORDER,
+            order: self.base,
             counts: self.rows.unwrap_or(self.weights).cells().collect(),
         }
     }
@@ -176,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_crowd_is_counted_finer_and_nothing_is_lost() {
-        let mut census = Census::new(4, false);
+        let mut census = Census::new(4, false, 2 << 30);
+        assert_eq!(census.base_order(), 10);
         let indexes: Vec<i64> = (0..1000).map(|at| (7 << 38) + (at % 10) * (1 << 20) + at).collect();
         census.add(&indexes, None);
         census.add(&[1 << 50], None);
@@ -191,15 +208,19 @@ mod tests {
 
     #[test]
     fn all_rows_in_one_spot_reach_the_finest_order() {
-        let mut census = Census::new(1, true);
-        census.add(&[5; 100], Some(&[10; 100]));
-        let mut crowd = census.crowd(0).unwrap();
-        let mut order = crowd.parts_order();
-        while let Some(finer) = crowd.part(Cell::new(order, 5 >> (2 * (29 - order))).unwrap()) {
-            crowd = finer;
-            order = crowd.parts_order();
+        for (memory_bytes, base) in [(2_u64 << 30, 10), (300 << 20, 9), (64 << 20, 8), (16 << 20, 7), (0, 0)] {
+            let mut census = Census::new(1, true, memory_bytes);
+            assert_eq!(census.base_order(), base);
+            census.add(&[5; 100], Some(&[1000; 100]));
+            let mut order = census.base_order();
+            let mut crowd = census.crowd(0);
+            while let Some(finer) = crowd {
+                order = finer.parts_order();
+                crowd = finer.part(Cell::new(order, 5 >> (2 * (29 - order))).unwrap());
+            }
+            // Where there is room for one crowd only, nothing is counted finer.
+            assert!(order == 29 || memory_bytes == 0, "{order}");
+            assert_eq!(census.into_histogram().counts, [(0, 100)]);
         }
-        assert_eq!(order, 29);
-        assert_eq!(census.into_histogram().counts, [(0, 100)]);
     }
 }

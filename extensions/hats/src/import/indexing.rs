@@ -59,7 +59,7 @@ pub(crate) struct Read {
 pub(crate) fn indexed(input: Input, columns: Columns, options: &ImportOptions) -> Result<Indexing> {
     let weighted = matches!(options.tile, TileLimit::Bytes(_));
     let found = Found {
-        census: Some(Census::new(tile::crowd(options), weighted)),
+        census: Some(tile::census(options)),
         refused: Refused::new(&options.bad_rows, &input.plan.schema())?,
     };
     Ok(Indexing(Arc::new(Shared {

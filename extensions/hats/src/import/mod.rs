@@ -8,7 +8,8 @@
 //!
 //! Rows are read once. When the sort gives its first row it has seen the last one, so the histogram is complete and the
 //! tiles can be planned; leaves are then written in the order of the curve, each once. Memory is bounded by
-//! [`ImportOptions::memory_bytes`], whatever the number of rows and tiles.
+//! [`ImportOptions::memory_bytes`], whatever the number of rows and tiles: five eighths are the sort's, an eighth is the
+//! count of the sky, the rest for batches on their way and the row group that is being encoded.
 //!
 //! - [`write_catalog`] fills an empty [`Place`]; its properties come last, so nothing unfinished opens as a catalogue.
 //! - [`import`](fn@import) does what a command needs around it: on a local disk the catalogue grows in a hidden folder and
@@ -28,6 +29,7 @@ mod leaves;
 mod marked;
 mod nested;
 mod options;
+mod owner;
 mod progress;
 mod refused;
 mod run;

@@ -63,7 +63,8 @@ pub struct ImportOptions {
     pub row_group_rows: u64,
     /// Most encoded bytes of a row group, whatever its rows; keeps memory bounded where rows hold light curves.
     pub row_group_bytes: u64,
-    /// Memory that the import may take in all, in bytes; what does not fit is sorted on disk. At least 32 MiB.
+    /// Memory that the import may take, in bytes; what does not fit is sorted on disk. At least 32 MiB. What the plan of
+    /// its input takes, and the program around it, come on top.
     pub memory_bytes: usize,
     /// Where sorting puts what memory cannot hold; the place itself where that is a local folder, else the system's
     /// temporary folder.
@@ -83,6 +84,8 @@ pub struct ImportOptions {
     pub existing_tiles: Arc<[Cell]>,
     /// Columns to write index catalogues of.
     pub index_columns: Vec<String>,
+    /// Whether an import that is under way at the target, on an object store, is taken for dead: its user knows.
+    pub restart: bool,
     /// Metadata of columns by name (`unit`, `ucd`, `description`, …), added to what the input says of them.
     pub columns: BTreeMap<String, HashMap<String, String>>,
 }
@@ -166,6 +169,7 @@ impl Default for ImportOptions {
             margin_arcsec: None,
             index_columns: Vec::new(),
             existing_tiles: Arc::new([]),
+            restart: false,
             columns: BTreeMap::new(),
         }
     }

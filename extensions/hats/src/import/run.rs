@@ -9,12 +9,11 @@ use std::io::{Read, Write};
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
-use chrono::Utc;
 use object_store::path::Path;
 
 use super::marked::{DEAD_AFTER_SECONDS, Marked};
 use super::options::fault;
-use super::{ImportOptions, Input, Place, Progress, Written, supplements};
+use super::{ImportOptions, Input, Place, Progress, Written, owner, supplements};
 use crate::error::{HatsError, Result};
 use crate::place::{blocking, sync_folder};
 
@@ -70,14 +69,20 @@ pub async fn import(
         Some(folder) => {
             let growing = Hidden::beside(folder)?;
             let place = target_sibling(target, growing.path())?;
-            let written = supplements::write_all(input, &place, options, progress).await?;
+            let whole = supplements::write_all(input, &place, options, progress).await?;
+            let written = whole.publish().await?;
             let folder = folder.clone();
             blocking(&folder.clone(), move |_| growing.rename_to(&folder)).await?;
             Ok(ImportSummary::new(target, &written))
         }
         None => {
-            let marked = Marked::claim(target, DEAD_AFTER_SECONDS).await?;
-            match supplements::write_all(input, target, options, progress).await {
+            let marked = Marked::claim(target, DEAD_AFTER_SECONDS, options.restart).await?;
+            let written = async {
+                let whole = supplements::write_all(input, target, options, progress).await?;
+                marked.confirm().await?;
+                whole.publish().await
+            };
+            match written.await {
                 Ok(written) => {
                     marked.release().await?;
                     Ok(ImportSummary::new(target, &written))
@@ -209,7 +214,7 @@ fn lock(path: &FsPath, target: &FsPath) -> Result<File> {
             continue;
         }
         file.set_len(0).map_err(io)?;
-        file.write_all(owner().as_bytes()).map_err(io)?;
+        file.write_all(owner::words().as_bytes()).map_err(io)?;
         return Ok(file);
     }
 }
@@ -242,11 +247,4 @@ pub(crate) fn is_live(growing: &FsPath) -> bool {
     ));
     let opened = OpenOptions::new().write(true).open(lock);
     opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
-}
-
-/// Who we are, for those whom we keep waiting.
-pub(crate) fn owner() -> String {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let now = Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
-    format!("process {} on {} since {now}", std::process::id(), host.trim())
 }

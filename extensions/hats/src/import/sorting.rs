@@ -105,7 +105,7 @@ fn sorting_task(
     spill: &SpillFolder,
     options: &ImportOptions,
 ) -> Result<Arc<TaskContext>> {
-    // The rest is for the histogram, for batches on their way and for the row group being encoded.
+    // The rest is for the count of the sky, for batches on their way and for the row group being encoded.
     let pool = options.memory_bytes / 8 * 5;
     let runtime = RuntimeEnvBuilder::from_runtime_env(&task.runtime_env())
         .with_memory_pool(Arc::new(FairSpillPool::new(pool)))

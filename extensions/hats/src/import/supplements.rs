@@ -17,13 +17,29 @@ use crate::error::Result;
 use crate::properties::Properties;
 use crate::supplement;
 
-/// Writes the catalogue or collection that `options` describe into the empty `place`.
+/// A catalogue or collection that only lacks what makes readers take it for one.
+pub(crate) struct Whole {
+    written: Written,
+    primary: Place,
+    properties: Properties,
+}
+
+impl Whole {
+    /// Makes it a catalogue.
+    pub(crate) async fn publish(self) -> Result<Written> {
+        // Without the primary's properties a collection names nothing that opens.
+        finish::publish(&self.primary, &self.properties).await?;
+        Ok(self.written)
+    }
+}
+
+/// Writes the catalogue or collection that `options` describe into the empty `place`, but for the properties.
 pub(crate) async fn write_all(
     input: Input,
     place: &Place,
     options: &ImportOptions,
     progress: &dyn Progress,
-) -> Result<Written> {
+) -> Result<Whole> {
     let is_collection = options.margin_arcsec.is_some() || !options.index_columns.is_empty();
     let name = options.name(place);
     let primary = if is_collection {
@@ -58,9 +74,11 @@ pub(crate) async fn write_all(
         write_collection(&catalog, &task, place, options, progress).await?;
     }
     drop(spill);
-    // Without the primary's properties the collection names nothing that opens.
-    finish::publish(&primary, &properties).await?;
-    Ok(written)
+    Ok(Whole {
+        written,
+        primary,
+        properties,
+    })
 }
 
 async fn write_collection(

@@ -2,7 +2,7 @@
 
 use dreyer_sphere::Cell;
 
-use super::histogram::{BASE_ORDER, Census, Crowd};
+use super::histogram::{Census, Crowd};
 use super::{ImportOptions, TileLimit};
 
 /// A tile to be written, if rows lie in it.
@@ -13,10 +13,15 @@ pub(crate) struct PlannedTile {
     pub(crate) row_group_ends: Vec<u64>,
 }
 
-/// From which weight on a cell is counted finer, so that what is not known of it is small beside `options`' limits.
-pub(crate) fn crowd(options: &ImportOptions) -> u64 {
+/// The share of memory that the count of the sky may take.
+const CENSUS_SHARE: u64 = 8;
+
+/// A count of the sky that is fine enough for `options`: what is not known of a cell is small beside their limits.
+pub(crate) fn census(options: &ImportOptions) -> Census {
     let (tile, row_group) = limits(options);
-    (tile / 64).min(row_group / 16)
+    let weighted = matches!(options.tile, TileLimit::Bytes(_));
+    let memory = options.memory_bytes as u64 / CENSUS_SHARE;
+    Census::new((tile / 64).min(row_group / 16), weighted, memory)
 }
 
 /// Most weight of a tile and of a row group.
@@ -78,7 +83,7 @@ struct Part<'a> {
 /// How its own parts are counted.
 #[derive(Debug, Clone, Copy)]
 enum Count<'a> {
-    /// In cells of [`BASE_ORDER`].
+    /// In cells of the base order.
     Base,
     /// In the parts of a crowd that it lies in.
     Crowd(&'a Crowd),
@@ -116,9 +121,9 @@ impl<'a> Counts<'a> {
         counts
     }
 
-    /// A cell no finer than [`BASE_ORDER`].
+    /// A cell no finer than the base order.
     fn part(&self, cell: Cell) -> Part<'a> {
-        let shift = 2 * u32::from(BASE_ORDER - cell.order());
+        let shift = 2 * u32::from(self.census.base_order() - cell.order());
         let at = |edge: u64| self.before[self.cells.partition_point(|counted| *counted < edge << shift)];
         Part {
             cell,
@@ -159,7 +164,9 @@ impl<'a> Counts<'a> {
         let order = part.cell.order();
         let cells = part.cell.children(order + 1);
         let (crowd, before) = match part.count {
-            Count::Base if order < BASE_ORDER => return Some(cells.map(|cell| self.part(cell)).collect()),
+            Count::Base if order < self.census.base_order() => {
+                return Some(cells.map(|cell| self.part(cell)).collect());
+            }
             Count::Base => self
                 .census
                 .crowd(part.cell.index())
@@ -205,7 +212,7 @@ mod tests {
     }
 
     fn census(options: &ImportOptions, indexes: &[i64]) -> Census {
-        let mut census = Census::new(crowd(options), false);
+        let mut census = super::census(options);
         census.add(indexes, None);
         census
     }

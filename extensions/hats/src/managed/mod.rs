@@ -30,7 +30,7 @@ mod durable;
 mod ledger;
 mod lock;
 mod manifest;
-mod opened;
+pub(crate) mod opened;
 mod plain;
 mod publish;
 mod relocate;

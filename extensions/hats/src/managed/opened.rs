@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
-use crate::catalog::HatsCatalog;
+use crate::catalog::{HatsCatalog, INDEX_IS_OF_PROPERTY};
 use crate::error::{HatsError, Result};
 use crate::layout;
 use crate::listing::Tile;
@@ -66,6 +66,12 @@ pub(crate) fn catalog(site: &Site, manifest: &Manifest, schema: SchemaRef) -> Re
     let mut properties = Properties::default();
     for (key, value) in &snapshot(site, manifest)?.properties {
         properties.set(key, value);
+    }
+    // A promise about every row is the table's only if each part makes it.
+    let promise = properties.get(INDEX_IS_OF_PROPERTY).map(str::to_owned);
+    let vouches = |part: &Part| part.properties.get(INDEX_IS_OF_PROPERTY) == promise.as_ref();
+    if !manifest.parts().all(vouches) {
+        properties.set(INDEX_IS_OF_PROPERTY, "");
     }
     let rows: u64 = manifest.parts().map(|part| part.rows).sum();
     properties.set("hats_nrows", rows);

@@ -56,6 +56,7 @@ impl Footers {
     /// it is longer.
     pub(super) async fn get(&self, leaf: &PinnedLeaf, hint: usize) -> Result<Arc<ParquetMetaData>> {
         if let Some(found) = self.fitting(leaf).await? {
+            leaf.footer_was_cached();
             return Ok(found);
         }
         let key = self.key(leaf.meta());

@@ -23,6 +23,7 @@ const CONCURRENT: usize = 10;
 pub(crate) struct Fetches {
     requests: Count,
     bytes: Count,
+    footer_hits: Count,
 }
 
 impl Fetches {
@@ -30,6 +31,7 @@ impl Fetches {
         Self {
             requests: MetricBuilder::new(metrics).counter("store_requests", partition),
             bytes: MetricBuilder::new(metrics).counter("store_bytes", partition),
+            footer_hits: MetricBuilder::new(metrics).counter("footer_cache_hits", partition),
         }
     }
 
@@ -62,6 +64,11 @@ impl PinnedLeaf {
 
     pub(super) fn meta(&self) -> &ObjectMeta {
         &self.meta
+    }
+
+    /// Notes that its footer was in the cache.
+    pub(super) fn footer_was_cached(&self) {
+        self.fetches.footer_hits.add(1);
     }
 
     /// Another file of the same store.

@@ -20,7 +20,7 @@ use super::dataset::{self, DatasetWriter, WrittenFile};
 use super::provenance;
 use super::tiles::{self, Derive};
 use crate::Place;
-use crate::catalog::{HatsCatalog, SORTED_PROPERTY};
+use crate::catalog::{HatsCatalog, INDEX_IS_OF_PROPERTY, SORTED_PROPERTY};
 use crate::error::{HatsError, Result};
 use crate::layout::{self, PartitionInfo};
 use crate::properties::Properties;
@@ -68,6 +68,10 @@ pub async fn write_margin(
     properties.set("hats_margin_threshold", threshold_arcsec);
     properties.set("hats_col_healpix", index);
     properties.set(SORTED_PROPERTY, index);
+    if catalog.index_exact() {
+        let promise = catalog.properties().get(INDEX_IS_OF_PROPERTY).unwrap_or_default();
+        properties.set(INDEX_IS_OF_PROPERTY, promise);
+    }
     provenance::put(place, &properties).await?;
     Ok(written)
 }

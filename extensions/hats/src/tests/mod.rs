@@ -3,6 +3,7 @@
 mod codec;
 mod discover;
 mod economy;
+mod exact;
 mod formats;
 mod import;
 mod import_shapes;

@@ -45,7 +45,7 @@ async fn a_scan_tells_its_tiles() {
     assert_eq!(tiling.tiles.iter().map(|tile| tile.rows.unwrap()).sum::<u64>(), 3000);
     assert_eq!((tiling.lon_column.as_str(), tiling.lat_column.as_str()), ("ra", "dec"));
     assert_eq!(tiling.index_column.as_deref(), Some("_healpix_29"));
-    assert!(tiling.sorted);
+    assert!(tiling.sorted && tiling.index_exact);
     let part = "SELECT ra, dec FROM sky WHERE q3c_radial_query(ra, dec, 83.62, -5.38, 0.02)";
     let tiles = HatsTilingSource.tiling(&scan(&session, part).await).unwrap().tiles;
     assert!(
