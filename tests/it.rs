@@ -22,6 +22,8 @@ mod codec;
 mod crash;
 #[path = "it/crossmatch.rs"]
 mod crossmatch;
+#[path = "it/crossmatch_aligned.rs"]
+mod crossmatch_aligned;
 #[path = "it/crossmatch_kinds.rs"]
 mod crossmatch_kinds;
 #[path = "it/ddl.rs"]

@@ -68,7 +68,7 @@ impl Tables {
 }
 
 /// Rows of two ids as a sorted list; duplicates stay.
-async fn rows(session: &Session, sql: &str) -> Vec<Row> {
+pub(crate) async fn rows(session: &Session, sql: &str) -> Vec<Row> {
     let mut found = Vec::new();
     for batch in run(session, sql).await {
         let ids = |column: usize| {
@@ -113,7 +113,7 @@ fn joined(kind: &str, pairs: &[(&Object, Vec<&Object>)], right: &[Object]) -> Ve
     rows
 }
 
-fn join_sql(kind: &str, left: &str, right: &str, condition: &str) -> String {
+pub(crate) fn join_sql(kind: &str, left: &str, right: &str, condition: &str) -> String {
     if kind.ends_with("EXISTS") {
         format!("SELECT x.id FROM {left} x WHERE {kind} (SELECT 1 FROM {right} y WHERE {condition})")
     } else {
@@ -121,7 +121,7 @@ fn join_sql(kind: &str, left: &str, right: &str, condition: &str) -> String {
     }
 }
 
-const KINDS: [&str; 6] = ["INNER", "LEFT", "RIGHT", "FULL", "EXISTS", "NOT EXISTS"];
+pub(crate) const KINDS: [&str; 6] = ["INNER", "LEFT", "RIGHT", "FULL", "EXISTS", "NOT EXISTS"];
 
 async fn every_kind(sky: Sky, left: usize, right: usize, radius_deg: f64) {
     let tables = Tables::new(sky, left, right, radius_deg);

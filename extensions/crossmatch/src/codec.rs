@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, JoinSide, Result, internal_err};
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::PhysicalExpr;
@@ -15,7 +15,7 @@ use datafusion_proto::protobuf;
 use dreyer_sphere::CellRanges;
 use prost::Message;
 
-use crate::exec::{CrossMatchExec, Estimate, Mode, PairCondition, PairExpr, Position, Side, Terms};
+use crate::exec::{CrossMatchExec, Estimate, IndexRole, Mode, PairCondition, PairExpr, Position, Side, Terms};
 use crate::spec::{Join, MatchSpec, Pick, Radius};
 
 /// Encodes and decodes [`CrossMatchExec`]; other nodes are refused, so that codecs can be tried in turn.
@@ -32,6 +32,15 @@ struct CrossMatchProto {
     terms: Option<TermsProto>,
     #[prost(message, optional, tag = "4")]
     mode: Option<ModeProto>,
+    #[prost(message, optional, tag = "5")]
+    output: Option<OutputProto>,
+}
+
+/// The columns that come out.
+#[derive(Clone, PartialEq, Message)]
+struct OutputProto {
+    #[prost(uint64, repeated, tag = "1")]
+    columns: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -94,6 +103,9 @@ struct ModeProto {
     file_bytes: u64,
     #[prost(bool, tag = "6")]
     every_pair: bool,
+    /// What the indexes are good for.
+    #[prost(uint32, tag = "7")]
+    role: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -140,9 +152,19 @@ impl PhysicalExtensionCodec for CrossMatchCodec {
             })
         };
         let sides = [side(proto.left, left)?, side(proto.right, right)?];
+        let mode: Mode = proto.mode.ok_or_else(|| broken("the strategy is missing"))?.into();
+        // Coordinates that are read in case of doubt stand behind the index.
+        let in_doubt = matches!(
+            mode,
+            Mode::Aligned {
+                role: IndexRole::Suffices,
+                ..
+            }
+        );
+        let read = [left, right].map(|input| judged(&input.schema(), in_doubt));
         let pair = |proto: Option<PairProto>| -> Result<Option<PairExpr>> {
             let Some(proto) = proto else { return Ok(None) };
-            let (columns, schema) = proto.columns(left, right)?;
+            let (columns, schema) = proto.columns(&read)?;
             let expression = proto.expression.ok_or_else(|| broken("an expression is empty"))?;
             let filter = JoinFilter::new(expr(&expression, &schema)?, columns, Arc::new(schema));
             Ok(Some(PairExpr(filter)))
@@ -151,9 +173,12 @@ impl PhysicalExtensionCodec for CrossMatchCodec {
             .terms
             .ok_or_else(|| broken("the terms are missing"))?
             .decode(pair)?;
-        let mode = proto.mode.ok_or_else(|| broken("the strategy is missing"))?.into();
+        let output = proto
+            .output
+            .map(|output| output.columns.into_iter().map(small).collect());
         let inputs = [Arc::clone(left), Arc::clone(right)];
-        Ok(Arc::new(CrossMatchExec::new(inputs, sides, terms, mode)))
+        let exec = CrossMatchExec::new(inputs, sides, terms, mode).with_output(output.transpose()?);
+        Ok(Arc::new(exec))
     }
 
     fn try_encode(
@@ -186,6 +211,9 @@ impl PhysicalExtensionCodec for CrossMatchCodec {
             right: Some(side(right)?),
             terms: Some(TermsProto::encode(exec.terms(), pair)?),
             mode: Some(exec.mode().into()),
+            output: exec.output().map(|output| OutputProto {
+                columns: output.iter().map(|column| *column as u64).collect(),
+            }),
         };
         proto.encode(buf).map_err(|error| broken(&error.to_string()))
     }
@@ -235,18 +263,14 @@ impl TermsProto {
 }
 
 impl PairProto {
-    fn columns(
-        &self,
-        left: &Arc<dyn ExecutionPlan>,
-        right: &Arc<dyn ExecutionPlan>,
-    ) -> Result<(Vec<ColumnIndex>, Schema)> {
+    fn columns(&self, [left, right]: &[SchemaRef; 2]) -> Result<(Vec<ColumnIndex>, Schema)> {
         let mut columns = Vec::with_capacity(self.index.len());
         let mut fields = Vec::with_capacity(self.index.len());
         for (&index, &side) in self.index.iter().zip(&self.side) {
             let index = small(index)?;
             let (side, schema) = match side {
-                0 => (JoinSide::Left, left.schema()),
-                1 => (JoinSide::Right, right.schema()),
+                0 => (JoinSide::Left, left),
+                1 => (JoinSide::Right, right),
                 _ => {
                     let side = JoinSide::None;
                     columns.push(ColumnIndex { index, side });
@@ -265,6 +289,18 @@ impl PairProto {
     }
 }
 
+/// The columns of an input that a condition can read.
+fn judged(input: &SchemaRef, with_coordinates: bool) -> SchemaRef {
+    if !with_coordinates {
+        return Arc::clone(input);
+    }
+    let coordinate = |name| Arc::new(Field::new(name, DataType::Float64, true));
+    let fields = input.fields().iter().cloned();
+    Arc::new(Schema::new(
+        fields.chain([coordinate("lon"), coordinate("lat")]).collect::<Vec<_>>(),
+    ))
+}
+
 fn side_code(side: JoinSide) -> u32 {
     match side {
         JoinSide::Left => 0,
@@ -276,13 +312,19 @@ fn side_code(side: JoinSide) -> u32 {
 impl From<&Mode> for ModeProto {
     fn from(mode: &Mode) -> Self {
         match mode {
-            Mode::Aligned { units, estimate } => Self {
+            Mode::Aligned { units, estimate, role } => Self {
                 partitions: units.iter().map(|units| units.as_slice().into()).collect(),
                 holds_left: false,
                 left_rows: estimate.left_rows,
                 right_rows: estimate.right_rows,
                 file_bytes: estimate.file_bytes,
                 every_pair: false,
+                role: match role {
+                    IndexRole::Proposes => 0,
+                    IndexRole::Decides { may_suffice: false } => 1,
+                    IndexRole::Decides { may_suffice: true } => 2,
+                    IndexRole::Suffices => 3,
+                },
             },
             Mode::Indexed { held, every_pair } => Self {
                 holds_left: *held == JoinSide::Left,
@@ -309,6 +351,7 @@ impl From<ModeProto> for Mode {
             left_rows,
             right_rows,
             file_bytes,
+            role,
             ..
         } = proto;
         Self::Aligned {
@@ -317,6 +360,13 @@ impl From<ModeProto> for Mode {
                 left_rows,
                 right_rows,
                 file_bytes,
+            },
+            role: match role {
+                1 => IndexRole::Decides { may_suffice: false },
+                2 => IndexRole::Decides { may_suffice: true },
+                3 => IndexRole::Suffices,
+                // Proposals are always safe.
+                _ => IndexRole::Proposes,
             },
         }
     }

@@ -31,7 +31,7 @@ mod spec;
 mod strategy;
 
 pub use codec::CrossMatchCodec;
-pub use exec::{CrossMatchExec, Estimate, Mode, PairCondition, PairExpr, Position, Side, Terms};
+pub use exec::{CrossMatchExec, Estimate, IndexRole, Mode, PairCondition, PairExpr, Position, Side, Terms};
 pub use logical_codec::CrossMatchLogicalCodec;
 pub use node::{Condition, CrossMatch};
 pub use planner::CrossMatchPlanner;

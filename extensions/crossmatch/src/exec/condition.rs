@@ -7,9 +7,10 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBat
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{JoinSide, Result, internal_err};
+use datafusion::common::{JoinSide, Result, ScalarValue, internal_err};
+use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::{BinaryExpr, Column};
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
@@ -177,6 +178,18 @@ impl PairCondition {
                 .map(|expr| PairExpr::new(expr, inputs, widths))
                 .transpose()?,
         })
+    }
+
+    /// Whether the bound says that the separation is below the radius (or at most it), and nothing else.
+    pub(crate) fn bounds_just_the_separation(&self, radius_deg: f64) -> bool {
+        let Some(comparison) = self.bound.expr().downcast_ref::<BinaryExpr>() else {
+            return false;
+        };
+        let limit = comparison.right().downcast_ref::<Literal>().map(Literal::value);
+        self.bound.columns() == [SEPARATION]
+            && comparison.left().downcast_ref::<Column>().is_some()
+            && matches!(comparison.op(), Operator::Lt | Operator::LtEq)
+            && matches!(limit, Some(ScalarValue::Float64(Some(limit))) if limit.to_bits() == radius_deg.to_bits())
     }
 
     /// All expressions in it.

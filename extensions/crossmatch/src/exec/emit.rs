@@ -23,6 +23,8 @@ pub(crate) struct Emit {
     pub(crate) join: Join,
     /// Whether the separation is the last column.
     pub(crate) measured: bool,
+    /// Which of all these columns come out.
+    pub(crate) output: Option<Arc<[usize]>>,
 }
 
 /// Rows of one side, in the order of the output.
@@ -110,17 +112,25 @@ impl Emit {
         column: impl Fn(JoinSide, usize, &DataType) -> Result<ArrayRef>,
     ) -> Result<RecordBatch> {
         let right_width = if self.join.has_right() { self.widths.1 } else { 0 };
-        let places = (0..self.widths.0).map(|index| (JoinSide::Left, index));
-        let places = places.chain((0..right_width).map(|index| (JoinSide::Right, index)));
-        let mut output = Vec::with_capacity(self.schema.fields().len());
-        for ((side, index), field) in places.zip(self.schema.fields()) {
-            output.push(column(side, index, field.data_type())?);
-        }
-        if self.measured {
-            let Some(separation) = separation else {
-                return internal_err!("the separation is to be output and was not measured");
-            };
-            output.push(Arc::new(separation));
+        let all: Vec<usize>;
+        let chosen = match &self.output {
+            Some(output) => output.as_ref(),
+            None => {
+                all = (0..self.widths.0 + right_width + usize::from(self.measured)).collect();
+                &all
+            }
+        };
+        let mut output = Vec::with_capacity(chosen.len());
+        for (&place, field) in chosen.iter().zip(self.schema.fields()) {
+            let of_right = place.checked_sub(self.widths.0);
+            output.push(match of_right {
+                None => column(JoinSide::Left, place, field.data_type())?,
+                Some(index) if index < right_width => column(JoinSide::Right, index, field.data_type())?,
+                Some(_) => match &separation {
+                    Some(separation) => Arc::new(separation.clone()),
+                    None => return internal_err!("the separation is to be output and was not measured"),
+                },
+            });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(

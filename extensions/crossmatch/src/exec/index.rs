@@ -44,6 +44,17 @@ pub(crate) struct SkyIndex {
 }
 
 impl SkyIndex {
+    /// Rows of several batches, given in order: their indexes, and batch and row of each. Without vectors; whoever searches
+    /// here searches by the indexes.
+    pub(crate) fn of_blocks(batches: Vec<RecordBatch>, index: Vec<u64>, at: Vec<(u32, u32)>) -> Self {
+        Self {
+            batches,
+            index,
+            vector: Vec::new(),
+            at,
+        }
+    }
+
     /// Adds a batch with the places of its rows.
     pub(crate) fn push(&mut self, batch: RecordBatch, places: Places) {
         let number = u32::try_from(self.batches.len()).unwrap_or(u32::MAX);
@@ -67,6 +78,11 @@ impl SkyIndex {
 
     pub(crate) fn len(&self) -> usize {
         self.index.len()
+    }
+
+    /// The HEALPix indexes of all entries, ascending.
+    pub(crate) fn indexes(&self) -> &[u64] {
+        &self.index
     }
 
     /// The HEALPix index of an entry.

@@ -12,9 +12,11 @@ mod driven;
 mod emit;
 mod index;
 mod indexed;
+mod indexes;
 mod interval;
 mod judge;
 mod metrics;
+mod output;
 mod pick;
 mod position;
 mod reach;
@@ -33,6 +35,7 @@ use datafusion::physical_plan::execution_plan::{
     Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions, apply_expression_roots,
 };
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::projection::{ProjectionExec, try_embed_projection};
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
 };
@@ -66,6 +69,8 @@ pub enum Mode {
         units: Arc<[Vec<CellRanges>]>,
         /// What the tables' own records say will be read.
         estimate: Estimate,
+        /// What is left to the stored indexes.
+        role: IndexRole,
     },
     /// One side is held whole, the other streams past.
     Indexed {
@@ -74,6 +79,20 @@ pub enum Mode {
         /// Whether every held row is a candidate of every other, as in a nested loop.
         every_pair: bool,
     },
+}
+
+/// What the stored HEALPix indexes of both sides are good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexRole {
+    /// They propose pairs, with some slack; the condition decides.
+    Proposes,
+    /// They are exactly those of the coordinates, and decide all pairs but those about as far apart as the radius.
+    Decides {
+        /// Whether coordinates need not even be read with them, if no column is to come out.
+        may_suffice: bool,
+    },
+    /// Nothing else is read; coordinates only of pairs that they leave open.
+    Suffices,
 }
 
 /// What is asked, whatever the strategy.
@@ -125,9 +144,13 @@ pub struct CrossMatchExec {
     right_side: Side,
     terms: Terms,
     mode: Mode,
+    /// The columns that come out, of those that could; `None`: all.
+    output: Option<Arc<[usize]>>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
+    /// The right side of [`Mode::Aligned`], shared by all partitions.
+    blocks: aligned::BlocksSlot,
     /// The held side of [`Mode::Indexed`], loaded once for all partitions.
     loaded: Mutex<Option<indexed::Loading>>,
     /// What was found out about the held rows, if they drive the match.
@@ -165,12 +188,49 @@ impl CrossMatchExec {
             right_side,
             terms,
             mode,
+            output: None,
             schema,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
+            blocks: aligned::BlocksSlot::default(),
             loaded: Mutex::new(None),
             tallied: Arc::new(tally::Shared::new(partitions)),
         }
+    }
+
+    /// The same match of other inputs, or to be run anew.
+    fn rebuilt(&self, inputs: [Arc<dyn ExecutionPlan>; 2]) -> Self {
+        let sides = [self.left_side.clone(), self.right_side.clone()];
+        let output = self.output.as_ref().map(|output| output.to_vec());
+        Self::new(inputs, sides, self.terms.clone(), self.mode.clone()).with_output(output)
+    }
+
+    /// The same match with only those columns of all that could come out.
+    #[must_use]
+    pub fn with_output(mut self, output: Option<Vec<usize>>) -> Self {
+        let sides = [&self.left, &self.right].map(|input| input.schema());
+        let fields = |schema: &SchemaRef, width: usize| schema.fields().iter().take(width).cloned().collect::<Vec<_>>();
+        let all = self.terms.schema(
+            &fields(&sides[0], self.left_side.width),
+            &fields(&sides[1], self.right_side.width),
+        );
+        self.schema = match &output {
+            None => all,
+            Some(output) => {
+                let chosen = output.iter().filter_map(|column| all.fields().get(*column).cloned());
+                Arc::new(Schema::new(chosen.collect::<Vec<_>>()))
+            }
+        };
+        let properties = self.properties.as_ref().clone();
+        let properties = properties.with_eq_properties(EquivalenceProperties::new(Arc::clone(&self.schema)));
+        self.properties = Arc::new(properties);
+        self.output = output.map(Arc::from);
+        self
+    }
+
+    /// The columns that come out, of all that could.
+    pub fn output(&self) -> Option<&[usize]> {
+        self.output.as_deref()
     }
 
     /// How the pairs are found.
@@ -202,7 +262,18 @@ impl CrossMatchExec {
             widths: (self.left_side.width, self.right_side.width),
             join: self.terms.spec.join,
             measured: self.terms.measured.is_some(),
+            output: self.output.clone(),
         }
+    }
+}
+
+impl fmt::Display for IndexRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Proposes => "proposes",
+            Self::Decides { .. } => "decides",
+            Self::Suffices => "suffices",
+        })
     }
 }
 
@@ -222,7 +293,7 @@ impl DisplayAs for CrossMatchExec {
             write!(f, ", held={}", if *held == JoinSide::Left { "left" } else { "right" })?;
         }
         write!(f, ", {spec}, radius={radius}")?;
-        if let Mode::Aligned { units, estimate } = &self.mode {
+        if let Mode::Aligned { units, estimate, role } = &self.mode {
             let units: usize = units.iter().map(Vec::len).sum();
             let Estimate {
                 left_rows,
@@ -231,11 +302,14 @@ impl DisplayAs for CrossMatchExec {
             } = estimate;
             write!(
                 f,
-                ", units={units}, left_rows={left_rows}, right_rows={right_rows}, file_bytes={file_bytes}"
+                ", index={role}, units={units}, left_rows={left_rows}, right_rows={right_rows}, file_bytes={file_bytes}"
             )?;
         }
         if let Some(name) = &self.terms.measured {
             write!(f, ", separation={name}")?;
+        }
+        if let Some(output) = &self.output {
+            write!(f, ", output={output:?}")?;
         }
         let (left, right) = (&self.left_side.position, &self.right_side.position);
         let condition = &self.terms.condition.whole;
@@ -297,25 +371,21 @@ impl ExecutionPlan for CrossMatchExec {
         let Ok(inputs) = <[Arc<dyn ExecutionPlan>; 2]>::try_from(children) else {
             return internal_err!("CrossMatchExec has two inputs");
         };
-        let sides = [self.left_side.clone(), self.right_side.clone()];
-        Ok(Arc::new(Self::new(
-            inputs,
-            sides,
-            self.terms.clone(),
-            self.mode.clone(),
-        )))
+        Ok(Arc::new(self.rebuilt(inputs)))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
+    /// Columns that nobody asks for are not gathered, and perhaps not even read.
+    fn try_swapping_with_projection(&self, projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        try_embed_projection(projection, self)
+    }
+
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         match &self.mode {
-            Mode::Aligned { units, .. } => match units.get(partition) {
-                Some(units) => aligned::execute(self, units.clone(), partition, context),
-                None => internal_err!("CrossMatchExec has no partition {partition}"),
-            },
+            Mode::Aligned { units, role, .. } => aligned::execute(self, units, *role, partition, context),
             Mode::Indexed { held, every_pair } => indexed::execute(self, *held, *every_pair, partition, context),
         }
     }

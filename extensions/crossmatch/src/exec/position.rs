@@ -22,6 +22,8 @@ pub enum Position {
     },
     /// An expression that yields a POINT.
     Point(Arc<dyn PhysicalExpr>),
+    /// Known by the stored index alone.
+    Index,
 }
 
 /// The rows of a batch that lie somewhere. NULL, NaN and impossible coordinates lie nowhere and match nothing.
@@ -41,11 +43,15 @@ impl Position {
         match self {
             Self::LonLat { lon, lat } => vec![lon, lat],
             Self::Point(point) => vec![point],
+            Self::Index => Vec::new(),
         }
     }
 
-    /// A position from one expression (a POINT) or two (longitude, latitude).
+    /// A position from one expression (a POINT), two (longitude, latitude) or none (the index).
     pub(crate) fn from_exprs(exprs: Vec<Arc<dyn PhysicalExpr>>) -> Result<Self> {
+        if exprs.is_empty() {
+            return Ok(Self::Index);
+        }
         match <[_; 2]>::try_from(exprs) {
             Ok([lon, lat]) => Ok(Self::LonLat { lon, lat }),
             Err(one) => match <[_; 1]>::try_from(one) {
@@ -75,6 +81,7 @@ impl Position {
             }
         };
         match self {
+            Self::Index => return internal_err!("a row without an index in a table whose index is known to be exact"),
             Self::LonLat { lon, lat } => {
                 let (lon, lat) = (numbers(lon, batch)?, numbers(lat, batch)?);
                 let (lon, lat) = (lon.as_primitive::<Float64Type>(), lat.as_primitive::<Float64Type>());
@@ -154,6 +161,7 @@ impl fmt::Display for Position {
         match self {
             Self::LonLat { lon, lat } => write!(f, "[{lon}, {lat}]"),
             Self::Point(point) => write!(f, "[{point}]"),
+            Self::Index => f.write_str("[index]"),
         }
     }
 }

@@ -13,11 +13,13 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use dreyer_sphere::{Cell, CellRanges, MAX_ORDER};
 use dreyer_tiling::{TileStats, Tiling, TilingSources};
 
-use crate::exec::{CrossMatchExec, Estimate, Mode, Position, Side};
+use crate::exec::{CrossMatchExec, Estimate, IndexRole, Mode, Position, Side};
 use crate::planner::MatchPlan;
+use crate::spec::Pick;
 
 pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let Some(radius_deg) = plan.terms.radius.constant().filter(|_| plan.terms.spec.is_plain()) else {
+    let spec = plan.terms.spec;
+    let Some(radius_deg) = plan.terms.radius.constant().filter(|_| spec.pick != Pick::Mutual) else {
         return Ok(None);
     };
     if radius_deg.is_nan() || radius_deg > plan.options.crossmatch_aligned_max_radius_deg {
@@ -34,8 +36,10 @@ pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>
         right: &right.tiling,
         radius_deg,
         unit_rows: plan.options.crossmatch_unit_rows as u64,
+        all_of_left: spec.join.keeps_unmatched(),
     };
     let (units, estimate) = cut.units(plan.target_partitions, left.index_column.is_some());
+    let role = role(plan, radius_deg, [&left, &right]);
     let side = |input: &TiledInput, position: &Position| Side {
         position: position.clone(),
         index_column: input.index_column,
@@ -45,10 +49,29 @@ pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>
     let mode = Mode::Aligned {
         units: units.into(),
         estimate,
+        role,
     };
     let exec = CrossMatchExec::new([left.plan, right.plan], sides, plan.terms.clone(), mode);
     Ok(Some(Arc::new(exec)))
 }
+
+/// What the stored indexes are good for: they decide if both are exact, and the condition bounds the separation of just
+/// the positions that they were made of.
+fn role(plan: &MatchPlan, radius_deg: f64, sides: [&TiledInput; 2]) -> IndexRole {
+    let exact = sides.iter().all(|side| {
+        let tiling = &side.tiling;
+        tiling.index_exact && tiling.sorted && side.index_column.is_some()
+    });
+    if !exact || !plan.terms.condition.bounds_just_the_separation(radius_deg) {
+        return IndexRole::Proposes;
+    }
+    IndexRole::Decides {
+        may_suffice: plan.terms.condition.residual.is_none() && plan.terms.measured.is_none(),
+    }
+}
+
+/// Units that a partition has at least, tiles permitting: the last ones even out what the others misjudged.
+const UNITS_PER_PARTITION: u64 = 8;
 
 /// A tiled scan under operators that treat each row alone, with the index column added behind its own columns.
 struct TiledInput {
@@ -162,6 +185,8 @@ struct Cut<'a> {
     right: &'a Tiling,
     radius_deg: f64,
     unit_rows: u64,
+    /// Whether rows without a partner come out too, wherever they are.
+    all_of_left: bool,
 }
 
 impl Cut<'_> {
@@ -177,7 +202,7 @@ impl Cut<'_> {
             .left
             .tiles
             .iter()
-            .filter(|tile| right_reach.overlaps(&tile.cell.range()))
+            .filter(|tile| self.all_of_left || right_reach.overlaps(&tile.cell.range()))
         {
             estimate.left_rows += tile.rows.unwrap_or(0);
             estimate.file_bytes += tile.bytes;
@@ -227,37 +252,29 @@ impl Cut<'_> {
             .sum()
     }
 
-    /// Joins small neighbouring pieces into units, and units into partitions.
+    /// Joins small neighbouring pieces into units, and deals these to partitions, each to the one with the least work so
+    /// far: all stay busy to the end, whatever the sky, and each goes along the curve.
     fn group(&self, pieces: Vec<(Cell, u64)>, partitions: usize) -> Vec<Vec<CellRanges>> {
         let total: u64 = pieces.iter().map(|(_, rows)| rows + 1).sum();
         let share = total.div_ceil(partitions.max(1) as u64).max(1);
-        let limit = self.unit_rows.min(share);
-        let mut groups: Vec<Vec<CellRanges>> = vec![Vec::new()];
-        let mut unit: Vec<Cell> = Vec::new();
-        let (mut unit_rows, mut done) = (0, 0);
+        let limit = self.unit_rows.min(share.div_ceil(UNITS_PER_PARTITION));
+        let mut units: Vec<(Vec<Cell>, u64)> = Vec::new();
         for (cell, rows) in pieces {
-            if !unit.is_empty() && unit_rows + rows > limit {
-                push_unit(&mut groups, &mut unit, done / share);
-                done += unit_rows;
-                unit_rows = 0;
+            match units.last_mut() {
+                Some((cells, unit_rows)) if *unit_rows + rows <= limit => {
+                    cells.push(cell);
+                    *unit_rows += rows + 1;
+                }
+                _ => units.push((vec![cell], rows + 1)),
             }
-            unit.push(cell);
-            unit_rows += rows + 1;
         }
-        if !unit.is_empty() {
-            push_unit(&mut groups, &mut unit, done / share);
+        let mut groups: Vec<(u64, Vec<CellRanges>)> = vec![(0, Vec::new()); partitions.clamp(1, units.len().max(1))];
+        for (cells, rows) in units {
+            if let Some((work, group)) = groups.iter_mut().min_by_key(|(work, _)| *work) {
+                *work += rows;
+                group.push(CellRanges::from_ranges(cells.into_iter().map(Cell::range)));
+            }
         }
-        groups
-    }
-}
-
-/// Closes a unit and puts it into the partition in which its first row falls.
-fn push_unit(groups: &mut Vec<Vec<CellRanges>>, unit: &mut Vec<Cell>, partition: u64) {
-    let ranges = CellRanges::from_ranges(unit.drain(..).map(Cell::range));
-    if groups.len() as u64 <= partition && groups.last().is_some_and(|last| !last.is_empty()) {
-        groups.push(Vec::new());
-    }
-    if let Some(last) = groups.last_mut() {
-        last.push(ranges);
+        groups.into_iter().map(|(_, group)| group).collect()
     }
 }

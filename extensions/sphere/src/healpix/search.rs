@@ -195,7 +195,7 @@ fn scan_long(held: &[u64], run: Range<usize>, square: &Square, finest: u8, found
     }
 }
 
-/// The coarsest order whose cells between two indexes are about as many as rows, but not finer than `finest`.
+/// The coarsest order with at least half as many cells between two indexes as rows, but not finer than `finest`.
 fn directory_order(finest: u8, low: u64, high: u64, rows: usize) -> u8 {
     let cells = |order: u8| {
         let shift = shift_to_29(order);

@@ -1,0 +1,112 @@
+//! Rows of one part of the sky, read and sorted: what left rows are held against.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions, UInt32Array};
+use datafusion::arrow::compute::concat_batches;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::Result;
+use datafusion::execution::memory_pool::MemoryReservation;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::ExecutionPlan;
+use dreyer_sphere::CellRanges;
+use futures::StreamExt;
+
+use super::super::Side;
+use super::super::indexes::rows_of;
+use super::super::stream::too_large;
+
+/// Rows in the order of their index. What it takes is reserved as long as it lives.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// HEALPix indexes of order 29, ascending.
+    pub(super) index: Vec<u64>,
+    /// The rows, with those columns that a match may output or judge by.
+    pub(super) rows: RecordBatch,
+    reservation: MemoryReservation,
+}
+
+impl Block {
+    /// Reads the rows of `plan` that lie in `ranges`; all of them if the side has no stored index to tell.
+    pub(super) async fn read(
+        plan: &Arc<dyn ExecutionPlan>,
+        side: &Side,
+        ranges: &CellRanges,
+        context: &Arc<TaskContext>,
+        reservation: MemoryReservation,
+    ) -> Result<Self> {
+        let schema = plan.schema();
+        let fields: Vec<_> = schema.fields().iter().take(side.width).cloned().collect();
+        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        Self::gather(plan.execute(0, Arc::clone(context))?, side, ranges, schema, reservation).await
+    }
+
+    async fn gather(
+        mut input: SendableRecordBatchStream,
+        side: &Side,
+        ranges: &CellRanges,
+        schema: SchemaRef,
+        reservation: MemoryReservation,
+    ) -> Result<Self> {
+        let mut index = Vec::new();
+        let mut batches = Vec::new();
+        while let Some(batch) = input.next().await.transpose()? {
+            let mut indexes = side.position.indexes(&batch, side.index_column)?;
+            if side.index_column.is_some() {
+                indexes.confine(ranges);
+            }
+            if indexes.index.is_empty() {
+                continue;
+            }
+            let columns = batch.columns().iter().take(side.width).cloned().collect();
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)?;
+            let rows = indexes.choose(&batch)?;
+            // Concatenated and, for a moment, as they came.
+            reservation
+                .try_grow(2 * rows.get_array_memory_size() + 8 * indexes.index.len())
+                .map_err(too_large)?;
+            index.extend(indexes.index);
+            batches.push(rows);
+        }
+        let mut block = Self {
+            rows: together(&schema, &batches, index.len())?,
+            index,
+            reservation,
+        };
+        block.sort()?;
+        block.reservation.resize(block.bytes());
+        Ok(block)
+    }
+
+    /// Brings the rows into the order of their index, if they are not.
+    fn sort(&mut self) -> Result<()> {
+        if self.index.is_sorted() {
+            return Ok(());
+        }
+        let rows = u32::try_from(self.index.len()).unwrap_or(u32::MAX);
+        let mut order: Vec<u32> = (0..rows).collect();
+        order.sort_by_key(|row| self.index[*row as usize]);
+        self.index = order.iter().map(|row| self.index[*row as usize]).collect();
+        self.rows = rows_of(&self.rows, UInt32Array::from(order))?;
+        Ok(())
+    }
+
+    /// Bytes that the block takes.
+    pub(super) fn bytes(&self) -> usize {
+        8 * self.index.capacity() + self.rows.get_array_memory_size()
+    }
+}
+
+/// One batch of several. Without columns there is nothing to join but their numbers of rows.
+fn together(schema: &SchemaRef, batches: &[RecordBatch], rows: usize) -> Result<RecordBatch> {
+    if schema.fields().is_empty() {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        return Ok(RecordBatch::try_new_with_options(
+            Arc::clone(schema),
+            Vec::new(),
+            &options,
+        )?);
+    }
+    Ok(concat_batches(schema, batches)?)
+}

@@ -1,0 +1,247 @@
+//! The right side of an aligned match, one block for each unit of the sky, read when first asked for and kept while it
+//! may be asked for again.
+//!
+//! A unit is matched against its own block and the rim of those around it. So that no row is decoded twice, blocks are
+//! shared by all partitions and stay until memory is wanted for others, those first whose own unit is done.
+//!
+//! ```text
+//!   curve  ──►  │ done │ done │ here │ next │ later …        rim of `here` lies in blocks near and far along the curve:
+//!                                                            kept, or to be read soon anyway: the whole block
+//!                                                            no room for it: only the rim, by ranges
+//! ```
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
+use datafusion::physical_plan::ExecutionPlan;
+use dreyer_sphere::CellRanges;
+use dreyer_tiling::TilingSources;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+
+use super::super::Side;
+use super::block::Block;
+use super::restricted;
+
+type Loading = Shared<BoxFuture<'static, Result<Arc<Block>, Arc<DataFusionError>>>>;
+
+/// Bytes of blocks that are kept for later, at most.
+const KEPT_BYTES: usize = 192 << 20;
+
+/// The share of the memory limit that they may take.
+const KEPT_SHARE: usize = 8;
+
+/// The blocks of one execution.
+pub(crate) struct Blocks {
+    plan: Arc<dyn ExecutionPlan>,
+    side: Side,
+    sources: Arc<TilingSources>,
+    context: Arc<TaskContext>,
+    units: Arc<[CellRanges]>,
+    /// Ranges of all units along the curve, with the number of the unit.
+    along: Vec<(Range<u64>, usize)>,
+    reservation: MemoryReservation,
+    kept_bytes: usize,
+    slots: Mutex<HashMap<usize, Slot>>,
+}
+
+struct Slot {
+    loading: Loading,
+    /// When the unit itself was matched, counted in units; `None`: it is still to be.
+    done: Option<usize>,
+}
+
+/// Where the rows around a unit come from.
+pub(super) struct Around {
+    /// The unit's own block.
+    pub(super) own: Arc<Block>,
+    /// Blocks with rows of the rim, and the part of the rim that lies in each.
+    pub(super) rim: Vec<(Arc<Block>, CellRanges)>,
+}
+
+impl std::fmt::Debug for Blocks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Blocks")
+            .field("units", &self.units.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Blocks {
+    pub(super) fn new(
+        plan: Arc<dyn ExecutionPlan>,
+        side: Side,
+        units: Arc<[CellRanges]>,
+        context: Arc<TaskContext>,
+    ) -> Self {
+        let mut along: Vec<(Range<u64>, usize)> = Vec::new();
+        for (number, unit) in units.iter().enumerate() {
+            along.extend(unit.iter().map(|range| (range, number)));
+        }
+        along.sort_unstable_by_key(|(range, _)| range.start);
+        let reservation = MemoryConsumer::new("CrossMatchExec[blocks]").register(context.memory_pool());
+        let kept_bytes = match context.memory_pool().memory_limit() {
+            MemoryLimit::Finite(bytes) => KEPT_BYTES.min(bytes / KEPT_SHARE),
+            _ => KEPT_BYTES,
+        };
+        Self {
+            sources: TilingSources::of(context.session_config()),
+            plan,
+            side,
+            context,
+            units,
+            along,
+            reservation,
+            kept_bytes,
+            slots: Mutex::default(),
+        }
+    }
+
+    /// The rows of a unit and of a rim around it, `reach` being both.
+    pub(super) async fn around(&self, unit: usize, reach: &CellRanges) -> Result<Around> {
+        let own = self.block(unit);
+        let rim = reach.difference(&self.units[unit]);
+        let (mut near, rest) = self.dealt(&rim);
+        if self.side.index_column.is_none() {
+            // A row's index is then made of its coordinates, which may have been rounded out of the tile it is stored in.
+            near.iter_mut().for_each(|(_, part)| *part = reach.clone());
+        }
+        // Its own block first: the others may be under way elsewhere.
+        let own = own.await?;
+        let mut around = Around { own, rim: Vec::new() };
+        let mut apart = rest;
+        for (number, part) in near {
+            match self.kept(number) {
+                Some(block) => around.rim.push((block.await.map_err(DataFusionError::Shared)?, part)),
+                None if self.has_room() => around.rim.push((self.block(number).await?, part)),
+                None => apart = apart.union(&part),
+            }
+        }
+        if !apart.is_empty() {
+            let block = self.read(&apart).await?;
+            around.rim.push((Arc::new(block), apart));
+        }
+        Ok(around)
+    }
+
+    /// Bytes that all blocks take, those in use and those kept.
+    pub(super) fn reserved(&self) -> usize {
+        Self::bytes(&self.slots())
+    }
+
+    /// A unit is matched: its block is kept no longer than memory lasts.
+    pub(super) fn done(&self, unit: usize) {
+        let mut slots = self.slots();
+        let before = slots.values().filter_map(|slot| slot.done).max();
+        if let Some(slot) = slots.get_mut(&unit) {
+            slot.done = Some(before.map_or(0, |before| before + 1));
+        }
+    }
+
+    /// The part of `rim` that lies in each unit, and what lies in none.
+    fn dealt(&self, rim: &CellRanges) -> (Vec<(usize, CellRanges)>, CellRanges) {
+        let mut parts: HashMap<usize, Vec<Range<u64>>> = HashMap::new();
+        let mut rest = Vec::new();
+        for range in rim.iter() {
+            let mut from = range.start;
+            let first = self.along.partition_point(|(own, _)| own.end <= range.start);
+            for (own, number) in &self.along[first..] {
+                if own.start >= range.end {
+                    break;
+                }
+                rest.push(from..own.start);
+                parts
+                    .entry(*number)
+                    .or_default()
+                    .push(own.start.max(range.start)..own.end.min(range.end));
+                from = own.end;
+            }
+            rest.push(from..range.end);
+        }
+        let mut near: Vec<_> = parts
+            .into_iter()
+            .map(|(number, ranges)| (number, CellRanges::from_ranges(ranges)))
+            .collect();
+        near.sort_unstable_by_key(|(number, _)| *number);
+        let rest = rest.into_iter().filter(|range| range.start < range.end);
+        (near, CellRanges::from_ranges(rest))
+    }
+
+    async fn read(&self, ranges: &CellRanges) -> Result<Block> {
+        let part = restricted(&self.sources, &self.plan, ranges)?;
+        Block::read(&part, &self.side, ranges, &self.context, self.reservation.new_empty()).await
+    }
+
+    /// The block of a unit, read now if nobody did before.
+    fn block(&self, unit: usize) -> impl Future<Output = Result<Arc<Block>>> + use<> {
+        let known = self.slots().get(&unit).map(|slot| slot.loading.clone());
+        let loading = known.unwrap_or_else(|| {
+            self.make_room();
+            let ranges = self.units[unit].clone();
+            let (plan, side) = (restricted(&self.sources, &self.plan, &ranges), self.side.clone());
+            let (context, reservation) = (Arc::clone(&self.context), self.reservation.new_empty());
+            let loading = async move {
+                let block = Block::read(&plan?, &side, &ranges, &context, reservation).await;
+                block.map(Arc::new)
+            };
+            let loading = loading.map(|block| block.map_err(Arc::new)).boxed().shared();
+            let slot = Slot {
+                loading: loading.clone(),
+                done: None,
+            };
+            self.slots().entry(unit).or_insert(slot).loading.clone()
+        });
+        async move { loading.await.map_err(DataFusionError::Shared) }
+    }
+
+    fn kept(&self, unit: usize) -> Option<Loading> {
+        self.slots().get(&unit).map(|slot| slot.loading.clone())
+    }
+
+    fn bytes(slots: &HashMap<usize, Slot>) -> usize {
+        let bytes = |slot: &Slot| match slot.loading.peek() {
+            Some(Ok(block)) => block.bytes(),
+            _ => 0,
+        };
+        slots.values().map(bytes).sum()
+    }
+
+    /// Whether one more block of average size fits.
+    fn has_room(&self) -> bool {
+        self.make_room();
+        let slots = self.slots();
+        let bytes = Self::bytes(&slots);
+        bytes + bytes / slots.len().max(1) <= self.kept_bytes
+    }
+
+    /// Lets go of blocks whose unit is done, those done first before others, until the rest fits.
+    fn make_room(&self) {
+        let mut slots = self.slots();
+        let mut bytes = Self::bytes(&slots);
+        if bytes <= self.kept_bytes / 2 {
+            return;
+        }
+        let done = slots.iter().filter_map(|(unit, slot)| Some((slot.done?, *unit)));
+        let mut done: Vec<_> = done.collect();
+        done.sort_unstable();
+        for (_, unit) in done {
+            if bytes <= self.kept_bytes / 2 {
+                break;
+            }
+            if let Some(slot) = slots.remove(&unit)
+                && let Some(Ok(block)) = slot.loading.peek()
+            {
+                bytes -= block.bytes();
+            }
+        }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<usize, Slot>> {
+        // No lock is held over a panic that could leave the map half changed.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,276 @@
+//! Aligned matching: one unit of the sky after another, both sides read only there.
+//!
+//! ```text
+//!  unit          ┌──────────┐   left: rows whose index lies in the unit, streamed in stored order
+//!                │  left    │
+//!  unit + radius┌┴──────────┴┐  right: the unit's block and the rim of the blocks around it, as one sorted index
+//!               │ right      │
+//!               └────────────┘
+//! ```
+//!
+//! Units are disjoint, so every left row is matched once and every pair found once.
+
+mod around;
+mod block;
+mod blocks;
+mod count;
+mod doubt;
+mod sweep;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{JoinSide, Result, internal_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use dreyer_sphere::{CellRanges, PairTest};
+use dreyer_tiling::TilingSources;
+use futures::stream;
+
+use super::driven::Driven;
+use super::metrics::MatchMetrics;
+use super::{CrossMatchExec, IndexRole, Side};
+use around::Held;
+pub(super) use blocks::Blocks;
+use count::Count;
+use doubt::Doubt;
+use sweep::{Sweep, Then};
+
+/// How far a position may lie from where its stored index has it, if the index was made of the same numbers or of ones
+/// rounded like them: a cell of order 29 is 0.4 milliarcseconds wide.
+const INDEX_ERROR_DEG: f64 = 4e-7;
+
+/// The same where coordinates are stored in single precision, and the index may be that of what they were before.
+const SINGLE_ERROR_DEG: f64 = 5e-5;
+
+struct Aligned {
+    left: Arc<dyn ExecutionPlan>,
+    left_side: Side,
+    terms: super::Terms,
+    role: IndexRole,
+    judge: super::judge::Judge,
+    emit: super::emit::Emit,
+    /// The radius to search with: that of the match and what indexes may be off.
+    reach_deg: f64,
+    sources: Arc<TilingSources>,
+    blocks: Arc<Blocks>,
+    /// Units still to be matched: their number among the blocks, and where they lie.
+    units: VecDeque<(usize, CellRanges)>,
+    /// Both inputs with coordinates, where they are not read with the index.
+    in_doubt: Option<[(Arc<dyn ExecutionPlan>, usize); 2]>,
+    context: Arc<TaskContext>,
+    metrics: MatchMetrics,
+    sweep: Option<(usize, Sweep)>,
+}
+
+pub(crate) fn execute(
+    exec: &CrossMatchExec,
+    units: &[Vec<CellRanges>],
+    role: IndexRole,
+    partition: usize,
+    context: Arc<TaskContext>,
+) -> Result<SendableRecordBatchStream> {
+    let Some(own) = units.get(partition) else {
+        return internal_err!("CrossMatchExec has no partition {partition}");
+    };
+    let before: usize = units[..partition].iter().map(Vec::len).sum();
+    let sources = TilingSources::of(context.session_config());
+    let in_doubt = match role {
+        IndexRole::Suffices => Some([
+            with_coordinates(&sources, &exec.left)?,
+            with_coordinates(&sources, &exec.right)?,
+        ]),
+        _ => None,
+    };
+    let radius_deg = exec.terms.radius.constant().unwrap_or(f64::NAN);
+    let slack_deg = match role {
+        IndexRole::Proposes => slack_deg(&exec.left_side, &exec.left) + slack_deg(&exec.right_side, &exec.right),
+        IndexRole::Decides { .. } | IndexRole::Suffices => 0.0,
+    };
+    let state = Aligned {
+        left: Arc::clone(&exec.left),
+        left_side: exec.left_side.clone(),
+        terms: exec.terms.clone(),
+        role,
+        judge: exec.judge(JoinSide::Right),
+        emit: exec.emit(),
+        reach_deg: if radius_deg >= 0.0 {
+            radius_deg + slack_deg
+        } else {
+            radius_deg
+        },
+        sources,
+        blocks: blocks(exec, units, &context)?,
+        units: own
+            .iter()
+            .cloned()
+            .enumerate()
+            .map(|(place, unit)| (before + place, unit))
+            .collect(),
+        in_doubt,
+        metrics: MatchMetrics::new(&exec.metrics, partition),
+        context,
+        sweep: None,
+    };
+    let batches = stream::try_unfold(state, |mut state| async move {
+        Ok(state.next().await?.map(|batch| (batch, state)))
+    });
+    Ok(Box::pin(RecordBatchStreamAdapter::new(
+        Arc::clone(&exec.schema),
+        batches,
+    )))
+}
+
+/// The blocks that the partitions of one execution share. They live as long as a partition does.
+fn blocks(exec: &CrossMatchExec, units: &[Vec<CellRanges>], context: &Arc<TaskContext>) -> Result<Arc<Blocks>> {
+    let Ok(mut slot) = exec.blocks.lock() else {
+        return internal_err!("the right side of a cross-match was lost to a panic in another partition");
+    };
+    if let Some(blocks) = slot.upgrade() {
+        return Ok(blocks);
+    }
+    let all: Vec<CellRanges> = units.iter().flatten().cloned().collect();
+    let blocks = Blocks::new(
+        Arc::clone(&exec.right),
+        exec.right_side.clone(),
+        all.into(),
+        Arc::clone(context),
+    );
+    let blocks = Arc::new(blocks);
+    *slot = Arc::downgrade(&blocks);
+    Ok(blocks)
+}
+
+/// The slot in which an operator remembers its blocks.
+pub(super) type BlocksSlot = std::sync::Mutex<Weak<Blocks>>;
+
+impl Aligned {
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some((unit, sweep)) = &mut self.sweep {
+                if let Some(batch) = sweep.next().await? {
+                    return Ok(Some(batch));
+                }
+                self.blocks.done(*unit);
+                self.sweep = None;
+            }
+            let Some((number, unit)) = self.units.pop_front() else {
+                return Ok(None);
+            };
+            self.open(number, unit).await?;
+        }
+    }
+
+    /// Holds the right rows of a unit and starts its left rows streaming.
+    async fn open(&mut self, number: usize, unit: CellRanges) -> Result<()> {
+        self.metrics.units.add(1);
+        let reach = unit.grow(self.reach_deg.max(0.0));
+        let around = self.blocks.around(number, &reach).await?;
+        let timer = self.metrics.baseline.elapsed_compute().timer();
+        let held = Held::new(&around, &unit, self.reach_deg);
+        timer.done();
+        self.metrics.held_rows.add(held.index().len());
+        self.metrics.held_bytes.set_max(self.blocks.reserved());
+        if held.index().is_empty() && !self.terms.spec.join.keeps_unmatched() {
+            self.blocks.done(number);
+            return Ok(());
+        }
+        let left = restricted(&self.sources, &self.left, &unit)?;
+        let sweep = Sweep {
+            input: left.execute(0, Arc::clone(&self.context))?,
+            side: self.left_side.clone(),
+            unit,
+            held,
+            test: (self.role != IndexRole::Proposes).then(|| PairTest::new(self.reach_deg)),
+            then: self.then()?,
+            batch_size: self.context.session_config().batch_size(),
+            metrics: self.metrics.clone(),
+            current: None,
+        };
+        self.sweep = Some((number, sweep));
+        Ok(())
+    }
+
+    fn then(&self) -> Result<Then> {
+        if let Some(inputs) = &self.in_doubt {
+            let doubt = Doubt {
+                inputs: inputs.clone(),
+                condition: self.terms.condition.whole.clone(),
+                sources: Arc::clone(&self.sources),
+                context: Arc::clone(&self.context),
+            };
+            let test = PairTest::new(self.reach_deg);
+            return Ok(Then::Count(Count::new(
+                self.terms.spec,
+                test,
+                Arc::clone(&self.emit.schema),
+                doubt,
+            )));
+        }
+        Ok(if self.terms.spec.is_plain() {
+            Then::Emit(self.judge.clone(), self.emit.clone())
+        } else {
+            Then::Drive(self.judge.clone(), Driven::new(self.terms.spec, self.emit.clone()))
+        })
+    }
+}
+
+/// A scan of the index alone with its coordinates behind it, and the column of the index.
+fn with_coordinates(sources: &TilingSources, plan: &Arc<dyn ExecutionPlan>) -> Result<(Arc<dyn ExecutionPlan>, usize)> {
+    if let Some((source, tiling)) = sources.tiling(plan)
+        && let Some((plan, 1)) = source.with_column(plan, &tiling.lon_column)?
+        && let Some((plan, 2)) = source.with_column(&plan, &tiling.lat_column)?
+    {
+        return Ok((plan, 0));
+    }
+    internal_err!("a cross-match by indexes alone cannot read the coordinates that they were made of")
+}
+
+/// How far the positions of a side may lie from where their indexes have them.
+fn slack_deg(side: &Side, input: &Arc<dyn ExecutionPlan>) -> f64 {
+    let schema = input.schema();
+    let exprs = side.position.exprs();
+    let mut columns = exprs
+        .iter()
+        .flat_map(|expr| datafusion::physical_expr::utils::collect_columns(expr));
+    let single = columns.any(|column| {
+        schema
+            .fields()
+            .get(column.index())
+            .is_some_and(|field| matches!(field.data_type(), DataType::Float32 | DataType::Float16))
+    });
+    if single { SINGLE_ERROR_DEG } else { INDEX_ERROR_DEG }
+}
+
+/// The same input with its scan confined to `ranges`.
+pub(super) fn restricted(
+    sources: &TilingSources,
+    input: &Arc<dyn ExecutionPlan>,
+    ranges: &CellRanges,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let mut found = false;
+    let confined = Arc::clone(input).transform_down(|plan| {
+        for source in &sources.0 {
+            if let Some(part) = source.restrict(&plan, ranges)? {
+                found = true;
+                return Ok(Transformed::new(part, true, TreeNodeRecursion::Jump));
+            }
+        }
+        // Nothing of the sky was left of the scan when the plan was made.
+        found |= plan.downcast_ref::<EmptyExec>().is_some();
+        Ok(Transformed::no(plan))
+    })?;
+    let confined = confined.data;
+    let partitions = confined.properties().output_partitioning().partition_count();
+    if !found || partitions != 1 {
+        return internal_err!(
+            "an aligned cross-match cannot confine its input (scan found: {found}, {partitions} partitions)"
+        );
+    }
+    Ok(confined)
+}

@@ -1,0 +1,178 @@
+//! A unit's left rows streaming past its right rows: candidates and first verdicts by the index, then accept, pick, emit.
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::buffer::BooleanBuffer;
+use datafusion::common::Result;
+use datafusion::execution::SendableRecordBatchStream;
+use dreyer_sphere::{CellRanges, PairTest, Verdict};
+use futures::StreamExt;
+
+use super::super::Side;
+use super::super::driven::Driven;
+use super::super::emit::Emit;
+use super::super::indexes::Indexes;
+use super::super::judge::{Judge, Pairs};
+use super::super::metrics::MatchMetrics;
+use super::around::Held;
+use super::count::Count;
+
+/// What becomes of the pairs.
+pub(super) enum Then {
+    /// Accepted pairs come out as they are.
+    Emit(Judge, Emit),
+    /// Each left row comes out as its accepted pairs decide.
+    Drive(Judge, Driven),
+    /// Nothing but their number comes out.
+    Count(Count),
+}
+
+/// Left rows of one unit on their way past the right ones.
+pub(super) struct Sweep {
+    pub(super) input: SendableRecordBatchStream,
+    pub(super) side: Side,
+    pub(super) unit: CellRanges,
+    pub(super) held: Held,
+    /// Decides pairs by their indexes, where these are known to be those of the coordinates.
+    pub(super) test: Option<PairTest>,
+    pub(super) then: Then,
+    pub(super) batch_size: usize,
+    pub(super) metrics: MatchMetrics,
+    pub(super) current: Option<Current>,
+}
+
+/// A batch under work: places from `next` on are still to be searched for.
+pub(super) struct Current {
+    batch: RecordBatch,
+    indexes: Indexes,
+    next: usize,
+    pairs: Pairs,
+    sure: Vec<bool>,
+}
+
+impl Sweep {
+    /// The next output batch, or `None` at the end of the unit.
+    pub(super) async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if self.current.is_some() {
+                let output = self.advance()?;
+                if let Some(output) = output.filter(|batch| batch.num_rows() > 0) {
+                    self.metrics.baseline.record_output(output.num_rows());
+                    return Ok(Some(output));
+                }
+                // Long work without output must not keep the thread from others.
+                tokio::task::consume_budget().await;
+                continue;
+            }
+            let Some(batch) = self.input.next().await.transpose()? else {
+                let last = match &mut self.then {
+                    Then::Count(count) => count.finish().await?,
+                    _ => None,
+                };
+                return Ok(last);
+            };
+            self.begin(batch)?;
+        }
+    }
+
+    fn begin(&mut self, batch: RecordBatch) -> Result<()> {
+        let _timer = self.metrics.baseline.elapsed_compute().timer();
+        let mut indexes = self.side.position.indexes(&batch, self.side.index_column)?;
+        let batch = if self.side.index_column.is_some() {
+            // Whole pages come; rows outside belong to other units, with or without a partner.
+            let (batch, inside) = indexes.cut(batch, &self.unit)?;
+            indexes = inside;
+            batch
+        } else {
+            batch
+        };
+        self.metrics.streamed_rows.add(batch.num_rows());
+        if let Then::Drive(_, driven) = &mut self.then {
+            driven.begin();
+        }
+        self.current = Some(Current {
+            batch,
+            indexes,
+            next: 0,
+            pairs: Pairs::default(),
+            sure: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<Option<RecordBatch>> {
+        let Some(current) = &mut self.current else {
+            return Ok(None);
+        };
+        let _timer = self.metrics.baseline.elapsed_compute().timer();
+        if let Then::Count(count) = &mut self.then {
+            let (output, candidates) = count.take(&current.batch, &current.indexes.index, &self.held)?;
+            self.metrics.candidates.add(candidates);
+            self.current = None;
+            return Ok(output);
+        }
+        let (pairs, sure, complete) = current.candidates(&self.held, self.test.as_ref(), self.batch_size);
+        let candidates = pairs.len();
+        self.metrics.candidates.add(candidates);
+        let sure = sure.map(BooleanBuffer::from);
+        let (batch, sky) = (&current.batch, &self.held.sky);
+        let output = match &mut self.then {
+            Then::Emit(judge, emit) if candidates > 0 => {
+                let accepted = judge.accept(batch, sky, pairs, sure.as_ref())?;
+                Some(emit.pairs(batch, sky, judge.held, accepted)?)
+            }
+            Then::Drive(judge, driven) => {
+                let accepted = match candidates {
+                    0 => None,
+                    _ => Some(judge.accept(batch, sky, pairs, sure.as_ref())?),
+                };
+                Some(driven.take(batch, sky, accepted, complete)?)
+            }
+            _ => None,
+        };
+        if current.is_done() {
+            self.current = None;
+        }
+        Ok(output)
+    }
+}
+
+impl Current {
+    /// Candidate pairs, about `batch_size` of them while there are so many, which of them surely lie within the radius, and
+    /// the row before which all pairs were given.
+    fn candidates(
+        &mut self,
+        held: &Held,
+        test: Option<&PairTest>,
+        batch_size: usize,
+    ) -> (Pairs, Option<Vec<bool>>, u32) {
+        let (pairs, sure) = (&mut self.pairs, &mut self.sure);
+        while pairs.len() < batch_size
+            && let Some(&index) = self.indexes.index.get(self.next)
+        {
+            let row = self.indexes.row(self.next);
+            self.next += 1;
+            held.search.near(held.index(), index, |entry| {
+                let verdict = test.map_or(Verdict::Unsure, |test| test.verdict(index, held.index()[entry]));
+                if verdict != Verdict::Beyond {
+                    pairs.streamed.push(row);
+                    pairs.held.push(entry);
+                    sure.push(verdict == Verdict::Within);
+                }
+            });
+        }
+        let count = self.pairs.len().min(batch_size);
+        let later = self.sure.split_off(count);
+        let sure = std::mem::replace(&mut self.sure, later);
+        let ready = self.pairs.split_front(count);
+        let complete = match self.pairs.streamed.first() {
+            Some(&row) => row,
+            None if self.next < self.indexes.index.len() => self.indexes.row(self.next),
+            None => u32::try_from(self.batch.num_rows()).unwrap_or(u32::MAX),
+        };
+        (ready, test.map(|_| sure), complete)
+    }
+
+    fn is_done(&self) -> bool {
+        self.next >= self.indexes.index.len() && self.pairs.len() == 0
+    }
+}

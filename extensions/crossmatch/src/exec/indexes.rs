@@ -1,0 +1,136 @@
+//! The HEALPix indexes of a batch's rows, and which rows they are.
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use datafusion::arrow::compute::take_record_batch;
+use datafusion::arrow::datatypes::Int64Type;
+use datafusion::common::Result;
+use dreyer_sphere::CellRanges;
+
+use super::position::Position;
+
+/// Indexes of order 29 of those rows of a batch that lie somewhere.
+#[derive(Debug, Default)]
+pub(crate) struct Indexes {
+    pub(crate) index: Vec<u64>,
+    /// The row of each; `None`: all rows, one by one.
+    rows: Option<Vec<u32>>,
+}
+
+impl Position {
+    /// The indexes of a batch's rows: as they are stored in `index_column`, else as their coordinates have it.
+    pub(crate) fn indexes(&self, batch: &RecordBatch, index_column: Option<usize>) -> Result<Indexes> {
+        if let Some(stored) = index_column.map(|column| batch.column(column).as_primitive::<Int64Type>())
+            && stored.null_count() == 0
+        {
+            let mut negative = 0;
+            let of = |value: &i64| {
+                negative |= *value;
+                value.cast_unsigned()
+            };
+            let index: Vec<u64> = stored.values().iter().map(of).collect();
+            if negative >= 0 {
+                return Ok(Indexes { index, rows: None });
+            }
+        }
+        let places = self.locate(batch, index_column)?;
+        Ok(Indexes {
+            index: places.index,
+            rows: Some(places.row),
+        })
+    }
+}
+
+impl Indexes {
+    /// The row that a place belongs to.
+    #[inline]
+    pub(crate) fn row(&self, place: usize) -> u32 {
+        match &self.rows {
+            Some(rows) => rows[place],
+            None => u32::try_from(place).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Forgets what lies outside `ranges`.
+    pub(crate) fn confine(&mut self, ranges: &CellRanges) {
+        if self.all_within(ranges) {
+            return;
+        }
+        let kept: Vec<usize> = (0..self.index.len())
+            .filter(|place| ranges.contains(self.index[*place]))
+            .collect();
+        let rows = kept.iter().map(|place| self.row(*place)).collect();
+        self.index = kept.iter().map(|place| self.index[*place]).collect();
+        self.rows = Some(rows);
+    }
+
+    /// The rows of `batch` that these are.
+    pub(crate) fn choose(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        match &self.rows {
+            None => Ok(batch.clone()),
+            Some(rows) => match run_of(rows) {
+                Some((first, rows)) => Ok(batch.slice(first, rows)),
+                None => rows_of(batch, UInt32Array::from(rows.clone())),
+            },
+        }
+    }
+
+    /// The part of a batch that lies in `ranges`, with its indexes. Rows that lie nowhere stay: no other part has them.
+    pub(crate) fn cut(mut self, batch: RecordBatch, ranges: &CellRanges) -> Result<(RecordBatch, Self)> {
+        if self.all_within(ranges) {
+            return Ok((batch, self));
+        }
+        let rows = u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
+        let mut outside = vec![false; batch.num_rows()];
+        for place in 0..self.index.len() {
+            outside[self.row(place) as usize] = !ranges.contains(self.index[place]);
+        }
+        let inside: Vec<u32> = (0..rows).filter(|row| !outside[*row as usize]).collect();
+        self.confine(ranges);
+        // Rows of the part are numbered anew.
+        let mut places = Vec::with_capacity(self.index.len());
+        let mut next = 0;
+        for place in 0..self.index.len() {
+            let row = self.row(place);
+            while inside[next] != row {
+                next += 1;
+            }
+            places.push(u32::try_from(next).unwrap_or(u32::MAX));
+        }
+        let all = places.len() == inside.len();
+        let part = Self {
+            index: self.index,
+            rows: (!all).then_some(places),
+        };
+        let chosen = Self {
+            index: Vec::new(),
+            rows: Some(inside),
+        };
+        Ok((chosen.choose(&batch)?, part))
+    }
+
+    fn all_within(&self, ranges: &CellRanges) -> bool {
+        let (Some(first), Some(last)) = (self.index.first(), self.index.last()) else {
+            return true;
+        };
+        let (first, last) = (*first, *last);
+        (self.index.is_sorted() && ranges.covers(&(first..last + 1)))
+            || self.index.iter().all(|index| ranges.contains(*index))
+    }
+}
+
+/// Some rows of a batch, which may have no columns.
+pub(crate) fn rows_of(batch: &RecordBatch, rows: UInt32Array) -> Result<RecordBatch> {
+    if batch.num_columns() > 0 {
+        return Ok(take_record_batch(batch, &rows)?);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), Vec::new(), &options)?)
+}
+
+/// Rows that follow one another: the first, and how many.
+fn run_of(rows: &[u32]) -> Option<(usize, usize)> {
+    let Some((first, last)) = rows.first().zip(rows.last()) else {
+        return Some((0, 0));
+    };
+    ((last - first) as usize + 1 == rows.len()).then_some((*first as usize, rows.len()))
+}

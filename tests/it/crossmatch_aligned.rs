@@ -1,0 +1,95 @@
+//! Aligned cross-matches of catalogues as they are stored, by every kind of join: rows, and numbers of rows, which are told
+//! from the indexes alone.
+
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::Int64Type;
+use dreyer::Session;
+
+use crate::crossmatch::{explain, open, run};
+use crate::crossmatch_kinds::{KINDS, join_sql, rows};
+use crate::skies::{Sky, write_catalogue};
+
+async fn count(session: &Session, sql: &str) -> i64 {
+    let batches = run(session, sql).await;
+    batches[0].column(0).as_primitive::<Int64Type>().value(0)
+}
+
+/// The select list of a query made to count.
+fn counting(sql: &str) -> String {
+    let from = sql.find(" FROM ").unwrap();
+    format!("SELECT COUNT(*){}", &sql[from..])
+}
+
+/// Units of a few rows, so that every row is near the rim of one, against the engine's nested loop.
+async fn every_kind(sky: Sky, left: usize, right: usize, radius_deg: f64) {
+    let folder = tempfile::tempdir().unwrap();
+    write_catalogue(folder.path(), "a", &sky.objects(left, 1, radius_deg), 60).await;
+    write_catalogue(folder.path(), "b", &sky.objects(right, 2, radius_deg), 40).await;
+    let session = open(folder.path()).await;
+    let near = format!("DISTANCE(x.ra, x.dec, y.ra, y.dec) < {radius_deg:?}");
+    for (condition, suffices) in [(near.clone(), true), (format!("{near} AND x.band = y.band"), false)] {
+        for kind in KINDS {
+            let sql = join_sql(kind, "a", "b", &condition);
+            run(&session, "SET dreyer.crossmatch_strategy = 'nested_loop'").await;
+            let truth = rows(&session, &sql).await;
+            run(&session, "SET dreyer.crossmatch_strategy = 'aligned'").await;
+            for unit_rows in [30, 200, 500_000] {
+                run(&session, &format!("SET dreyer.crossmatch_unit_rows = {unit_rows}")).await;
+                let plan = explain(&session, &sql).await;
+                assert!(
+                    plan.contains("strategy=aligned") && plan.contains("index=decides"),
+                    "{plan}"
+                );
+                let found = rows(&session, &sql).await;
+                assert_eq!(found, truth, "{sky:?}, units of {unit_rows}: {sql}");
+                let number = counting(&sql);
+                let plan = explain(&session, &number).await;
+                assert_eq!(plan.contains("index=suffices"), suffices, "{plan}");
+                assert_eq!(
+                    count(&session, &number).await,
+                    truth.len() as i64,
+                    "{sky:?}, units of {unit_rows}: {number}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_and_their_number_in_clusters() {
+    every_kind(Sky::Clustered, 300, 250, 0.1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_and_their_number_at_the_poles() {
+    every_kind(Sky::Poles, 300, 250, 0.3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_and_their_number_at_tile_corners() {
+    every_kind(Sky::Corners, 300, 250, 1.0 / 3600.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_and_their_number_at_ra_zero() {
+    every_kind(Sky::Wrap, 250, 300, 0.8).await;
+}
+
+/// Pairs exactly as far apart as the radius, which no index can decide: coordinates are read for them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pairs_at_the_radius_are_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = Sky::Uniform.objects(400, 2, 0.0);
+    write_catalogue(folder.path(), "a", &objects, 60).await;
+    write_catalogue(folder.path(), "b", &objects, 40).await;
+    let session = open(folder.path()).await;
+    // Whatever the rounding of each separation, 0 is within any of these radii, and no two objects are as close.
+    for radius_arcsec in ["0.0001", "0.0005", "0.0008", "0.002"] {
+        let sql =
+            format!("SELECT COUNT(*) FROM a JOIN b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < {radius_arcsec}/3600.");
+        assert!(explain(&session, &sql).await.contains("index=suffices"));
+        assert_eq!(count(&session, &sql).await, 400, "{radius_arcsec}");
+    }
+    let none = "SELECT COUNT(*) FROM a JOIN b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0";
+    assert_eq!(count(&session, none).await, 0);
+}
