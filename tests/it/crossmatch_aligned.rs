@@ -75,6 +75,45 @@ async fn rows_and_their_number_at_ra_zero() {
     every_kind(Sky::Wrap, 250, 300, 0.8).await;
 }
 
+/// A few rows against many: the larger side is read only where partners can lie, if its other rows do not come out.
+async fn few_against_many(sky: Sky, left: usize, right: usize, radius_deg: f64) {
+    let folder = tempfile::tempdir().unwrap();
+    write_catalogue(folder.path(), "a", &sky.objects(left, 1, radius_deg), 60).await;
+    write_catalogue(folder.path(), "b", &sky.objects(right, 2, radius_deg), 60).await;
+    let session = open(folder.path()).await;
+    let condition = format!("DISTANCE(x.ra, x.dec, y.ra, y.dec) < {radius_deg:?}");
+    let mut pruned = 0;
+    for kind in KINDS {
+        let sql = join_sql(kind, "a", "b", &condition);
+        run(&session, "SET dreyer.crossmatch_strategy = 'nested_loop'").await;
+        let truth = rows(&session, &sql).await;
+        for strategy in ["auto", "indexed"] {
+            run(&session, &format!("SET dreyer.crossmatch_strategy = '{strategy}'")).await;
+            pruned += explain(&session, &sql).await.matches("pruned=by footprint").count();
+            assert_eq!(rows(&session, &sql).await, truth, "{sky:?}, {strategy}: {sql}");
+            assert_eq!(
+                count(&session, &counting(&sql)).await,
+                truth.len() as i64,
+                "{sky:?}: {sql}"
+            );
+        }
+    }
+    assert!(pruned >= 8, "{pruned}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn few_left_rows_against_many() {
+    few_against_many(Sky::Clustered, 40, 900, 0.1).await;
+    few_against_many(Sky::Poles, 30, 700, 0.5).await;
+    few_against_many(Sky::Corners, 50, 700, 1.0 / 3600.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_left_rows_against_few() {
+    few_against_many(Sky::Wrap, 800, 40, 0.7).await;
+    few_against_many(Sky::Uniform, 800, 40, 3.0).await;
+}
+
 /// Pairs exactly as far apart as the radius, which no index can decide: coordinates are read for them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pairs_at_the_radius_are_measured() {

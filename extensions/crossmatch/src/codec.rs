@@ -106,6 +106,9 @@ struct ModeProto {
     /// What the indexes are good for.
     #[prost(uint32, tag = "7")]
     role: u32,
+    /// Partitions of a side that is read only where it can match.
+    #[prost(uint64, optional, tag = "8")]
+    pruned: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -319,6 +322,7 @@ impl From<&Mode> for ModeProto {
                 right_rows: estimate.right_rows,
                 file_bytes: estimate.file_bytes,
                 every_pair: false,
+                pruned: None,
                 role: match role {
                     IndexRole::Proposes => 0,
                     IndexRole::Decides { may_suffice: false } => 1,
@@ -326,9 +330,14 @@ impl From<&Mode> for ModeProto {
                     IndexRole::Suffices => 3,
                 },
             },
-            Mode::Indexed { held, every_pair } => Self {
+            Mode::Indexed {
+                held,
+                every_pair,
+                pruned,
+            } => Self {
                 holds_left: *held == JoinSide::Left,
                 every_pair: *every_pair,
+                pruned: pruned.map(|partitions| partitions as u64),
                 ..Self::default()
             },
         }
@@ -345,6 +354,7 @@ impl From<ModeProto> for Mode {
                     JoinSide::Right
                 },
                 every_pair: proto.every_pair,
+                pruned: proto.pruned.and_then(|partitions| usize::try_from(partitions).ok()),
             };
         }
         let ModeProto {

@@ -92,6 +92,11 @@ impl ExtensionPlanner for CrossMatchPlanner {
 
 fn choose(plan: MatchPlan) -> Result<Arc<dyn ExecutionPlan>> {
     let wanted = plan.options.crossmatch_strategy;
+    if wanted == CrossMatchStrategy::Auto
+        && let Some(pruned) = strategy::pruned(&plan)?
+    {
+        return Ok(pruned);
+    }
     if matches!(wanted, CrossMatchStrategy::Auto | CrossMatchStrategy::Aligned)
         && let Some(aligned) = strategy::aligned(&plan)?
     {

@@ -23,6 +23,9 @@ config_namespace! {
         /// Largest radius, in degrees, that is matched tile by tile; wider ones index one side whole.
         pub crossmatch_aligned_max_radius_deg: f64, default = 1.0
 
+        /// Most rows of one side for which the other is read only around them, page by page.
+        pub crossmatch_pruned_max_rows: usize, default = 100_000
+
         /// Most sky ranges that a region becomes when it prunes row groups and pages.
         pub max_sky_ranges: usize, default = 32
 

@@ -50,11 +50,8 @@ pub trait TilingSource: Debug + Send + Sync {
 
     /// The same scan with the table's column `name` readable, and its position in the new schema. The columns that
     /// `plan` already had keep their positions. `None` too if the table has no such column.
-    fn with_column(
-        &self,
-        plan: &Arc<dyn ExecutionPlan>,
-        name: &str,
-    ) -> Result<Option<(Arc<dyn ExecutionPlan>, usize)>>;
+    fn with_column(&self, plan: &Arc<dyn ExecutionPlan>, name: &str)
+    -> Result<Option<(Arc<dyn ExecutionPlan>, usize)>>;
 
     /// The same scan in one partition and in tile order, reading no more than it must for rows whose index lies in
     /// `ranges`. Rows outside may still come, in whole row groups or pages; the caller filters.

@@ -39,19 +39,28 @@ pub(crate) struct SkyIndex {
     pub(crate) batches: Vec<RecordBatch>,
     index: Vec<u64>,
     vector: Vec<[f64; 3]>,
-    /// Batch and row of each entry.
+    /// Batch and row of each entry; empty if they are given in `runs`.
     at: Vec<(u32, u32)>,
+    runs: Vec<Run>,
+}
+
+/// Entries from `first` on that are rows of one batch, one after another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    pub(crate) first: usize,
+    pub(crate) batch: usize,
+    pub(crate) row: usize,
 }
 
 impl SkyIndex {
-    /// Rows of several batches, given in order: their indexes, and batch and row of each. Without vectors; whoever searches
+    /// Rows of several batches, given in order: their indexes, and the runs that they are. Without vectors; whoever searches
     /// here searches by the indexes.
-    pub(crate) fn of_blocks(batches: Vec<RecordBatch>, index: Vec<u64>, at: Vec<(u32, u32)>) -> Self {
+    pub(crate) fn of_blocks(batches: Vec<RecordBatch>, index: Vec<u64>, runs: Vec<Run>) -> Self {
         Self {
             batches,
             index,
-            vector: Vec::new(),
-            at,
+            runs,
+            ..Self::default()
         }
     }
 
@@ -92,6 +101,11 @@ impl SkyIndex {
 
     /// Batch and row of an entry, as the interleave kernel takes them.
     pub(crate) fn place(&self, entry: usize) -> (usize, usize) {
+        if self.at.is_empty() {
+            let after = self.runs.partition_point(|run| run.first <= entry);
+            let run = self.runs[after.saturating_sub(1)];
+            return (run.batch, run.row + entry - run.first);
+        }
         let (batch, row) = self.at[entry];
         (batch as usize, row as usize)
     }

@@ -8,10 +8,14 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::ExecutionPlanProperties;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use dreyer_sphere::CellRanges;
+use dreyer_tiling::TilingSources;
 use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt, TryFutureExt, stream};
 
+use super::aligned::restricted;
 use super::driven::Driven;
+use super::footprint;
 use super::index::SkyIndex;
 use super::metrics::MatchMetrics;
 use super::reach::Finder;
@@ -27,13 +31,14 @@ pub(crate) type Loading = Shared<BoxFuture<'static, Result<Arc<Loaded>, Arc<Data
 #[derive(Debug)]
 pub(crate) struct Loaded {
     held: Arc<SkyIndex>,
+    /// Where on the sky a partner can lie, one part for each partition, if the other side is confined to it.
+    footprint: Vec<CellRanges>,
     reservation: MemoryReservation,
 }
 
 pub(crate) fn execute(
     exec: &CrossMatchExec,
-    held_side: JoinSide,
-    every_pair: bool,
+    (held_side, every_pair, pruned): (JoinSide, bool, Option<usize>),
     partition: usize,
     context: Arc<TaskContext>,
 ) -> Result<SendableRecordBatchStream> {
@@ -41,8 +46,12 @@ pub(crate) fn execute(
         JoinSide::Left => (&exec.right, &exec.right_side),
         _ => (&exec.left, &exec.left_side),
     };
-    let loading = loading(exec, held_side, &context)?;
-    let input = streamed_plan.execute(partition, Arc::clone(&context))?;
+    let loading = loading(exec, held_side, pruned, &context)?;
+    let whole = match pruned {
+        None => Some(streamed_plan.execute(partition, Arc::clone(&context))?),
+        Some(_) => None,
+    };
+    let (streamed_plan, sources) = (Arc::clone(streamed_plan), TilingSources::of(context.session_config()));
     let Side {
         position, index_column, ..
     } = streamed_side.clone();
@@ -65,6 +74,13 @@ pub(crate) fn execute(
             metrics.held_bytes.set_max(loaded.reservation.size());
         }
         let held = Arc::clone(&loaded.held);
+        // Rows outside the footprint have no partner, and are not even read where a page holds no others.
+        let within = loaded.footprint.get(partition).cloned();
+        let input = match (whole, &within) {
+            (Some(input), _) => input,
+            (None, Some(part)) => restricted(&sources, &streamed_plan, part)?.execute(0, context)?,
+            (None, None) => return internal_err!("CrossMatchExec has no partition {partition}"),
+        };
         let then = if spec.is_plain() {
             Then::Emit(emit)
         } else if held_side == JoinSide::Right && spec.pick != Pick::Mutual {
@@ -76,7 +92,7 @@ pub(crate) fn execute(
             input,
             position,
             index_column,
-            within: None,
+            within,
             finder: Finder::new(&held, held_side, &radius)?,
             held,
             judge,
@@ -150,7 +166,12 @@ impl State {
 }
 
 /// The held side's loading, begun by the first partition that asks.
-fn loading(exec: &CrossMatchExec, held: JoinSide, context: &Arc<TaskContext>) -> Result<Loading> {
+fn loading(
+    exec: &CrossMatchExec,
+    held: JoinSide,
+    pruned: Option<usize>,
+    context: &Arc<TaskContext>,
+) -> Result<Loading> {
     let Ok(mut slot) = exec.loaded.lock() else {
         return internal_err!("the held side of a cross-match was lost to a panic in another partition");
     };
@@ -172,11 +193,13 @@ fn loading(exec: &CrossMatchExec, held: JoinSide, context: &Arc<TaskContext>) ->
     // Rows that lie nowhere have no partner, which some joins ask for.
     let all = held == JoinSide::Left && exec.terms.spec.join.keeps_unmatched();
     let reservation = MemoryConsumer::new("CrossMatchExec[held side]").register(context.memory_pool());
+    let radius_deg = exec.terms.radius.constant().unwrap_or(180.0);
     let loading = async move {
         let held = hold(input, &position, index_column, None, all, &reservation)
             .await
             .map_err(Arc::new)?;
         Ok(Arc::new(Loaded {
+            footprint: pruned.map_or_else(Vec::new, |parts| footprint::parts(held.indexes(), radius_deg, parts)),
             held: Arc::new(held),
             reservation,
         }))

@@ -1,6 +1,7 @@
 //! The HEALPix indexes of a batch's rows, and which rows they are.
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use datafusion::arrow::buffer::ScalarBuffer;
 use datafusion::arrow::compute::take_record_batch;
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::common::Result;
@@ -9,9 +10,9 @@ use dreyer_sphere::CellRanges;
 use super::position::Position;
 
 /// Indexes of order 29 of those rows of a batch that lie somewhere.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Indexes {
-    pub(crate) index: Vec<u64>,
+    pub(crate) index: ScalarBuffer<u64>,
     /// The row of each; `None`: all rows, one by one.
     rows: Option<Vec<u32>>,
 }
@@ -22,19 +23,17 @@ impl Position {
         if let Some(stored) = index_column.map(|column| batch.column(column).as_primitive::<Int64Type>())
             && stored.null_count() == 0
         {
-            let mut negative = 0;
-            let of = |value: &i64| {
-                negative |= *value;
-                value.cast_unsigned()
-            };
-            let index: Vec<u64> = stored.values().iter().map(of).collect();
-            if negative >= 0 {
-                return Ok(Indexes { index, rows: None });
+            // The sign is one bit of all: no row has a negative index if they have none together.
+            if stored.values().iter().fold(0, |all, value| all | value) >= 0 {
+                return Ok(Indexes {
+                    index: ScalarBuffer::from(stored.values().inner().clone()),
+                    rows: None,
+                });
             }
         }
         let places = self.locate(batch, index_column)?;
         Ok(Indexes {
-            index: places.index,
+            index: places.index.into(),
             rows: Some(places.row),
         })
     }
@@ -102,7 +101,7 @@ impl Indexes {
             rows: (!all).then_some(places),
         };
         let chosen = Self {
-            index: Vec::new(),
+            index: Vec::new().into(),
             rows: Some(inside),
         };
         Ok((chosen.choose(&batch)?, part))

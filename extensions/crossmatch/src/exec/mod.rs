@@ -10,6 +10,7 @@ mod aligned;
 mod condition;
 mod driven;
 mod emit;
+mod footprint;
 mod index;
 mod indexed;
 mod indexes;
@@ -78,6 +79,8 @@ pub enum Mode {
         held: JoinSide,
         /// Whether every held row is a candidate of every other, as in a nested loop.
         every_pair: bool,
+        /// Whether the other side is read only where a partner can lie, and in how many partitions.
+        pruned: Option<usize>,
     },
 }
 
@@ -170,6 +173,10 @@ impl CrossMatchExec {
         );
         let partitions = match &mode {
             Mode::Aligned { units, .. } => units.len(),
+            Mode::Indexed {
+                pruned: Some(partitions),
+                ..
+            } => (*partitions).max(1),
             Mode::Indexed {
                 held: JoinSide::Left, ..
             } => right.output_partitioning().partition_count(),
@@ -289,8 +296,11 @@ impl DisplayAs for CrossMatchExec {
             Mode::Indexed { .. } => "indexed",
         };
         write!(f, "CrossMatchExec: strategy={strategy}")?;
-        if let Mode::Indexed { held, .. } = &self.mode {
+        if let Mode::Indexed { held, pruned, .. } = &self.mode {
             write!(f, ", held={}", if *held == JoinSide::Left { "left" } else { "right" })?;
+            if pruned.is_some() {
+                f.write_str(", pruned=by footprint")?;
+            }
         }
         write!(f, ", {spec}, radius={radius}")?;
         if let Mode::Aligned { units, estimate, role } = &self.mode {
@@ -341,7 +351,7 @@ impl ExecutionPlan for CrossMatchExec {
     /// A repartition below an aligned match would tear the pairing of its inputs; below an indexed one it spreads the
     /// streamed side.
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        let benefits = |side| matches!(&self.mode, Mode::Indexed { held, .. } if *held != side);
+        let benefits = |side| matches!(&self.mode, Mode::Indexed { held, pruned: None, .. } if *held != side);
         vec![benefits(JoinSide::Left), benefits(JoinSide::Right)]
     }
 
@@ -386,7 +396,11 @@ impl ExecutionPlan for CrossMatchExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         match &self.mode {
             Mode::Aligned { units, role, .. } => aligned::execute(self, units, *role, partition, context),
-            Mode::Indexed { held, every_pair } => indexed::execute(self, *held, *every_pair, partition, context),
+            Mode::Indexed {
+                held,
+                every_pair,
+                pruned,
+            } => indexed::execute(self, (*held, *every_pair, *pruned), partition, context),
         }
     }
 

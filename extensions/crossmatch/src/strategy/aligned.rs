@@ -73,16 +73,19 @@ fn role(plan: &MatchPlan, radius_deg: f64, sides: [&TiledInput; 2]) -> IndexRole
 /// Units that a partition has at least, tiles permitting: the last ones even out what the others misjudged.
 const UNITS_PER_PARTITION: u64 = 8;
 
+/// Stretches of the curve that a partition goes along, at most.
+const STRETCHES_PER_PARTITION: usize = 6;
+
 /// A tiled scan under operators that treat each row alone, with the index column added behind its own columns.
-struct TiledInput {
-    plan: Arc<dyn ExecutionPlan>,
+pub(super) struct TiledInput {
+    pub(super) plan: Arc<dyn ExecutionPlan>,
     tiling: Tiling,
-    index_column: Option<usize>,
+    pub(super) index_column: Option<usize>,
     width: usize,
 }
 
 impl TiledInput {
-    fn of(sources: &TilingSources, input: &Arc<dyn ExecutionPlan>, at: &Position) -> Result<Option<Self>> {
+    pub(super) fn of(sources: &TilingSources, input: &Arc<dyn ExecutionPlan>, at: &Position) -> Result<Option<Self>> {
         let Position::LonLat { lon, lat } = at else {
             return Ok(None);
         };
@@ -269,10 +272,14 @@ impl Cut<'_> {
             }
         }
         let mut groups: Vec<(u64, Vec<CellRanges>)> = vec![(0, Vec::new()); partitions.clamp(1, units.len().max(1))];
-        for (cells, rows) in units {
+        // Neighbours on the sky share blocks: dealt one by one, partitions would wait for each other.
+        let together = units.len().div_ceil(groups.len() * STRETCHES_PER_PARTITION).max(1);
+        for stretch in units.chunks(together) {
             if let Some((work, group)) = groups.iter_mut().min_by_key(|(work, _)| *work) {
-                *work += rows;
-                group.push(CellRanges::from_ranges(cells.into_iter().map(Cell::range)));
+                *work += stretch.iter().map(|(_, rows)| rows).sum::<u64>();
+                let unit =
+                    |(cells, _): &(Vec<Cell>, u64)| CellRanges::from_ranges(cells.iter().map(|cell| cell.range()));
+                group.extend(stretch.iter().map(unit));
             }
         }
         groups.into_iter().map(|(_, group)| group).collect()

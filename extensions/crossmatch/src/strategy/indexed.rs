@@ -11,12 +11,16 @@ use datafusion::common::{JoinSide, Result};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 
-use crate::exec::{CrossMatchExec, Mode, Side, is_known};
+use super::aligned::TiledInput;
+use crate::exec::{CrossMatchExec, Mode, Position, Side, is_known};
 use crate::planner::MatchPlan;
 use crate::spec::{Join, Pick, Radius};
 
 /// How many times more rows the right side has before the left one is held although it drives the match.
 const MUCH_SMALLER: usize = 4;
+
+/// How many times more rows the other side has before it is worth confining to where partners can lie.
+const PRUNED_RATIO: usize = 8;
 
 pub(crate) fn indexed(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let (left, right) = (rows(&plan.left)?, rows(&plan.right)?);
@@ -34,7 +38,10 @@ pub(crate) fn indexed(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>
         _ => JoinSide::Right,
     };
     let held = if held == JoinSide::None { smaller } else { held };
-    Ok(Some(holding(plan, held, false)))
+    match pruning(plan, held)? {
+        Some(exec) => Ok(Some(exec)),
+        None => Ok(Some(holding(plan, held, false))),
+    }
 }
 
 /// The side that must be held for the radius to be known of the rows that stream past; [`JoinSide::None`]: either.
@@ -63,16 +70,87 @@ pub(crate) fn holding(plan: &MatchPlan, held: JoinSide, every_pair: bool) -> Arc
         index_column: None,
         width: input.schema().fields().len(),
     };
+    let inputs = [Arc::clone(&plan.left), Arc::clone(&plan.right)];
     let sides = [
         side(&plan.left, plan.left_at.clone()),
         side(&plan.right, plan.right_at.clone()),
     ];
-    Arc::new(CrossMatchExec::new(
+    let mode = Mode::Indexed {
+        held,
+        every_pair,
+        pruned: None,
+    };
+    Arc::new(CrossMatchExec::new(inputs, sides, plan.terms.clone(), mode))
+}
+
+/// The same with the other side read only where partners can lie, if it is cut on the sky by the columns of the match and
+/// much larger, and its rows elsewhere do not come out.
+fn pruning(plan: &MatchPlan, held: JoinSide) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let streamed_drives = held == JoinSide::Right;
+    if plan.terms.radius.constant().is_none() || (streamed_drives && plan.terms.spec.join.keeps_unmatched()) {
+        return Ok(None);
+    }
+    let (small, large) = match held {
+        JoinSide::Left => (rows(&plan.left)?, rows(&plan.right)?),
+        _ => (rows(&plan.right)?, rows(&plan.left)?),
+    };
+    if !small
+        .zip(large)
+        .is_some_and(|(small, large)| small.saturating_mul(PRUNED_RATIO) <= large)
+    {
+        return Ok(None);
+    }
+    let streamed = match held {
+        JoinSide::Left => TiledInput::of(&plan.sources, &plan.right, &plan.right_at)?,
+        _ => TiledInput::of(&plan.sources, &plan.left, &plan.left_at)?,
+    };
+    let Some(streamed) = streamed else { return Ok(None) };
+    let side = |input: &Arc<dyn ExecutionPlan>, position: &Position, index_column| Side {
+        position: position.clone(),
+        index_column,
+        width: input.schema().fields().len(),
+    };
+    let (mut inputs, mut sides) = (
         [Arc::clone(&plan.left), Arc::clone(&plan.right)],
+        [
+            side(&plan.left, &plan.left_at, None),
+            side(&plan.right, &plan.right_at, None),
+        ],
+    );
+    let place = usize::from(held == JoinSide::Left);
+    inputs[place] = streamed.plan;
+    sides[place].index_column = streamed.index_column;
+    // Without a stored index a tile would be read by each partition that wants a part of it.
+    let partitions = if streamed.index_column.is_some() {
+        plan.target_partitions
+    } else {
+        1
+    };
+    let mode = Mode::Indexed {
+        held,
+        every_pair: false,
+        pruned: Some(partitions),
+    };
+    Ok(Some(Arc::new(CrossMatchExec::new(
+        inputs,
         sides,
         plan.terms.clone(),
-        Mode::Indexed { held, every_pair },
-    ))
+        mode,
+    ))))
+}
+
+/// The cheapest strategy there is, for a handful of rows against a large table: only pages where partners can lie are read.
+pub(crate) fn pruned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let few = |rows: Option<usize>| rows.is_some_and(|rows| rows <= plan.options.crossmatch_pruned_max_rows);
+    if few(rows(&plan.left)?)
+        && let Some(exec) = pruning(plan, JoinSide::Left)?
+    {
+        return Ok(Some(exec));
+    }
+    if few(rows(&plan.right)?) && plan.terms.spec.pick != Pick::Mutual {
+        return pruning(plan, JoinSide::Right);
+    }
+    Ok(None)
 }
 
 fn rows(input: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>> {

@@ -5,5 +5,5 @@ mod indexed;
 mod nested_loop;
 
 pub(crate) use aligned::aligned;
-pub(crate) use indexed::indexed;
+pub(crate) use indexed::{indexed, pruned};
 pub(crate) use nested_loop::nested_loop;

@@ -103,7 +103,7 @@ pub(super) fn border_steps(radius_deg: f64) -> Option<u64> {
     clippy::cast_sign_loss,
     reason = "callers pass whole numbers in [0, 2^53]"
 )]
-fn whole(number: f64) -> u64 {
+pub(super) fn whole(number: f64) -> u64 {
     number as u64
 }
 

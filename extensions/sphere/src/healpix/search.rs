@@ -15,8 +15,8 @@
 
 use std::ops::Range;
 
-use super::inner::{border_steps, spread};
-use super::{Cell, InnerTest, MAX_ORDER, finest_order_wider_than, shift_to_29};
+use super::inner::{border_steps, spread, whole};
+use super::{Cell, InnerTest, MAX_ORDER, RADIUS_OF_ORDER_0_RAD, finest_order_wider_than, shift_to_29, side};
 
 /// The bits of x and of y within a base cell.
 const X: u64 = 0x5555_5555_5555_5555 & ((1 << 58) - 1);
@@ -50,8 +50,9 @@ pub struct IndexSearch {
     inner: InnerTest,
     /// Rows that pass lie so far inside their base cell that their square does too.
     in_base: InnerTest,
-    /// Half the width of the square, its bits spread.
+    /// Half the width of the square around the circle, and of one within it, their bits spread.
     half: u64,
+    within: Option<u64>,
     /// The finest order at which a square touches four cells at most.
     finest: Option<u8>,
     nothing: bool,
@@ -76,6 +77,7 @@ impl IndexSearch {
             inner: InnerTest::new(0, radius_deg),
             in_base: InnerTest::new(0, radius_deg),
             half: border_steps(radius_deg).map_or(0, |steps| spread(steps.min(1 << 29))),
+            within: steps_within(radius_deg).map(spread),
             finest,
             nothing,
         };
@@ -97,39 +99,83 @@ impl IndexSearch {
             ..held.partition_point(|index| index >> shift <= high >> shift);
         let cells = usize::try_from((high >> shift) - self.first + 1).unwrap_or(usize::MAX);
         let place = |row: usize| u32::try_from(row).unwrap_or(u32::MAX);
-        self.runs.reserve_exact(cells.saturating_add(1));
-        for (row, index) in held[rows.clone()].iter().enumerate() {
+        // First how many rows each cell has, one entry ahead; added up, where its run begins.
+        let mut runs = vec![0_u32; cells.saturating_add(1)];
+        for index in &held[rows.clone()] {
             let cell = usize::try_from((index >> shift) - self.first).unwrap_or(usize::MAX);
-            if self.runs.len() <= cell {
-                self.runs.resize(cell + 1, place(rows.start + row));
+            if let Some(count) = runs.get_mut(cell.saturating_add(1)) {
+                *count += 1;
             }
         }
-        self.runs.push(place(rows.end));
+        let mut sum = place(rows.start);
+        for run in &mut runs {
+            sum += *run;
+            *run = sum;
+        }
+        self.runs = runs;
     }
 
     /// Calls `found` with the places in `held` of all rows that may lie within the radius of `index`, none of them twice.
     #[inline]
     pub fn near(&self, held: &[u64], index: u64, mut found: impl FnMut(usize)) {
+        self.near_each(held, &[index], |_, place, _| found(place));
+    }
+
+    /// The same of each of `indexes`, in their order: `found` is told the place among them, the place in `held`, and whether
+    /// the indexes alone say that the pair lies within the radius.
+    #[inline]
+    pub fn near_each(&self, held: &[u64], indexes: &[u64], mut found: impl FnMut(usize, usize, bool)) {
         let Some(finest) = self.finest else {
             if !self.nothing {
-                (0..held.len()).for_each(found);
+                for place in 0..indexes.len() {
+                    (0..held.len()).for_each(|entry| found(place, entry, false));
+                }
             }
             return;
         };
-        if self.inner.is_inner(index) {
-            let run = self.run(held, index >> shift_to_29(self.order), self.order);
-            if !run.is_empty() {
+        let shift = shift_to_29(self.order);
+        let within = self.within.unwrap_or(0);
+        let sure = self.within.is_some();
+        for (place, &index) in indexes.iter().enumerate() {
+            let entry = usize::try_from((index >> shift).wrapping_sub(self.first)).unwrap_or(usize::MAX);
+            if self.inner.is_inner(index)
+                && let Some([start, end]) = self.runs.get(entry..entry.saturating_add(2))
+            {
+                let run = *start as usize..*end as usize;
+                if run.is_empty() {
+                    continue;
+                }
                 let square = Square::around(index, self.half);
-                self.scan(held, run, &square, finest, &mut found);
+                if run.len() > LONG_RUN {
+                    let close = Square::around(index, within);
+                    let mut found = |entry: usize| found(place, entry, sure && close.holds(held[entry]));
+                    self.scan(held, run, &square, finest, &mut found);
+                    continue;
+                }
+                for entry in run {
+                    if square.holds(held[entry]) {
+                        let close = Square::around(index, within);
+                        found(place, entry, sure && close.holds(held[entry]));
+                    }
+                }
+            } else {
+                self.at_border(held, index, finest, |entry, close| found(place, entry, sure && close));
             }
-        } else if self.in_base.is_inner(index) {
-            let square = Square::around(index, self.half);
-            for cell in square.cells(self.order).into_iter().flatten() {
-                let run = self.run(held, cell, self.order);
-                self.scan(held, run, &square, finest, &mut found);
-            }
-        } else {
-            self.across_bases(held, index, &mut found);
+        }
+    }
+
+    /// The same of a row whose square touches more than one cell, or whose cell lies outside the directory.
+    #[inline(never)]
+    fn at_border(&self, held: &[u64], index: u64, finest: u8, mut found: impl FnMut(usize, bool)) {
+        if !self.in_base.is_inner(index) {
+            return self.across_bases(held, index, &mut |entry| found(entry, false));
+        }
+        let square = Square::around(index, self.half);
+        let close = Square::around(index, self.within.unwrap_or(0));
+        for cell in square.cells(self.order).into_iter().flatten() {
+            let run = self.run(held, cell, self.order);
+            let mut found = |entry: usize| found(entry, close.holds(held[entry]));
+            self.scan(held, run, &square, finest, &mut found);
         }
     }
 
@@ -193,6 +239,16 @@ fn scan_long(held: &[u64], run: Range<usize>, square: &Square, finest: u8, found
             }
         }
     }
+}
+
+/// Half the width, in cells of order 29, of a square in the plane of a base cell that lies within the circle whatever the
+/// place: two points no farther apart than d along x and y are no farther than two half-diagonals of a cell that wide. A cell
+/// and a half are left for where in their cells the points are. `None` for radii that are not much wider than a cell.
+fn steps_within(radius_deg: f64) -> Option<u64> {
+    let radius = radius_deg.to_radians();
+    let steps = radius / (2.0 * RADIUS_OF_ORDER_0_RAD / side(MAX_ORDER)) - 2.5;
+    // Also false for NaN. Wider than a base cell, x and y mean nothing.
+    (steps >= 1.0 && steps < side(MAX_ORDER - 1)).then(|| whole(steps.floor()))
 }
 
 /// The coarsest order with at least half as many cells between two indexes as rows, but not finer than `finest`.
@@ -303,10 +359,16 @@ mod tests {
             let search = IndexSearch::new(&held, own, radius_deg);
             for from in one {
                 let mut found = vec![0_u8; held.len()];
-                search.near(&held, index(from), |place| found[place] += 1);
+                let mut sure = vec![false; held.len()];
+                search.near_each(&held, &[index(from)], |_, place, within| {
+                    found[place] += 1;
+                    sure[place] = within;
+                });
                 prop_assert!(found.iter().all(|times| *times <= 1));
                 for to in &sky {
                     let apart = from.to_vector().separation_deg(to.to_vector());
+                    let own = held.binary_search(&index(*to)).unwrap();
+                    prop_assert!(!sure[own] || apart < radius_deg, "{} apart, radius {}", apart, radius_deg);
                     if apart <= radius_deg {
                         let place = held.binary_search(&index(*to)).unwrap();
                         let same = held.iter().enumerate().filter(|(_, index)| **index == held[place]);

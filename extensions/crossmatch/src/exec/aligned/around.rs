@@ -1,11 +1,12 @@
 //! What a unit's left rows are held against: its own right rows and those around, as one sorted index.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use dreyer_sphere::{CellRanges, IndexSearch};
 
-use super::super::index::SkyIndex;
+use super::super::index::{Run, SkyIndex};
 use super::block::Block;
 use super::blocks::Around;
 
@@ -26,49 +27,63 @@ impl Held {
 
     /// Puts a unit's block and the rows of its rim together. `radius_deg` is the one to search with.
     pub(super) fn new(around: &Around, unit: &CellRanges, radius_deg: f64) -> Self {
-        let mut runs = vec![(Arc::clone(&around.own), 0..around.own.index.len())];
-        for (block, part) in &around.rim {
-            for range in part.iter() {
-                let start = block.index.partition_point(|index| *index < range.start);
-                let end = start + block.index[start..].partition_point(|index| *index < range.end);
-                if start < end {
-                    runs.push((Arc::clone(block), start..end));
-                }
-            }
+        let mut runs = runs_in(&around.own, unit);
+        if runs.iter().map(|(_, rows)| rows.len()).sum::<usize>() < around.own.index.len() {
+            // Without a stored index a row may lie outside the tile that it is stored in.
+            runs = vec![(Arc::clone(&around.own), 0..around.own.index.len())];
         }
+        runs.extend(around.rim.iter().flat_map(|(block, part)| runs_in(block, part)));
         runs.sort_by_key(|(block, rows)| block.index.get(rows.start).copied());
         let mut blocks: Vec<Arc<Block>> = Vec::new();
-        let (mut index, mut at) = (Vec::new(), Vec::new());
+        let mut index = Vec::with_capacity(runs.iter().map(|(_, rows)| rows.len()).sum());
+        let mut held = Vec::with_capacity(runs.len());
         for (block, rows) in runs {
             let known = blocks.iter().position(|other| Arc::ptr_eq(other, &block));
-            let number = known.unwrap_or(blocks.len());
-            index.extend_from_slice(&block.index[rows.clone()]);
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            at.extend(rows.map(|row| (number, u32::try_from(row).unwrap_or(u32::MAX))));
+            held.push(Run {
+                first: index.len(),
+                batch: known.unwrap_or(blocks.len()),
+                row: rows.start,
+            });
+            index.extend_from_slice(&block.index[rows]);
             if known.is_none() {
                 blocks.push(block);
             }
         }
-        // A unit without a stored index may hold rows that lie outside its tile, among those of the rim.
-        let (index, at) = sorted(index, at);
+        if !index.is_sorted() {
+            (index, held) = sorted(&index, &held);
+        }
         let own =
             unit.iter().next().map_or(0, |range| range.start)..unit.iter().next_back().map_or(0, |range| range.end);
         let batches: Vec<RecordBatch> = blocks.iter().map(|block| block.rows.clone()).collect();
         Self {
             search: IndexSearch::new(&index, own, radius_deg),
-            sky: SkyIndex::of_blocks(batches, index, at),
+            sky: SkyIndex::of_blocks(batches, index, held),
             _blocks: blocks,
         }
     }
 }
 
-type Places = Vec<(u32, u32)>;
+/// The rows of a block that lie in some ranges.
+fn runs_in(block: &Arc<Block>, ranges: &CellRanges) -> Vec<(Arc<Block>, Range<usize>)> {
+    let rows = ranges.iter().map(|range| {
+        let start = block.index.partition_point(|index| *index < range.start);
+        start..start + block.index[start..].partition_point(|index| *index < range.end)
+    });
+    let rows = rows.filter(|rows| !rows.is_empty());
+    rows.map(|rows| (Arc::clone(block), rows)).collect()
+}
 
-fn sorted(index: Vec<u64>, at: Places) -> (Vec<u64>, Places) {
-    if index.is_sorted() {
-        return (index, at);
+/// Rows of several runs in the order of their index, each a run of its own.
+fn sorted(index: &[u64], runs: &[Run]) -> (Vec<u64>, Vec<Run>) {
+    let mut rows: Vec<(u64, usize, usize)> = Vec::with_capacity(index.len());
+    for (number, run) in runs.iter().enumerate() {
+        let end = runs.get(number + 1).map_or(index.len(), |next| next.first);
+        rows.extend((run.first..end).map(|entry| (index[entry], run.batch, run.row + entry - run.first)));
     }
-    let mut both: Vec<_> = index.into_iter().zip(at).collect();
-    both.sort_unstable();
-    both.into_iter().unzip()
+    rows.sort_unstable();
+    let run = |(first, &(_, batch, row)): (usize, &(u64, usize, usize))| Run { first, batch, row };
+    (
+        rows.iter().map(|(index, ..)| *index).collect(),
+        rows.iter().enumerate().map(run).collect(),
+    )
 }

@@ -66,7 +66,7 @@ impl Block {
             reservation
                 .try_grow(2 * rows.get_array_memory_size() + 8 * indexes.index.len())
                 .map_err(too_large)?;
-            index.extend(indexes.index);
+            index.extend_from_slice(&indexes.index);
             batches.push(rows);
         }
         let mut block = Self {

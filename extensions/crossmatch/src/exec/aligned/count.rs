@@ -24,9 +24,14 @@ pub(super) struct Count {
     /// Left rows with open pairs: how many sure ones each has, and where its open ones end in `pairs`.
     open: Vec<(usize, usize)>,
     pairs: Vec<Pair>,
-    /// The left row before, and how many came before it with the same index.
+    /// How many sure partners each row of a batch has.
+    sure: Vec<u32>,
+    /// The last left row of the batch before.
     last: Option<Row>,
 }
+
+/// Marks a row that waits for its open pairs.
+const WAITS: u32 = u32::MAX;
 
 impl Count {
     pub(super) fn new(spec: MatchSpec, test: PairTest, schema: SchemaRef, doubt: Doubt) -> Self {
@@ -37,6 +42,7 @@ impl Count {
             doubt,
             open: Vec::new(),
             pairs: Vec::new(),
+            sure: Vec::new(),
             last: None,
         }
     }
@@ -49,32 +55,43 @@ impl Count {
         indexes: &[u64],
         held: &Held,
     ) -> Result<(Option<RecordBatch>, usize)> {
-        // Rows that lie nowhere have no index, and no partner.
-        let mut rows = (batch.num_rows() - indexes.len()) * self.output(0);
-        let mut candidates = 0;
-        for &index in indexes {
-            let left = Row::after(self.last, index);
-            self.last = Some(left);
-            let (mut sure, before) = (0, self.pairs.len());
-            let (test, pairs) = (&self.test, &mut self.pairs);
-            held.search.near(held.index(), index, |entry| {
-                candidates += 1;
-                match test.verdict(index, held.index()[entry]) {
-                    Verdict::Within => sure += 1,
-                    Verdict::Beyond => {}
-                    Verdict::Unsure => pairs.push(Pair {
-                        left,
-                        right: Row::at(held.index(), entry),
-                    }),
-                }
-            });
-            if self.pairs.len() > before {
-                self.open.push((sure, self.pairs.len()));
+        self.sure.clear();
+        self.sure.resize(indexes.len(), 0);
+        let (mut candidates, mut doubts) = (0, Vec::new());
+        let (test, sure) = (&self.test, &mut self.sure);
+        held.search.near_each(held.index(), indexes, |place, entry, within| {
+            candidates += 1;
+            let verdict = if within {
+                Verdict::Within
             } else {
-                rows += self.output(sure);
+                test.verdict(indexes[place], held.index()[entry])
+            };
+            match verdict {
+                Verdict::Within => sure[place] += 1,
+                Verdict::Beyond => {}
+                Verdict::Unsure => doubts.push((place, entry)),
             }
+        });
+        for row in doubts.chunk_by(|(a, _), (b, _)| a == b) {
+            let Some(&(place, _)) = row.first() else { continue };
+            let left = Row::among(indexes, place, self.last);
+            let right = |entry| Row::among(held.index(), entry, None);
+            let pairs = row.iter().map(|(_, entry)| Pair {
+                left,
+                right: right(*entry),
+            });
+            self.pairs.extend(pairs);
+            let sure = std::mem::replace(&mut self.sure[place], WAITS);
+            self.open.push((sure as usize, self.pairs.len()));
         }
-        Ok((self.batch(rows)?, candidates))
+        if let Some(end) = indexes.len().checked_sub(1) {
+            self.last = Some(Row::among(indexes, end, self.last));
+        }
+        // Rows that lie nowhere have no index, and no partner.
+        let nowhere = (batch.num_rows() - indexes.len()) * output(self.spec, 0);
+        let known = self.sure.iter().filter(|sure| **sure != WAITS);
+        let rows: usize = known.map(|sure| output(self.spec, *sure as usize)).sum();
+        Ok((self.batch(nowhere + rows)?, candidates))
     }
 
     /// What the open pairs of the unit add. The next unit starts anew.
@@ -92,10 +109,6 @@ impl Count {
         }
         self.pairs.clear();
         self.batch(rows)
-    }
-
-    fn output(&self, partners: usize) -> usize {
-        output(self.spec, partners)
     }
 
     fn batch(&self, rows: usize) -> Result<Option<RecordBatch>> {

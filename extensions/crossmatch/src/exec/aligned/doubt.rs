@@ -45,17 +45,19 @@ impl Row {
         Self { index, nth }
     }
 
-    /// The row at a place of a sorted list.
-    pub(super) fn at(sorted: &[u64], place: usize) -> Self {
+    /// The row at a place of a sorted list, which `before` came before.
+    pub(super) fn among(sorted: &[u64], place: usize, before: Option<Self>) -> Self {
         let index = sorted[place];
-        let before = sorted[..place]
+        let same = sorted[..place]
             .iter()
             .rev()
             .take_while(|other| **other == index)
             .count();
+        let nth = u32::try_from(same).unwrap_or(u32::MAX);
+        let before = before.filter(|before| same == place && before.index == index);
         Self {
             index,
-            nth: u32::try_from(before).unwrap_or(u32::MAX),
+            nth: before.map_or(nth, |before| before.nth + 1 + nth),
         }
     }
 }

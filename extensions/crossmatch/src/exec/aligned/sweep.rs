@@ -16,6 +16,9 @@ use super::super::metrics::MatchMetrics;
 use super::around::Held;
 use super::count::Count;
 
+/// Left rows that are searched for between two looks at how many pairs there are.
+const ROWS_AT_ONCE: usize = 256;
+
 /// What becomes of the pairs.
 pub(super) enum Then {
     /// Accepted pairs come out as they are.
@@ -145,20 +148,24 @@ impl Current {
         test: Option<&PairTest>,
         batch_size: usize,
     ) -> (Pairs, Option<Vec<bool>>, u32) {
-        let (pairs, sure) = (&mut self.pairs, &mut self.sure);
-        while pairs.len() < batch_size
-            && let Some(&index) = self.indexes.index.get(self.next)
-        {
-            let row = self.indexes.row(self.next);
-            self.next += 1;
-            held.search.near(held.index(), index, |entry| {
-                let verdict = test.map_or(Verdict::Unsure, |test| test.verdict(index, held.index()[entry]));
+        // Some rows at a time: enough to keep the search going, and few enough to stop soon.
+        while self.pairs.len() < batch_size && self.next < self.indexes.index.len() {
+            let end = (self.next + ROWS_AT_ONCE).min(self.indexes.index.len());
+            let (indexes, some) = (&self.indexes, &self.indexes.index[self.next..end]);
+            let (pairs, sure, from) = (&mut self.pairs, &mut self.sure, self.next);
+            held.search.near_each(held.index(), some, |place, entry, within| {
+                let verdict = match test {
+                    None => Verdict::Unsure,
+                    Some(_) if within => Verdict::Within,
+                    Some(test) => test.verdict(some[place], held.index()[entry]),
+                };
                 if verdict != Verdict::Beyond {
-                    pairs.streamed.push(row);
+                    pairs.streamed.push(indexes.row(from + place));
                     pairs.held.push(entry);
                     sure.push(verdict == Verdict::Within);
                 }
             });
+            self.next = end;
         }
         let count = self.pairs.len().min(batch_size);
         let later = self.sure.split_off(count);
