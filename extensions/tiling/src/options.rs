@@ -23,6 +23,9 @@ config_namespace! {
         /// Largest radius, in degrees, that is matched tile by tile; wider ones index one side whole.
         pub crossmatch_aligned_max_radius_deg: f64, default = 1.0
 
+        /// A cross-match that has more pairs than this to compare or to find tells the user so.
+        pub crossmatch_notice_pairs: usize, default = 1_000_000_000
+
         /// Most sky ranges that a region becomes when it prunes row groups and pages.
         pub max_sky_ranges: usize, default = 32
 
