@@ -24,7 +24,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{CopyToSource, Statement as Ast};
 use datafusion::sql::sqlparser::ast;
 use dreyer_adql::Language;
-use dreyer_sky::tiling::{Dialect, sky_options};
+use dreyer_sky::tiling::{Dialect, Notices, sky_options};
 
 pub(crate) use ddl::command;
 pub use outcome::Outcome;
@@ -133,6 +133,12 @@ impl Session {
             Some(command) => ddl::run(self, command).await,
             None => outcome::run(&self.runner(), plan).await,
         }
+    }
+
+    /// What planners had to say of the statements that were started since this was asked last.
+    #[must_use]
+    pub fn take_notices(&self) -> Vec<String> {
+        Notices::of(&self.context.copied_config()).take()
     }
 
     fn runner(&self) -> replan::Runner {

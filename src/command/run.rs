@@ -36,7 +36,11 @@ impl Runner {
     async fn statement(&self, statement: &Statement, out: &mut dyn Write) -> crate::Result<()> {
         let explain = |error: Error| self.session.explain(error, statement);
         let plan = self.session.plan(statement).await?;
-        match self.session.execute(plan).await.map_err(explain)? {
+        let outcome = self.session.execute(plan).await.map_err(explain)?;
+        for notice in self.session.take_notices() {
+            let _ = writeln!(io::stderr(), "NOTICE:  {notice}");
+        }
+        match outcome {
             Outcome::Rows(rows) => print(aside(rows), self.format, out).await.map_err(explain),
             Outcome::Done { tag, notices } => {
                 for notice in notices {

@@ -7,6 +7,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use dreyer_sky::SkyExt;
+use dreyer_sky::tiling::Notices;
 
 use super::cooperate::CooperateAboveJoins;
 use super::views;
@@ -46,7 +47,9 @@ pub(super) fn context(template: &SessionState, tables: &Arc<LiveCatalog>, views:
     let catalogs = MemoryCatalogProviderList::new();
     let catalog: Arc<dyn CatalogProvider> = Arc::new(SessionCatalog::new(Arc::clone(tables)));
     catalogs.register_catalog(DEFAULT_CATALOG.to_owned(), Arc::clone(&catalog));
+    let config = template.config().clone().with_extension(Arc::new(Notices::default()));
     let state = SessionStateBuilder::new_from_existing(template.clone())
+        .with_config(config)
         .with_catalog_list(Arc::new(catalogs))
         .build();
     let context = SessionContext::new_with_state(state);

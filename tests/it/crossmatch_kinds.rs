@@ -196,3 +196,409 @@ async fn kinds_of_joins_have_their_place_in_the_plan() {
     let once = explain(&session, &join_sql("FULL", "(SELECT * FROM a LIMIT 20)", "b", near)).await;
     assert!(once.contains("NestedLoopJoinExec"), "{once}");
 }
+
+/// Of each left row the nearest `k` right rows.
+fn nearest<'a>(pairs: &[(&'a Object, Vec<&'a Object>)], k: usize) -> Vec<(&'a Object, Vec<&'a Object>)> {
+    let few = |partners: &Vec<&'a Object>| partners.iter().take(k).copied().collect();
+    pairs.iter().map(|(a, partners)| (*a, few(partners))).collect()
+}
+
+/// Pairs of which each is the nearest of the other.
+fn mutual<'a>(
+    pairs: &[(&'a Object, Vec<&'a Object>)],
+    back: &[(&'a Object, Vec<&'a Object>)],
+) -> Vec<(&'a Object, Vec<&'a Object>)> {
+    let chosen: BTreeMap<i64, i64> = back
+        .iter()
+        .filter_map(|(b, partners)| Some((b.id, partners.first()?.id)))
+        .collect();
+    nearest(pairs, 1)
+        .into_iter()
+        .map(|(a, mut partners)| {
+            partners.retain(|b| chosen.get(&b.id) == Some(&a.id));
+            (a, partners)
+        })
+        .collect()
+}
+
+async fn every_pick(sky: Sky, left: usize, right: usize, radius_deg: f64) {
+    let tables = Tables::new(sky, left, right, radius_deg);
+    let mirrored = Tables {
+        left: tables.right.clone(),
+        right: tables.left.clone(),
+        radius_deg,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let session = tables.write(folder.path()).await;
+    let radius_arcsec = radius_deg * 3600.0;
+    for (beside, also) in [("", 0), (" AND x.band = y.band", 1)] {
+        let pairs = tables.pairs(|a, b| also == 0 || a.band == b.band);
+        let back = mirrored.pairs(|b, a| also == 0 || a.band == b.band);
+        let one = nearest(&pairs, 1);
+        assert!(one.iter().filter(|(_, partners)| !partners.is_empty()).count() > 5);
+        let three = nearest(&pairs, 3);
+        assert!(joined("INNER", &three, &tables.right).len() > joined("INNER", &one, &tables.right).len());
+        let best = mutual(&pairs, &back);
+        for (asked, pairs, kinds) in [
+            ("mode => 'nearest'", &one, ["INNER", "LEFT"].as_slice()),
+            ("k => 3", &three, &["INNER", "LEFT"]),
+            ("mode => 'best'", &best, &["INNER", "LEFT", "RIGHT", "FULL"]),
+        ] {
+            for kind in kinds {
+                let on =
+                    format!("XMATCH(x.ra, x.dec, y.ra, y.dec, radius_arcsec => {radius_arcsec:?}, {asked}){beside}");
+                let sql = join_sql(kind, &lost("a"), &lost("b"), &on);
+                let truth = joined(kind, pairs, &tables.right);
+                for strategy in ["auto", "indexed", "nested_loop"] {
+                    run(&session, &format!("SET dreyer.crossmatch_strategy = '{strategy}'")).await;
+                    let plan = explain(&session, &sql).await;
+                    let found = rows(&session, &sql).await;
+                    assert!(
+                        found == truth && plan.contains("CrossMatchExec"),
+                        "{sky:?} {strategy}, {} rows, not {}: {sql}\n{plan}",
+                        found.len(),
+                        truth.len()
+                    );
+                }
+            }
+        }
+    }
+    // The mirror image of a LEFT JOIN: the nearest of each right row.
+    run(&session, "SET dreyer.crossmatch_strategy = 'auto'").await;
+    let on = format!("XMATCH(radius_arcsec => {radius_arcsec:?}, mode => 'nearest')");
+    let mut turned = joined("LEFT", &nearest(&mirrored.pairs(|_, _| true), 1), &tables.left);
+    turned.iter_mut().for_each(|row| *row = (row.1, row.0));
+    turned.sort_unstable();
+    assert_eq!(
+        rows(&session, &join_sql("RIGHT", &lost("a"), &lost("b"), &on)).await,
+        turned
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn picks_agree_in_clusters() {
+    every_pick(Sky::Clustered, 250, 200, 0.3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn picks_agree_at_the_poles_with_a_small_left_side() {
+    every_pick(Sky::Poles, 60, 700, 0.4).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_comes_after_the_pick_and_on_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = Tables::new(Sky::Clustered, 300, 300, 0.2);
+    let session = tables.write(folder.path()).await;
+    let pairs: Vec<_> = tables
+        .left
+        .iter()
+        .map(|a| {
+            let mut partners: Vec<&Object> = tables.right.iter().filter(|b| Tables::apart(a, b) < 0.2).collect();
+            partners.sort_by(|b, c| Tables::apart(a, b).total_cmp(&Tables::apart(a, c)));
+            (a, partners)
+        })
+        .collect();
+    let on = "XMATCH(a.ra, a.dec, b.ra, b.dec, radius_arcsec => 720, mode => 'nearest')";
+    let select = format!("SELECT a.id, b.id FROM a JOIN b ON {on}");
+
+    // In WHERE: the nearest, if it has the band.
+    let mut after = nearest(&pairs, 1);
+    after
+        .iter_mut()
+        .for_each(|(_, partners)| partners.retain(|b| b.band == 1));
+    let after = joined("INNER", &after, &tables.right);
+    assert_eq!(rows(&session, &format!("{select} WHERE b.band = 1")).await, after);
+    // In ON: the nearest of those that have it.
+    let before: Vec<_> = pairs
+        .iter()
+        .map(|(a, partners)| (*a, partners.iter().copied().filter(|b| b.band == 1).collect()))
+        .collect();
+    let before = joined("INNER", &nearest(&before, 1), &tables.right);
+    assert_eq!(rows(&session, &format!("{select} AND b.band = 1")).await, before);
+    assert!(before.len() > after.len() && !after.is_empty());
+    // A filter on the driving side goes below the match, into the scan.
+    let narrowed = format!("{select} WHERE a.band = 2 AND b.band = 1");
+    let plan = explain(&session, &narrowed).await;
+    let (above, below) = plan.split_once("CrossMatch: ").unwrap();
+    assert!(above.contains("b.band = ") && !above.contains("a.band = "), "{plan}");
+    assert!(below.contains("a.band = "), "{plan}");
+    let mut narrow = after.clone();
+    narrow.retain(|(id, _)| tables.left[id.unwrap() as usize].band == 2);
+    assert_eq!(rows(&session, &narrowed).await, narrow);
+}
+
+/// The plans of a statement, constants rounded: a bound may be another double in the last bit.
+async fn logical(session: &Session, sql: &str) -> String {
+    let plan = explain(session, sql).await;
+    let plan = plan.split("physical_plan").next().unwrap();
+    let lines = plan.lines().filter(|line| !line.starts_with('+')).map(str::trim);
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let mut rounded = String::new();
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find("Float64(") {
+        let (before, number) = rest.split_at(at + "Float64(".len());
+        let (number, after) = number.split_once(')').unwrap();
+        rounded += &format!("{before}{:.9e})", number.parse::<f64>().unwrap());
+        rest = after;
+    }
+    // The table is as wide as its widest cell.
+    (rounded + rest).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn spellings_of_the_same_have_the_same_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = Tables::new(Sky::Clustered, 100, 100, 0.2);
+    let session = tables.write(folder.path()).await;
+    let on = |condition: &str| format!("SELECT a.id, b.id FROM a JOIN b ON {condition}");
+    let below = logical(&session, &on("DISTANCE(a.ra, a.dec, b.ra, b.dec) < 1/3600.")).await;
+    assert!(below.contains("radius=1\""), "{below}");
+    let mut same = vec![
+        on("DISTANCE(b.ra, b.dec, a.ra, a.dec) < 1/3600."),
+        on("DISTANCE(POINT(a.ra, a.dec), POINT(b.ra, b.dec)) < 1/3600."),
+        on("1/3600. > DISTANCE(POINT('ICRS', b.ra, b.dec), POINT('ICRS', a.ra, a.dec))"),
+        on("DISTANCE(a.ra, a.dec, b.ra, b.dec) * 3600 < 1"),
+        on("3600 * DISTANCE(b.ra, b.dec, a.ra, a.dec) < 1"),
+        on("DISTANCE(a.ra, a.dec, b.ra, b.dec) / (1/3600.) < 1"),
+        on("separation_arcsec(a.ra, a.dec, b.ra, b.dec) < 1"),
+        on("q3c_join(a.ra, a.dec, b.ra, b.dec, 1/3600.)"),
+        on("q3c_dist(a.ra, a.dec, b.ra, b.dec) < 1/3600."),
+        on("XMATCH(a.ra, a.dec, b.ra, b.dec, radius_arcsec => 1)"),
+        on("XMATCH(POINT(a.ra, a.dec), POINT(b.ra, b.dec), radius_arcsec => 1, mode => 'all')"),
+        on("XMATCH(radius_arcsec => 1)"),
+        "SELECT a.id, b.id FROM a, b WHERE DISTANCE(a.ra, a.dec, b.ra, b.dec) < 1/3600.".to_owned(),
+        "SELECT a.id, b.id FROM a CROSS JOIN b WHERE XMATCH(a.ra, a.dec, b.ra, b.dec, 1)".to_owned(),
+    ];
+    for sql in same.drain(..) {
+        assert_eq!(logical(&session, &sql).await, below, "{sql}");
+    }
+    let through = logical(&session, &on("DISTANCE(a.ra, a.dec, b.ra, b.dec) <= 1/3600.")).await;
+    assert_eq!(through.replace("<= ", "< "), below);
+    for sql in [
+        on("DISTANCE(a.ra, a.dec, b.ra, b.dec) BETWEEN 0 AND 1/3600."),
+        on("1 = CONTAINS(POINT(a.ra, a.dec), CIRCLE(b.ra, b.dec, 1/3600.))"),
+        on("1 = CONTAINS(POINT(b.ra, b.dec), CIRCLE(POINT(a.ra, a.dec), 1/3600.))"),
+        on("INTERSECTS(CIRCLE('ICRS', a.ra, a.dec, 1/3600.), POINT(b.ra, b.dec)) = 1"),
+    ] {
+        assert_eq!(logical(&session, &sql).await, through, "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_separation_is_computed_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = Tables::new(Sky::Clustered, 200, 200, 0.2);
+    let session = tables.write(folder.path()).await;
+    let on = "DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.2";
+    let sql = format!(
+        "SELECT a.id, b.id, separation_arcsec(b.ra, b.dec, a.ra, a.dec) AS s, \
+         ROUND(DISTANCE(POINT(a.ra, a.dec), POINT(b.ra, b.dec)), 3) FROM a LEFT JOIN b ON {on} ORDER BY 1, 2, 3"
+    );
+    for strategy in ["auto", "indexed", "nested_loop"] {
+        run(&session, &format!("SET dreyer.crossmatch_strategy = '{strategy}'")).await;
+        let plan = explain(&session, &sql).await;
+        assert!(plan.contains("separation=__separation"), "{plan}");
+        assert!(!plan.contains("separation_arcsec("), "{plan}");
+        let batches = run(&session, &sql).await;
+        let mut seen = 0;
+        for batch in &batches {
+            assert_eq!(batch.schema().field(2).name(), "s");
+            assert_eq!(batch.schema().field(2).metadata().get("unit").unwrap(), "arcsec");
+            let (a, b) = (
+                batch.column(0).as_primitive::<Int64Type>(),
+                batch.column(1).as_primitive::<Int64Type>(),
+            );
+            let s = batch
+                .column(2)
+                .as_primitive::<datafusion::arrow::datatypes::Float64Type>();
+            for row in 0..batch.num_rows() {
+                assert_eq!(b.is_valid(row), s.is_valid(row));
+                if b.is_valid(row) {
+                    let (a, b) = (
+                        &tables.left[a.value(row) as usize],
+                        &tables.right[b.value(row) as usize],
+                    );
+                    assert!((s.value(row) - 3600.0 * Tables::apart(a, b)).abs() < 1e-9);
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 50, "{strategy}: {seen}");
+    }
+    let sql = format!("SELECT a.band, MAX(DISTANCE(a.ra, a.dec, b.ra, b.dec)) FROM a JOIN b ON {on} GROUP BY a.band");
+    assert!(
+        explain(&session, &sql).await.contains("MAX(__separation)")
+            || explain(&session, &sql).await.contains("max(__separation)")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn radii_may_differ_by_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = Tables::new(Sky::Wrap, 250, 220, 0.3);
+    let session = tables.write(folder.path()).await;
+    // Radii of 0 to 0.6 degrees, some unknown, one of the whole sky.
+    let with_error = |table: &str| {
+        format!(
+            "(SELECT *, CASE WHEN id = 7 THEN 400.0 WHEN id % 13 = 1 THEN NULL WHEN id % 13 = 2 THEN \
+             CAST('NaN' AS double) ELSE 0.2 * band + 0.1 END AS e FROM {table})"
+        )
+    };
+    let error = |object: &Object| match object.id {
+        7 => 400.0,
+        id if matches!(id % 13, 1 | 2) => f64::NAN,
+        _ => 0.2 * object.band as f64 + 0.1,
+    };
+    type Within = fn(f64, f64, f64) -> bool;
+    let cases: [(&str, Within); 7] = [
+        ("DISTANCE(x.ra, x.dec, y.ra, y.dec) < x.e", |s, a, _| s < a),
+        ("DISTANCE(x.ra, x.dec, y.ra, y.dec) <= y.e", |s, _, b| s <= b),
+        ("DISTANCE(x.ra, x.dec, y.ra, y.dec) * 3600 < 1800 * x.e", |s, a, _| {
+            s * 3600.0 < 1800.0 * a
+        }),
+        ("XMATCH(x.ra, x.dec, y.ra, y.dec, 3600 * y.e)", |s, _, b| s < b),
+        (
+            "DISTANCE(x.ra, x.dec, y.ra, y.dec) < 0.5 * SQRT(x.e * x.e + y.e * y.e)",
+            |s, a, b| s < 0.5 * (a * a + b * b).sqrt(),
+        ),
+        (
+            "DISTANCE(x.ra, x.dec, y.ra, y.dec) / SQRT(x.e * x.e + y.e * y.e) < 0.5",
+            |s, a, b| s / (a * a + b * b).sqrt() < 0.5,
+        ),
+        // A CASE is nothing that can be bounded before the pair is known.
+        (
+            "DISTANCE(x.ra, x.dec, y.ra, y.dec) < CASE WHEN x.band = y.band THEN x.e ELSE y.e END * 1.0",
+            |_, _, _| false,
+        ),
+    ];
+    for (number, (condition, within)) in cases.into_iter().enumerate() {
+        let mut truth: Vec<Row> = Vec::new();
+        for a in &tables.left {
+            for b in &tables.right {
+                let (s, e, f) = (Tables::apart(a, b), error(a), error(b));
+                let holds = if number == 6 {
+                    s < if a.band == b.band { e } else { f }
+                } else {
+                    within(s, e, f)
+                };
+                if holds {
+                    truth.push((Some(a.id), Some(b.id)));
+                }
+            }
+        }
+        truth.sort_unstable();
+        assert!(truth.len() > 100, "{condition}");
+        let sql = join_sql("INNER", &with_error("a"), &with_error("b"), condition);
+        for strategy in ["auto", "nested_loop"] {
+            run(&session, &format!("SET dreyer.crossmatch_strategy = '{strategy}'")).await;
+            let plan = explain(&session, &sql).await;
+            let indexed = strategy == "auto" && number != 6;
+            assert_eq!(plan.contains("strategy=indexed"), indexed, "{plan}");
+            let found = rows(&session, &sql).await;
+            assert!(
+                found == truth,
+                "{strategy}: {} rows, not {}: {sql}",
+                found.len(),
+                truth.len()
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ellipses_and_epochs_are_searched() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = Tables::new(Sky::Poles, 250, 220, 0.3);
+    let session = tables.write(folder.path()).await;
+    for condition in [
+        "q3c_ellipse_join(x.ra, x.dec, y.ra, y.dec, 0.1 * x.band + 0.2, 0.3, 40)",
+        "in_ellipse(y.ra, y.dec, x.ra, x.dec, 0.3, 0.1, 10 * x.band)",
+        "DISTANCE(ivo_epoch_prop_pos(x.ra, x.dec, 0, 5000, -3000, 0, 2000, 2020), POINT(y.ra, y.dec)) < 0.2",
+        "DISTANCE(POINT(x.ra, x.dec), ivo_epoch_prop_pos(y.ra, y.dec, 0, 5000, 0, 0, 2000, 2020)) < 0.2",
+    ] {
+        let sql = join_sql("LEFT", "a", "b", condition);
+        run(&session, "SET dreyer.crossmatch_strategy = 'indexed'").await;
+        let plan = explain(&session, &sql).await;
+        assert!(plan.contains("strategy=indexed"), "{plan}");
+        let found = rows(&session, &sql).await;
+        // The oracle knows nothing of matches.
+        run(&session, "SET dreyer.crossmatch_strategy = 'nested_loop'").await;
+        let asked = format!("CASE WHEN {condition} THEN 1 ELSE 0 END = 1");
+        let oracle = join_sql("LEFT", "a", "b", &asked);
+        assert!(!explain(&session, &oracle).await.contains("CrossMatch"));
+        let truth = rows(&session, &oracle).await;
+        assert!(found == truth, "{} rows, not {}: {sql}", found.len(), truth.len());
+        assert!(truth.iter().filter(|row| row.1.is_some()).count() > 20, "{condition}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_match_that_cannot_be_says_what_to_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = Tables::new(Sky::Wrap, 60, 60, 0.3);
+    let session = tables.write(folder.path()).await;
+    for (sql, message) in [
+        (
+            "SELECT 1 FROM a, b WHERE XMATCH(a.ra, a.dec, b.ra, b.dec, 1, mode => 'nearest')",
+            "only in the ON clause",
+        ),
+        ("SELECT XMATCH(radius_arcsec => 1) FROM a", "only in the ON clause"),
+        (
+            "SELECT 1 FROM a JOIN b ON XMATCH(1) JOIN a c ON XMATCH(1)",
+            "several pairs of position columns on the left",
+        ),
+        (
+            "SELECT 1 FROM a JOIN (SELECT id FROM b) b ON XMATCH(1)",
+            "no position columns on the right",
+        ),
+        (
+            "SELECT 1 FROM a FULL JOIN b ON XMATCH(1, mode => 'nearest')",
+            "FULL JOIN has no side",
+        ),
+        (
+            "SELECT 1 FROM a JOIN b ON XMATCH(1, mode => 'closest')",
+            "no mode 'closest'",
+        ),
+        ("SELECT 1 FROM a JOIN b ON XMATCH(1, k => 0)", "a k from 1"),
+        (
+            "SELECT 1 FROM a JOIN b ON XMATCH(1, mode => 'best') OR a.id = 1",
+            "only in the ON clause",
+        ),
+    ] {
+        let error = match session.query(sql).await {
+            Ok(_) => panic!("{sql} must not run"),
+            Err(error) => error,
+        };
+        assert!(error.message.contains(message), "{sql}: {}", error.message);
+        assert!(error.hint.is_some(), "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_match_without_end_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = Tables::new(Sky::Wrap, 300, 300, 0.3);
+    let session = tables.write(folder.path()).await;
+    let count = |on: &str| format!("SELECT COUNT(*) FROM a JOIN b ON {on}");
+    let unbounded = count("DISTANCE(a.ra, a.dec, b.ra, b.dec) > 0.1");
+    let wide = count("DISTANCE(a.ra, a.dec, b.ra, b.dec) < 20");
+    run(&session, &unbounded).await;
+    assert!(session.take_notices().is_empty(), "small tables may be compared");
+    run(&session, "SET dreyer.crossmatch_notice_pairs = 1000").await;
+    run(&session, &unbounded).await;
+    let notices = session.take_notices();
+    assert!(
+        notices.len() == 1 && notices[0].contains("no upper bound"),
+        "{notices:?}"
+    );
+    run(&session, &wide).await;
+    let notices = session.take_notices();
+    assert!(
+        notices.len() == 1 && notices[0].contains("within 20° has about 3e3 pairs"),
+        "{notices:?}"
+    );
+    run(&session, &count("DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.01")).await;
+    run(&session, "SELECT COUNT(*) FROM a JOIN b ON a.id < b.id").await;
+    assert!(session.take_notices().is_empty());
+}

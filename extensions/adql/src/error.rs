@@ -108,6 +108,13 @@ impl Error {
         )
     }
 
+    pub(crate) fn crossmatch(what: &str, span: Span) -> Self {
+        Self::syntax(format!("XMATCH cannot be read: {what}"), span).hint(
+            "write XMATCH(a.ra, a.dec, b.ra, b.dec, radius_arcsec => 1), and what else is wanted of \
+             mode => 'all', 'nearest' or 'best', k => 3, min_radius_arcsec => 0.1",
+        )
+    }
+
     pub(crate) fn geometry_text(function: &str, count: usize, text: &str, span: Span) -> Self {
         let wanted = match function {
             "POLYGON" => format!("an even number of numbers, at least {count}"),

@@ -1,6 +1,6 @@
 //! The cross-match join: two tables paired where their positions lie close together on the sky.
 //!
-//! It is an inner join like any other until the optimiser sees that its condition bounds a separation:
+//! It is a join like any other until the optimiser sees that its condition bounds a separation:
 //!
 //! ```text
 //!  SQL   … FROM a JOIN b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 1/3600. AND a.band = b.band
@@ -11,6 +11,22 @@
 //!   │
 //!  exec      CrossMatchExec        candidates from sorted HEALPix indices ─► the condition judges each
 //! ```
+//!
+//! | what is asked | how it is written |
+//! |---|---|
+//! | all pairs | `JOIN b ON DISTANCE(..) < r`, `CONTAINS(POINT, CIRCLE)`, `q3c_join(..)`, `XMATCH(radius_arcsec => 1)` |
+//! | nearest, k nearest | `XMATCH(.., mode => 'nearest')`, `XMATCH(.., k => 3)`; of each row of the side that is kept |
+//! | symmetric best | `XMATCH(.., mode => 'best')` |
+//! | a ring | `XMATCH(.., min_radius_arcsec => 0.1)`, `DISTANCE(..) < r AND DISTANCE(..) >= q` |
+//! | outer | `LEFT`, `RIGHT`, `FULL JOIN` |
+//! | with or without a partner | `EXISTS (SELECT ..)`, `NOT EXISTS (SELECT ..)` |
+//! | a radius per row | `DISTANCE(..) < a.error`, `DISTANCE(..) < 3 * SQRT(a.e * a.e + b.e * b.e)`, `DISTANCE(..) / SQRT(..) < 3` |
+//! | an ellipse | `in_ellipse(..)`, `q3c_ellipse_join(..)` |
+//! | at an epoch | `ivo_epoch_prop_pos(..)` in place of a position |
+//! | how far apart | `DISTANCE(..)`, `separation_arcsec(..)` selected: read off the match, computed once |
+//!
+//! A radius that is NULL or NaN matches nothing, nor does a position that is NULL, NaN or outside the sky; outer and anti
+//! joins keep such rows. Equally near partners are told apart by HEALPix index, then by their columns' values.
 //!
 //! | strategy | applies to | memory |
 //! |---|---|---|
@@ -26,6 +42,7 @@ mod exec;
 mod logical_codec;
 mod node;
 mod planner;
+mod review;
 mod rule;
 mod spec;
 mod strategy;
@@ -35,5 +52,6 @@ pub use exec::{CrossMatchExec, Estimate, IndexRole, Mode, PairCondition, PairExp
 pub use logical_codec::CrossMatchLogicalCodec;
 pub use node::{Condition, CrossMatch};
 pub use planner::CrossMatchPlanner;
-pub use rule::CrossMatchRule;
+pub use review::review;
+pub use rule::{CrossMatchFilterRule, CrossMatchRule, MeasureRule, XMatchRule, with_rules};
 pub use spec::{Join, MatchSpec, Pick, Radius};

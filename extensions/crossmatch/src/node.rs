@@ -144,6 +144,29 @@ impl CrossMatch {
         })
     }
 
+    /// The same with a constant radius, if the expression of its radius has become a constant.
+    pub(crate) fn folded(&self) -> Option<Result<Self>> {
+        let Radius::PerRow(Expr::Literal(value, _)) = &self.condition.radius else {
+            return None;
+        };
+        let radius_deg = match value.cast_to(&DataType::Float64) {
+            Ok(datafusion::common::ScalarValue::Float64(radius_deg)) => radius_deg.unwrap_or(f64::NAN),
+            _ => return None,
+        };
+        let condition = Condition {
+            radius: Radius::Constant(radius_deg),
+            ..self.condition.clone()
+        };
+        let (left, right) = (self.left.clone(), self.right.clone());
+        Some(Self::with_measured(
+            left,
+            right,
+            self.spec,
+            condition,
+            self.measured.clone(),
+        ))
+    }
+
     /// What is asked of the match.
     pub fn spec(&self) -> MatchSpec {
         self.spec

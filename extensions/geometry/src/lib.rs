@@ -33,6 +33,8 @@
 
 mod arguments;
 mod constructors;
+mod crossmatch;
+mod ellipse;
 mod epoch;
 mod healpix;
 mod measures;
@@ -57,6 +59,8 @@ static TABLES: &[&[FnSpec]] = &[
     measures::TABLE,
     healpix::TABLE,
     epoch::TABLE,
+    ellipse::TABLE,
+    crossmatch::TABLE,
     q3c::TABLE,
     sexagesimal::TABLE,
     numbers::TABLE,

@@ -12,6 +12,7 @@ const ADQL: &str = "ADQL 2.1, section Geometrical Functions";
 
 pub(crate) const TWO_POSITIONS: &[Arg] = &[lon("lon1"), lat("lat1"), lon("lon2"), lat("lat2")];
 pub(crate) const SEPARATION: Returns = Returns::new(Kind::Number).unit("deg").ucd("pos.angDistance");
+const ARCSEC: Returns = Returns::new(Kind::Number).unit("arcsec").ucd("pos.angDistance");
 const TWO_POINTS: &[Arg] = &[Arg::new("a", POINT), Arg::new("b", POINT)];
 const ANGLE: Returns = Returns::new(Kind::Number).unit("deg").ucd("pos.posAng");
 
@@ -39,6 +40,32 @@ pub(crate) static TABLE: &[FnSpec] = &[
                     SEPARATION,
                     separation_of_shapes,
                 ),
+            ],
+        )
+    },
+    FnSpec {
+        role: Some("separation_arcsec"),
+        summary: "The angle between two positions along the great circle, in arcseconds.",
+        notes: "3600 times DISTANCE. Selected beside a join on the same positions it is computed once.",
+        reference: ADQL,
+        examples: &[
+            Example::new("separation_arcsec(10, 20, 10, 20.0001)", "0.36"),
+            Example::new("separation_arcsec(point(359.5, 0), point(0.5, 0))", "3600.0"),
+        ],
+        ..FnSpec::new(
+            "separation_arcsec",
+            FAMILY,
+            &[
+                Overload::new(TWO_POSITIONS, ARCSEC, |call| {
+                    let [lon1, lat1, lon2, lat2] = call.numbers()?;
+                    call.fill_numbers(|row| {
+                        Ok(3600.0 * separation_deg(lon1.get(row), lat1.get(row), lon2.get(row), lat2.get(row)))
+                    })
+                }),
+                Overload::new(TWO_POINTS, ARCSEC, |call| {
+                    let (a, b) = (points(call, 0)?, points(call, 1)?);
+                    call.fill_numbers(|row| a.ask(row, |a| b.ask(row, |b| Ok(3600.0 * separation(*a, *b)))))
+                }),
             ],
         )
     },

@@ -120,6 +120,17 @@ pub enum FunctionError {
 }
 
 impl FunctionError {
+    /// A call that a planner cannot make sense of: `message` is the whole sentence.
+    #[must_use]
+    pub fn misused(function: &str, message: &str, hint: &str) -> Self {
+        Self::Argument {
+            function: function.to_owned(),
+            argument: None,
+            message: message.to_owned(),
+            hint: Some(hint.to_owned()),
+        }
+    }
+
     /// The name of the function as registered.
     #[must_use]
     pub fn function(&self) -> &str {

@@ -50,10 +50,10 @@ impl SkyExt for SessionStateBuilder {
         self.table_factories()
             .get_or_insert_default()
             .extend(words.map(|word| (word, Arc::new(files::FileTableFactory) as _)));
-        self.with_config(config)
+        let rules = self.optimizer().take().unwrap_or_default().rules;
+        self.with_optimizer_rules(crossmatch::with_rules(rules))
+            .with_config(config)
             .with_scalar_functions(functions)
-            // Last: by then filters are inside joins and constants are folded.
-            .with_optimizer_rule(Arc::new(crossmatch::CrossMatchRule))
             .with_query_planner(Arc::new(SkyQueryPlanner))
     }
 }
@@ -79,6 +79,8 @@ impl QueryPlanner for SkyQueryPlanner {
         session: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::with_extension_planners(extension_planners());
-        planner.create_physical_plan(logical_plan, session).await
+        let plan = planner.create_physical_plan(logical_plan, session).await?;
+        crossmatch::review(&plan, session)?;
+        Ok(plan)
     }
 }

@@ -1,16 +1,18 @@
 //! How a table is cut on the sky, and which predicates say where to look.
 //!
-//! Three ideas that several extensions share, and nothing else:
+//! Four ideas that several extensions share, and nothing else:
 //!
 //! - [`SpatialPredicate`]: a Boolean expression read as geometry, whatever its spelling
 //!   (`DISTANCE(..) < r`, `1 = CONTAINS(POINT, CIRCLE)`, `q3c_join(..)`). Table providers turn one
 //!   side's predicate into a region to prune by; the cross-match turns a join's into a radius.
 //! - [`TilingSource`]: what an execution plan's leaf can say about its [`Tiling`], and how to read only
 //!   a part of it.
+//! - [`Notices`]: what a planner has to tell the user.
 //! - [`SkyOptions`]: the session options (`SET dreyer.…`) of all extensions.
 //!
 //! It reads no files and executes nothing.
 
+mod notices;
 mod options;
 mod predicate;
 mod region;
@@ -18,6 +20,7 @@ mod role;
 mod separation;
 mod source;
 
+pub use notices::Notices;
 pub use options::{CrossMatchStrategy, Dialect, SkyOptions};
 pub use predicate::{Bound, SkyCoords, SpatialPredicate};
 pub use region::{constant_region, sky_cover};

@@ -26,6 +26,9 @@ config_namespace! {
         /// Most rows of one side for which the other is read only around them, page by page.
         pub crossmatch_pruned_max_rows: usize, default = 100_000
 
+        /// A cross-match that has more pairs than this to compare or to find tells the user so.
+        pub crossmatch_notice_pairs: usize, default = 1_000_000_000
+
         /// Most sky ranges that a region becomes when it prunes row groups and pages.
         pub max_sky_ranges: usize, default = 32
 

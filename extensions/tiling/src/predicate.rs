@@ -120,7 +120,8 @@ impl SpatialPredicate {
 }
 
 impl SkyCoords {
-    pub(crate) fn of_point(expr: &Expr) -> Self {
+    /// The position that a POINT expression is, by its longitude and latitude where it says them.
+    pub fn of_point(expr: &Expr) -> Self {
         if let Expr::ScalarFunction(call) = expr
             && role_of(&call.func) == Some(Role::Point)
             && let [lon, lat] = call.args.as_slice()

@@ -166,6 +166,9 @@ impl Connection {
             .watch(&mut self.wire, joined(started))
             .await
             .map_err(|failure| self.place(portal, failure))?;
+        for notice in self.session.take_notices() {
+            self.wire.queue(&report::notice(&notice));
+        }
         match outcome {
             Outcome::Rows(stream) => {
                 let columns = portal.prepared.columns().unwrap_or_default();

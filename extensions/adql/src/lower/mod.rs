@@ -8,6 +8,7 @@
 //! | 4 [`p4_function_meaning`] | `LOG(x)`, `MOD(x, y)`, `TRUNCATE(x)` | `ln(x)`, `x % y`, `trunc(x)` |
 //! | 5 [`p5_geometry_text`] | `CAST('1 2' AS POINT)`, `REGION('Circle ICRS 1 2 3')` | `POINT(1, 2)`, `CIRCLE(1, 2, 3)` |
 //! | 6 [`p6_output_names`] | `SELECT ra, ra` | `SELECT ra, ra AS ra_1` |
+//! | 7 [`p7_crossmatch`] | `XMATCH(radius_arcsec => 1, k => 3)` | `XMATCH(1, 'nearest', 3, 0)` |
 //!
 //! A pass changes meaning nowhere, or only as the [`Language`] asks. The passes reach every query
 //! in a statement, however deep: CTEs, subqueries, views, inserts, prepared statements. They walk
@@ -20,6 +21,7 @@ mod p3_predicate;
 mod p4_function_meaning;
 mod p5_geometry_text;
 mod p6_output_names;
+mod p7_crossmatch;
 
 use std::ops::ControlFlow;
 
@@ -76,7 +78,8 @@ fn run<N: VisitMut>(node: &mut N, language: Language) -> Result<(), Error> {
     finish(node.visit(&mut p3_predicate::Pass))?;
     finish(node.visit(&mut p4_function_meaning::Pass { language }))?;
     finish(node.visit(&mut p5_geometry_text::Pass))?;
-    finish(node.visit(&mut p6_output_names::Pass))
+    finish(node.visit(&mut p6_output_names::Pass))?;
+    finish(node.visit(&mut p7_crossmatch::Pass))
 }
 
 fn finish(flow: Broken) -> Result<(), Error> {

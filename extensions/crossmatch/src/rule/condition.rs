@@ -160,7 +160,7 @@ fn has_subquery(expr: &Expr) -> Result<bool> {
 }
 
 /// `distance(left, right)`, if the session has that function.
-fn separation_call(left: &SkyCoords, right: &SkyCoords, config: &dyn OptimizerConfig) -> Option<Expr> {
+pub(super) fn separation_call(left: &SkyCoords, right: &SkyCoords, config: &dyn OptimizerConfig) -> Option<Expr> {
     let registry = config.function_registry()?;
     let distance = registry.udf("distance").ok()?;
     if role_of(&distance) != Some(Role::Separation) {
@@ -194,7 +194,7 @@ fn compared(separation: &Expr, bound: Bound, radius_deg: f64) -> Expr {
 }
 
 /// The separation of the two sides, if `expr` is that, as our functions call it: times what.
-fn factor_of(expr: &Expr, left_at: &SkyCoords, right_at: &SkyCoords) -> Option<f64> {
+pub(super) fn factor_of(expr: &Expr, left_at: &SkyCoords, right_at: &SkyCoords) -> Option<f64> {
     let Expr::ScalarFunction(_) = expr else { return None };
     let found = Separation::of(expr).filter(|found| found.is_ours)?;
     let same = (&found.a, &found.b) == (left_at, right_at) || (&found.b, &found.a) == (left_at, right_at);
