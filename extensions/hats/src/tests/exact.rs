@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, Float32Array, Float64Array, Int64Array, RecordBatch};
-use datafusion::arrow::datatypes::{Float64Type, Int64Type};
+use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::physical_plan::ExecutionPlan;
 use dreyer_sphere::index29;
 use dreyer_tiling::TilingSource;
@@ -81,9 +82,9 @@ async fn an_index_of_the_input_is_replaced_and_rounded_positions_are_told() {
     let lat: Vec<f64> = stars.iter().map(|star| star.dec).collect();
     let wrong: ArrayRef = Arc::new(Int64Array::from_iter_values(0..500));
     let double = |values: &[f64]| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
-    let single =
-        |values: &[f64]| Arc::new(values.iter().map(|value| *value as f32).collect::<Float32Array>()) as ArrayRef;
-    let whole = |values: &[f64]| Arc::new(values.iter().map(|value| *value as i64).collect::<Int64Array>()) as ArrayRef;
+    let cast_to = |values: &[f64], kind: DataType| cast(&double(values), &kind).unwrap();
+    let single = |values: &[f64]| cast_to(values, DataType::Float32);
+    let whole = |values: &[f64]| cast_to(values, DataType::Int64);
     for (ra, dec, exact) in [
         (double(&lon), double(&lat), true),
         (single(&lon), double(&lat), false),
