@@ -3,7 +3,7 @@
 import os
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -27,6 +27,7 @@ class Bench:
     inputs: dict  # table name → Parquet file as generated
     rows: dict  # table name → number of rows
     cores: int
+    extra: dict = field(default_factory=dict)  # more tables, of dreyer alone
     most_neighbours: int = 1  # that any row of the right catalogue has within the radius
 
     @property

@@ -38,7 +38,7 @@ class Figures:
         return most([self.seconds("kinds", name) for name in names]) / self.seconds("kinds", "match")
 
     def worst_balance(self):
-        return most([part.get("span_max_over_mean") or NAN for part in self.skew.values()])
+        return most([part.get("compute_max_over_mean") or NAN for part in self.skew.values()])
 
     def growth(self):
         """Of the memory, from a quarter of the rows to all of them."""
@@ -71,9 +71,12 @@ def goals(result):
 
 def show(result):
     print("\ngoals")
+    missing = []
     for name, measured, bound, more in goals(result):
         if measured == measured:
             met, word = (measured >= bound, "at least") if more else (measured <= bound, "at most")
             print(f"  {'yes' if met else ' no'}  {name}: {measured:.3g} (goal: {word} {bound})")
         else:
-            print(f"   ?   {name}: not measured")
+            missing.append(name)
+    if missing:
+        print(f"  not measured: {', '.join(missing)}")

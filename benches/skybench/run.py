@@ -42,6 +42,7 @@ def options_of():
     parser.add_argument("--positions", type=int, default=100, help="of cones")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
     parser.add_argument("--sections", nargs="+", choices=NAMES, default=NAMES)
+    parser.add_argument("--ogle", metavar="FILE", help="OGLE's variable stars (ra, dec): their match with themselves")
     parser.add_argument("--json", metavar="FILE", help="where the figures go")
     return parser.parse_args()
 
@@ -51,7 +52,8 @@ def bench_of(options, share=1):
     left, right = options.left_rows // share, options.right_rows // share
     inputs = sky.inputs(options.work_dir, left, right, options.columns, options.seed)
     counts = {name: pq.read_metadata(path).num_rows for name, path in inputs.items()}
-    return Bench(options.binary, options.work_dir, inputs, counts, options.cores)
+    extra = {"ogle": options.ogle} if options.ogle else {}
+    return Bench(options.binary, options.work_dir, inputs, counts, options.cores, extra)
 
 
 def truth_of(bench):
@@ -118,7 +120,7 @@ def extras(options, workers, result):
     if dreyer and "skew" in options.sections:
         print("\nbalance of the partitions")
         result["skew"] = {}
-        for query in SKEWS:
+        for query in [*SKEWS, *(["match_ogle"] if options.ogle else [])]:
             outcome = dreyer.run("balance", query)
             result["skew"][query] = outcome.value or {"error": outcome.error}
             print(f"  {query}: {result['skew'][query]}")

@@ -23,11 +23,12 @@ class Dreyer(Peer):
     def prepare(self):
         """Imports again whenever the program is another one: it may write better files."""
         root, binary = self.bench.root, os.stat(self.bench.binary)
-        made_by, mark = f"{binary.st_size} {binary.st_mtime_ns}", f"{root}/made_by"
+        tables, mark = self.bench.inputs | self.bench.extra, f"{root}/made_by"
+        made_by = f"{binary.st_size} {binary.st_mtime_ns} {' '.join(tables)}"
         if os.path.exists(mark) and open(mark).read() == made_by:
             return
         shutil.rmtree(root, ignore_errors=True)
-        for table, path in self.bench.inputs.items():
+        for table, path in tables.items():
             command = [self.bench.binary, "import", path, "--into", root, "--name", table, "--ra", "ra", "--dec", "dec"]
             margin = ["--margin", MARGIN_ARCSEC] if table == "gaia" else []
             subprocess.run(command + margin, check=True, stdout=subprocess.DEVNULL)
