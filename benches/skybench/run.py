@@ -131,6 +131,7 @@ def extras(options, workers, result):
 
 def main():
     options = options_of()
+    sys.stdout.reconfigure(line_buffering=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.makedirs(options.work_dir, exist_ok=True)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])

@@ -53,10 +53,11 @@ def disc(rng, count):
 
 
 def seams(rng, count):
-    ra = np.where(rng.random(count) < 0.5, rng.normal(0, 1e-4, count) % 360, rng.uniform(0, 360, count))
+    """Half at right ascension 0, half within two arcminutes of a pole."""
+    ra, dec = rng.normal(0, 1e-4, count), rng.uniform(-89, 89, count)
     pole = np.sign(rng.uniform(-1, 1, count)) * (90 - 0.03 * np.sqrt(rng.random(count)))
-    dec = np.where(rng.random(count) < 0.5, pole, rng.uniform(-89, 89, count))
-    return ra % 360, dec
+    polar = rng.random(count) < 0.5
+    return np.where(polar, rng.uniform(0, 360, count), ra) % 360, np.where(polar, pole, dec)
 
 
 def positions(rng, count):
