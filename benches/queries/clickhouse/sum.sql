@@ -1,0 +1,1 @@
+SELECT sum(phot_g_mean_mag) FROM gaia

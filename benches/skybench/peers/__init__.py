@@ -1,0 +1,1 @@
+"""One system a file; each names its class PEER."""
