@@ -114,6 +114,30 @@ async fn many_left_rows_against_few() {
     few_against_many(Sky::Uniform, 800, 40, 3.0).await;
 }
 
+/// Without trust in the index the condition judges all pairs; the rows are the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn indexes_decide_only_where_they_are_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let radius_deg = 0.2;
+    write_catalogue(folder.path(), "a", &Sky::Corners.objects(300, 1, radius_deg), 60).await;
+    write_catalogue(folder.path(), "b", &Sky::Corners.objects(300, 2, radius_deg), 40).await;
+    let session = open(folder.path()).await;
+    let sql = join_sql("INNER", "a", "b", "DISTANCE(x.ra, x.dec, y.ra, y.dec) < 0.2");
+    let truth = rows(&session, &sql).await;
+    assert!(truth.len() > 100);
+    for (trust, rows_by, number_by) in [
+        ("none", "index=proposes", "index=proposes"),
+        ("all", "index=decides", "index=suffices"),
+        ("recorded", "index=decides", "index=suffices"),
+    ] {
+        run(&session, &format!("SET dreyer.crossmatch_index_trust = '{trust}'")).await;
+        assert!(explain(&session, &sql).await.contains(rows_by), "{trust}");
+        assert!(explain(&session, &counting(&sql)).await.contains(number_by), "{trust}");
+        assert_eq!(rows(&session, &sql).await, truth, "{trust}");
+        assert_eq!(count(&session, &counting(&sql)).await, truth.len() as i64, "{trust}");
+    }
+}
+
 /// Pairs exactly as far apart as the radius, which no index can decide: coordinates are read for them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pairs_at_the_radius_are_measured() {

@@ -30,12 +30,17 @@
 //!
 //! | strategy | applies to | memory |
 //! |---|---|---|
-//! | aligned | two tiled scans joined on the columns that tile them | one unit's right rows per partition |
+//! | pruned | a few rows against a tiled scan, which is read only where they can have partners | the few rows |
+//! | aligned | two tiled scans joined on the columns that tile them | blocks of right rows, as many as there is room for |
 //! | indexed | anything; one side is held in memory, sorted on the sky | the smaller side |
 //! | nested loop | anything; the engine's own operator, and the oracle in tests | the left side |
 //!
 //! The geometry only proposes candidates, a little generously; the condition as written decides every one of
 //! them with the same functions that a nested loop would call. So all strategies give the same rows.
+//!
+//! Aligned scans whose HEALPix index is known to be exactly that of their coordinates are spared most of that (`index=`
+//! in EXPLAIN): the indexes decide all pairs but those within a milliarcsecond of the radius, and where only the number of
+//! rows is asked, coordinates are read of those pairs alone.
 
 mod codec;
 mod exec;

@@ -21,7 +21,7 @@ mod separation;
 mod source;
 
 pub use notices::Notices;
-pub use options::{CrossMatchStrategy, Dialect, SkyOptions};
+pub use options::{CrossMatchStrategy, Dialect, IndexTrust, SkyOptions};
 pub use predicate::{Bound, SkyCoords, SpatialPredicate};
 pub use region::{constant_region, sky_cover};
 pub use role::{Role, role_of};

@@ -23,8 +23,12 @@ config_namespace! {
         /// Largest radius, in degrees, that is matched tile by tile; wider ones index one side whole.
         pub crossmatch_aligned_max_radius_deg: f64, default = 1.0
 
+        /// Which tables' HEALPix indexes are taken to be exactly those of their coordinates, so that a cross-match may
+        /// decide by them: `recorded` (those whose properties say so), `all`, or `none`.
+        pub crossmatch_index_trust: IndexTrust, default = IndexTrust::Recorded
+
         /// Most rows of one side for which the other is read only around them, page by page.
-        pub crossmatch_pruned_max_rows: usize, default = 100_000
+        pub crossmatch_pruned_max_rows: usize, default = 20_000
 
         /// A cross-match that has more pairs than this to compare or to find tells the user so.
         pub crossmatch_notice_pairs: usize, default = 1_000_000_000
@@ -123,6 +127,54 @@ impl FromStr for Dialect {
 }
 
 impl ConfigField for Dialect {
+    fn visit<V: Visit>(&self, v: &mut V, key: &str, description: &'static str) {
+        v.some(key, self, description);
+    }
+
+    fn set(&mut self, _key: &str, value: &str) -> Result<()> {
+        *self = value.parse()?;
+        Ok(())
+    }
+}
+
+/// Which tables' HEALPix indexes are taken to be exactly those of their coordinates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum IndexTrust {
+    /// Those whose catalogue says so, having computed every one of them.
+    #[default]
+    Recorded,
+    /// All of sorted tables with coordinates in double precision: whoever sets this vouches for them.
+    All,
+    /// None.
+    Nothing,
+}
+
+impl fmt::Display for IndexTrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Recorded => "recorded",
+            Self::All => "all",
+            Self::Nothing => "none",
+        })
+    }
+}
+
+impl FromStr for IndexTrust {
+    type Err = DataFusionError;
+
+    fn from_str(word: &str) -> Result<Self> {
+        match word.to_ascii_lowercase().as_str() {
+            "recorded" => Ok(Self::Recorded),
+            "all" => Ok(Self::All),
+            "none" => Ok(Self::Nothing),
+            other => Err(DataFusionError::Configuration(format!(
+                "dreyer.crossmatch_index_trust must be recorded, all or none, got '{other}'"
+            ))),
+        }
+    }
+}
+
+impl ConfigField for IndexTrust {
     fn visit<V: Visit>(&self, v: &mut V, key: &str, description: &'static str) {
         v.some(key, self, description);
     }

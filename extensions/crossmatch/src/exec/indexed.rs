@@ -6,8 +6,8 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::common::{DataFusionError, JoinSide, Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::ExecutionPlanProperties;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use dreyer_sphere::CellRanges;
 use dreyer_tiling::TilingSources;
 use futures::future::{BoxFuture, Shared};
@@ -15,6 +15,7 @@ use futures::{FutureExt, TryFutureExt, stream};
 
 use super::aligned::restricted;
 use super::driven::Driven;
+use super::emit::Emit;
 use super::footprint;
 use super::index::SkyIndex;
 use super::metrics::MatchMetrics;
@@ -22,7 +23,7 @@ use super::reach::Finder;
 use super::stream::{Passing, Then, hold};
 use super::tally::{self, Ending, Tally};
 use super::{CrossMatchExec, Side};
-use crate::spec::{Pick, Radius};
+use crate::spec::{MatchSpec, Pick, Radius};
 
 /// The held side on its way into memory, shared by all partitions: whoever polls first does the work.
 pub(crate) type Loading = Shared<BoxFuture<'static, Result<Arc<Loaded>, Arc<DataFusionError>>>>;
@@ -47,11 +48,10 @@ pub(crate) fn execute(
         _ => (&exec.left, &exec.left_side),
     };
     let loading = loading(exec, held_side, pruned, &context)?;
-    let whole = match pruned {
-        None => Some(streamed_plan.execute(partition, Arc::clone(&context))?),
-        Some(_) => None,
+    let input = match pruned {
+        None => Streamed::Whole(streamed_plan.execute(partition, Arc::clone(&context))?),
+        Some(_) => Streamed::Within(Arc::clone(streamed_plan), Arc::clone(&context)),
     };
-    let (streamed_plan, sources) = (Arc::clone(streamed_plan), TilingSources::of(context.session_config()));
     let Side {
         position, index_column, ..
     } = streamed_side.clone();
@@ -74,22 +74,10 @@ pub(crate) fn execute(
             metrics.held_bytes.set_max(loaded.reservation.size());
         }
         let held = Arc::clone(&loaded.held);
-        // Rows outside the footprint have no partner, and are not even read where a page holds no others.
         let within = loaded.footprint.get(partition).cloned();
-        let input = match (whole, &within) {
-            (Some(input), _) => input,
-            (None, Some(part)) => restricted(&sources, &streamed_plan, part)?.execute(0, context)?,
-            (None, None) => return internal_err!("CrossMatchExec has no partition {partition}"),
-        };
-        let then = if spec.is_plain() {
-            Then::Emit(emit)
-        } else if held_side == JoinSide::Right && spec.pick != Pick::Mutual {
-            Then::Drive(Driven::new(spec, emit))
-        } else {
-            Then::Tally(Tally::new(spec, emit, held_side, &held, reservation)?)
-        };
+        let then = then(spec, emit, held_side, &held, reservation)?;
         let passing = Passing {
-            input,
+            input: input.open(within.as_ref())?,
             position,
             index_column,
             within,
@@ -114,6 +102,43 @@ pub(crate) fn execute(
         Arc::clone(&exec.schema),
         passing.try_flatten_stream(),
     )))
+}
+
+/// The side that streams past.
+enum Streamed {
+    /// One partition of all of it.
+    Whole(SendableRecordBatchStream),
+    /// What lies where partners can: rows elsewhere have none, and are not even read where a page holds no others.
+    Within(Arc<dyn ExecutionPlan>, Arc<TaskContext>),
+}
+
+impl Streamed {
+    fn open(self, within: Option<&CellRanges>) -> Result<SendableRecordBatchStream> {
+        match (self, within) {
+            (Self::Whole(input), _) => Ok(input),
+            (Self::Within(plan, context), Some(part)) => {
+                let sources = TilingSources::of(context.session_config());
+                restricted(&sources, &plan, part)?.execute(0, context)
+            }
+            (Self::Within(..), None) => internal_err!("a partition of a cross-match that has no part of the sky"),
+        }
+    }
+}
+
+fn then(
+    spec: MatchSpec,
+    emit: Emit,
+    held_side: JoinSide,
+    held: &SkyIndex,
+    reservation: MemoryReservation,
+) -> Result<Then> {
+    Ok(if spec.is_plain() {
+        Then::Emit(emit)
+    } else if held_side == JoinSide::Right && spec.pick != Pick::Mutual {
+        Then::Drive(Driven::new(spec, emit))
+    } else {
+        Then::Tally(Tally::new(spec, emit, held_side, held, reservation)?)
+    })
 }
 
 /// One partition at work.

@@ -11,7 +11,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use dreyer_sphere::{Cell, CellRanges, MAX_ORDER};
-use dreyer_tiling::{TileStats, Tiling, TilingSources};
+use dreyer_tiling::{IndexTrust, TileStats, Tiling, TilingSources};
 
 use crate::exec::{CrossMatchExec, Estimate, IndexRole, Mode, Position, Side};
 use crate::planner::MatchPlan;
@@ -60,7 +60,12 @@ pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>
 fn role(plan: &MatchPlan, radius_deg: f64, sides: [&TiledInput; 2]) -> IndexRole {
     let exact = sides.iter().all(|side| {
         let tiling = &side.tiling;
-        tiling.index_exact && tiling.sorted && side.index_column.is_some()
+        let trusted = match plan.options.crossmatch_index_trust {
+            IndexTrust::Recorded => tiling.index_exact,
+            IndexTrust::All => side.in_double_precision(),
+            IndexTrust::Nothing => false,
+        };
+        trusted && tiling.sorted && side.index_column.is_some()
     });
     if !exact || !plan.terms.condition.bounds_just_the_separation(radius_deg) {
         return IndexRole::Proposes;
@@ -85,6 +90,17 @@ pub(super) struct TiledInput {
 }
 
 impl TiledInput {
+    /// Whether the coordinates are stored as the numbers that an index is made of.
+    fn in_double_precision(&self) -> bool {
+        let schema = self.plan.schema();
+        let of = |name: &String| {
+            schema
+                .field_with_name(name)
+                .is_ok_and(|field| *field.data_type() == DataType::Float64)
+        };
+        of(&self.tiling.lon_column) && of(&self.tiling.lat_column)
+    }
+
     pub(super) fn of(sources: &TilingSources, input: &Arc<dyn ExecutionPlan>, at: &Position) -> Result<Option<Self>> {
         let Position::LonLat { lon, lat } = at else {
             return Ok(None);

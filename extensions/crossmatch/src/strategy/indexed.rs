@@ -94,10 +94,10 @@ fn pruning(plan: &MatchPlan, held: JoinSide) -> Result<Option<Arc<dyn ExecutionP
         JoinSide::Left => (rows(&plan.left)?, rows(&plan.right)?),
         _ => (rows(&plan.right)?, rows(&plan.left)?),
     };
-    if !small
+    let much_larger = small
         .zip(large)
-        .is_some_and(|(small, large)| small.saturating_mul(PRUNED_RATIO) <= large)
-    {
+        .is_some_and(|(small, large)| small.saturating_mul(PRUNED_RATIO) <= large);
+    if !much_larger {
         return Ok(None);
     }
     let streamed = match held {
