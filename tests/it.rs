@@ -22,6 +22,8 @@ mod crash;
 mod crossmatch;
 #[path = "it/crossmatch_kinds.rs"]
 mod crossmatch_kinds;
+#[path = "it/crossmatch_words.rs"]
+mod crossmatch_words;
 #[path = "it/ddl.rs"]
 mod ddl;
 #[path = "it/errors.rs"]
