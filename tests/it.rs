@@ -26,6 +26,8 @@ mod crossmatch;
 mod crossmatch_aligned;
 #[path = "it/crossmatch_kinds.rs"]
 mod crossmatch_kinds;
+#[path = "it/crossmatch_words.rs"]
+mod crossmatch_words;
 #[path = "it/ddl.rs"]
 mod ddl;
 #[path = "it/errors.rs"]
