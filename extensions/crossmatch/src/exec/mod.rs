@@ -296,13 +296,13 @@ impl DisplayAs for CrossMatchExec {
             Mode::Indexed { .. } => "indexed",
         };
         write!(f, "CrossMatchExec: strategy={strategy}")?;
-        if let Mode::Indexed { held, pruned, .. } = &self.mode {
+        if let Mode::Indexed { held, .. } = &self.mode {
             write!(f, ", held={}", if *held == JoinSide::Left { "left" } else { "right" })?;
-            if pruned.is_some() {
-                f.write_str(", pruned=by footprint")?;
-            }
         }
         write!(f, ", {spec}, radius={radius}")?;
+        if let Mode::Indexed { pruned: Some(_), .. } = &self.mode {
+            f.write_str(", pruned=by footprint")?;
+        }
         if let Mode::Aligned { units, estimate, role } = &self.mode {
             let units: usize = units.iter().map(Vec::len).sum();
             let Estimate {
