@@ -55,6 +55,14 @@ class Bench:
         return ", ".join(f"{letter}.{name} AS {letter}_{name}" for letter in names for name in names[letter])
 
 
+def cpu_of(pid, children=False):
+    """Seconds of computing of a process, or of its children that ended."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    first = 13 if children else 11
+    return (int(fields[first]) + int(fields[first + 1])) / os.sysconf("SC_CLK_TCK")
+
+
 class Peer:
     """One system, in a process of its own. Each query is a method of its name, or a file of SQL."""
 
@@ -75,6 +83,10 @@ class Peer:
     def pids(self):
         """The processes whose memory counts."""
         return [os.getpid()]
+
+    def cpu_seconds(self):
+        """Of computing, since whenever."""
+        return time.process_time()
 
     def version(self):
         return ""

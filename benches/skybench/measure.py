@@ -11,6 +11,7 @@ TOLERANCE = 3e-6  # of counts and sums: a pair at the very radius may round to e
 class Run:
     task: Any
     seconds: list = field(default_factory=list)
+    cpu: list = field(default_factory=list)
     value: Any = None
     error: str = ""
 
@@ -25,6 +26,7 @@ def measure(tasks, workers, rounds):
             run.error, run.value = outcome.error, outcome.value
             if turn:
                 run.seconds.append(outcome.seconds)
+                run.cpu.append(outcome.cpu)
     return runs
 
 
@@ -39,6 +41,7 @@ def rows(runs, workers, bench):
         else:
             row["seconds"] = [round(seconds, 6) for seconds in run.seconds]
             row["median"] = statistics.median(run.seconds)
+            row["cpu_seconds"] = statistics.median(run.cpu)
             row["peak_mb"] = peaks[run.task.peer]
             counted = {"inputs": bench.rows["gaia"] + bench.rows["wise"], "output": run.value}.get(run.task.work)
             if counted:

@@ -10,7 +10,7 @@ def ratio(value):
 
 
 def table(title, rows):
-    header = ("", "median", "least", "most", "x first", "M rows/s/core", "peak MB", "value")
+    header = ("", "median", "least", "most", "x first", "cpu s", "M rows/s/core", "peak MB", "value")
     lines = [header]
     first = next((row["median"] for row in rows if "median" in row), None)
     for row in rows:
@@ -25,6 +25,7 @@ def table(title, rows):
                 shown(min(row["seconds"])),
                 shown(max(row["seconds"])),
                 ratio(row["median"] / first),
+                f"{row['cpu_seconds']:.2f}",
                 f"{rate / 1e6:.2f}" if rate else "",
                 str(row.get("peak_mb") or ""),
                 f"{row['value']:.10g}" if isinstance(row["value"], float) else str(row["value"]),

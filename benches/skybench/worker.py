@@ -18,6 +18,7 @@ SPAWN = multiprocessing.get_context("spawn")
 @dataclass
 class Outcome:
     seconds: float
+    cpu: float = 0.0  # seconds of all threads and processes of the system
     value: Any = None
     error: str = ""
 
@@ -47,15 +48,15 @@ def answer(pipe, name, bench):
 
 
 def outcome(peer, method, arguments):
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), peer.cpu_seconds()
     try:
         value = getattr(peer, method)(*arguments)
     except Exception as error:  # whatever a peer fails of is its result, and the others go on
         if method != "run":
             traceback.print_exc()
         return Outcome(time.perf_counter() - started, error=f"{type(error).__name__}: {error}".strip())
-    seconds = time.perf_counter() - started
-    return Outcome(value.seconds, value.value) if isinstance(value, Timed) else Outcome(seconds, value)
+    seconds, cpu = time.perf_counter() - started, peer.cpu_seconds() - cpu
+    return Outcome(value.seconds, cpu, value.value) if isinstance(value, Timed) else Outcome(seconds, cpu, value)
 
 
 class Worker:

@@ -8,7 +8,7 @@ import subprocess
 
 import plan
 import psycopg
-from bench import Peer
+from bench import Peer, cpu_of
 
 MARGIN_ARCSEC = "5"  # for LSDB, which needs one; dreyer does not
 TIMEOUT_S = 60  # what is matched by a nested loop takes days
@@ -54,6 +54,9 @@ class Dreyer(Peer):
     def pids(self):
         return [self.server.pid]
 
+    def cpu_seconds(self):
+        return cpu_of(self.server.pid) if hasattr(self, "server") else 0.0
+
     def rows(self, sql):
         return self.connection.execute(sql).fetchall()
 
@@ -74,11 +77,6 @@ class Dreyer(Peer):
         elapsed = os.times().elapsed - started
         busy = (self.cpu_seconds() - before) / (elapsed * self.bench.cores)
         return plan.balance(self.explain(name, verbose=True)) | {"cores_busy": round(busy, 3)}
-
-    def cpu_seconds(self):
-        with open(f"/proc/{self.server.pid}/stat") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def bytes_share(self, name, table):
         """Bytes of a catalogue that a query read, in percent of its files."""

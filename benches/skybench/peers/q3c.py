@@ -10,7 +10,7 @@ import subprocess
 import psycopg
 import pyarrow.csv
 import pyarrow.parquet as pq
-from bench import Peer
+from bench import Peer, cpu_of
 
 NARROW = {"gaia": "source_id", "wise": "cntr", "candidates": "id"}
 SETTINGS = """
@@ -50,9 +50,10 @@ class Q3c(Peer):
         self.folder, self.port = folder, free_port()
         parallel = f"-c max_parallel_workers_per_gather={self.bench.cores} -c max_parallel_workers={self.bench.cores}"
         self.program("pg_ctl", "start", "-w", "-D", folder, "-l", f"{folder}/log", "-o", f"-p {self.port} {parallel}")
-        self.connection = psycopg.connect(
-            f"host=127.0.0.1 port={self.port} user=bench dbname=postgres", autocommit=True
-        )
+        with open(f"{folder}/postmaster.pid") as file:
+            self.server = int(file.readline())
+        address = f"host=127.0.0.1 port={self.port} user=bench dbname=postgres"
+        self.connection = psycopg.connect(address, autocommit=True)
 
     def prepare(self):
         folder = self.bench.stored("q3c")
@@ -68,6 +69,7 @@ class Q3c(Peer):
             file.write(SETTINGS)
         self.start(part)
         self.connection.execute("CREATE EXTENSION q3c")
+        self.connection.execute(self.sql("parallel"))
         for table, path in self.bench.inputs.items():
             self.ingest(table, path)
         self.close()
@@ -92,12 +94,19 @@ class Q3c(Peer):
         self.start(self.bench.stored("q3c"))
 
     def close(self):
-        if hasattr(self, "connection"):
+        if hasattr(self, "server"):
+            del self.server
             self.connection.close()
             self.program("pg_ctl", "stop", "-w", "-m", "fast", "-D", self.folder)
 
     def pids(self):
         return []  # its processes share their memory, so sums would mean little
+
+    def cpu_seconds(self):
+        """Of the session, and of the parallel workers that the server has seen end."""
+        if not hasattr(self, "server"):
+            return 0.0
+        return cpu_of(self.connection.info.backend_pid) + cpu_of(self.server, children=True)
 
     def value(self, sql):
         return self.connection.execute(sql).fetchone()[0]
