@@ -28,7 +28,7 @@ pub struct ImportArgs {
     #[arg(long, value_enum, default_value_t = Kind::Object)]
     pub kind: Kind,
     /// Memory for the rows and all that is made of them, at least 128MiB; what does not fit is sorted on disk. The program
-    /// itself and a row group of a Parquet input for each core come on top: some 150 MB with usual files.
+    /// itself and a row group of a Parquet input for each core come on top: some 200 MB with usual files.
     #[arg(long, value_name = "BYTES", default_value = "2GB", value_parser = memory)]
     pub memory: Bytes,
     /// Folder for what memory cannot hold [default: beside the catalogue, or the system's temporary folder].

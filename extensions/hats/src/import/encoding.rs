@@ -34,7 +34,7 @@ const DICTIONARY_BYTES: usize = 16 << 10;
 /// How every Parquet file of a catalogue is written: ZSTD, the index, which is sorted, as small differences, and other
 /// columns by their type.
 pub(crate) fn properties(schema: &Schema, options: &ImportOptions) -> Result<WriterProperties> {
-    let bytes = usize::try_from(options.row_group_bytes).unwrap_or(usize::MAX);
+    let bytes = usize::try_from(options.held_row_group_bytes()).unwrap_or(usize::MAX);
     let sorted = SortingColumn {
         column_idx: 0,
         descending: false,

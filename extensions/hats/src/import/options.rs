@@ -61,7 +61,7 @@ pub struct ImportOptions {
     pub tile: TileLimit,
     /// Most rows of a row group; a tile with more gets several, each of whole HEALPix cells.
     pub row_group_rows: u64,
-    /// Most encoded bytes of a row group, whatever its rows; keeps memory bounded where rows hold light curves.
+    /// Most encoded bytes of a row group, whatever its rows; less where memory is short, since it is held until it is whole.
     pub row_group_bytes: u64,
     /// Memory that the import may take, in bytes; what does not fit is sorted on disk. At least 32 MiB. What the plan of
     /// its input takes, and the program around it, come on top.
@@ -139,6 +139,11 @@ impl ImportOptions {
             return Err(fault("margin_arcsec", "must lie above 0 and at most at 3600 arcsec"));
         }
         self.zstd().map(|_| ())
+    }
+
+    /// Most encoded bytes of a row group that memory allows.
+    pub(crate) fn held_row_group_bytes(&self) -> u64 {
+        self.row_group_bytes.min(self.memory_bytes as u64 / 8)
     }
 
     pub(crate) fn zstd(&self) -> Result<ZstdLevel> {

@@ -28,7 +28,7 @@ pub(crate) fn census(options: &ImportOptions) -> Census {
 fn limits(options: &ImportOptions) -> (u64, u64) {
     match options.tile {
         TileLimit::Rows(rows) => (rows, options.row_group_rows),
-        TileLimit::Bytes(bytes) => (bytes, options.row_group_bytes.min(bytes)),
+        TileLimit::Bytes(bytes) => (bytes, options.held_row_group_bytes().min(bytes)),
     }
 }
 
