@@ -323,8 +323,8 @@ fn writers_on_disk_killed_a_hundred_times() {
     rounds(&Scene::on_disk(), WORKS, 100);
 }
 
-/// Servers in threads of their own: what is tested here are processes. Each kind of work has one, since a small server that
-/// took hundreds of broken uploads refuses whole ones too.
+/// Servers in threads of their own: what is tested here are processes. Each kind of work has one, since the volumes of a
+/// small server fill up with broken uploads.
 fn on_s3(works: &[Work], number: u32) {
     for work in works {
         let runtime = tokio::runtime::Runtime::new().unwrap();

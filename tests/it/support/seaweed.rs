@@ -62,7 +62,7 @@ impl S3Server {
                 "-s3.port.iceberg=0",
                 "-s3.port.lance=0",
                 "-master.volumeSizeLimitMB=64",
-                "-volume.max=20",
+                "-volume.max=200",
             ])
             .arg(format!("-dir={}", folder.path().display()))
             .arg(format!("-s3.config={}", path("identities.json")))
