@@ -23,6 +23,9 @@ use crate::Result;
 /// Rows that are held to find the widths of the columns.
 const SAMPLE_ROWS: usize = 1000;
 
+/// The widest column: formatting takes no wider one. A longer line pushes out, as that of a later row does.
+const MOST_WIDTH: usize = u16::MAX as usize;
+
 pub(super) struct TableWriter<'a> {
     schema: SchemaRef,
     out: &'a mut dyn Write,
@@ -128,9 +131,10 @@ impl RowWriter for TableWriter<'_> {
     }
 }
 
-/// Characters of the longest line.
+/// Characters of the longest line, as far as a column can be wide.
 fn width(text: &str) -> usize {
-    text.split('\n').map(|line| line.chars().count()).max().unwrap_or(0)
+    let longest = text.split('\n').map(|line| line.chars().count()).max();
+    longest.unwrap_or(0).min(MOST_WIDTH)
 }
 
 /// Characters that would move the cursor are shown as a space; line ends stay.
@@ -174,6 +178,20 @@ mod tests {
         }
         writer.finish().unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_cell_wider_than_any_column_is_printed_whole() {
+        let long = "x".repeat(70_000);
+        let schema = Schema::new(vec![
+            Field::new("plan", DataType::Utf8, false),
+            Field::new("n", DataType::Int32, false),
+        ]);
+        let texts = StringArray::from(vec![long.as_str(), "short"]);
+        let columns: Vec<datafusion::arrow::array::ArrayRef> =
+            vec![Arc::new(texts), Arc::new(Int32Array::from(vec![1, 2]))];
+        let printed = print(&[RecordBatch::try_new(Arc::new(schema), columns).unwrap()]);
+        assert!(printed.contains(&format!(" {long} | 1\n")) && printed.ends_with("(2 rows)\n"));
     }
 
     #[test]
