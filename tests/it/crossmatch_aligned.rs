@@ -1,9 +1,15 @@
 //! Aligned cross-matches of catalogues as they are stored, by every kind of join: rows, and numbers of rows, which are told
 //! from the indexes alone.
 
-use datafusion::arrow::array::AsArray;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::Int64Type;
 use dreyer::Session;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::crossmatch::{explain, open, run};
 use crate::crossmatch_kinds::{KINDS, join_sql, rows};
@@ -135,6 +141,77 @@ async fn indexes_decide_only_where_they_are_trusted() {
         assert!(explain(&session, &counting(&sql)).await.contains(number_by), "{trust}");
         assert_eq!(rows(&session, &sql).await, truth, "{trust}");
         assert_eq!(count(&session, &counting(&sql)).await, truth.len() as i64, "{trust}");
+    }
+}
+
+/// Takes the stored index out of a catalogue, as programs that know none write it.
+fn forget_index(catalogue: &Path) {
+    for file in files_under(catalogue) {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        if name.ends_with("properties") {
+            let text = fs::read_to_string(&file).unwrap();
+            let kept = text
+                .lines()
+                .filter(|line| !line.starts_with("hats_col_healpix") && !line.starts_with("dreyer_"));
+            fs::write(&file, kept.collect::<Vec<_>>().join("\n")).unwrap();
+        } else if name.ends_with("_metadata") {
+            fs::remove_file(&file).unwrap();
+        } else if name.ends_with(".parquet") && name.starts_with("Npix") {
+            let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&file).unwrap()).unwrap();
+            let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+            let batch = concat_batches(&batches[0].schema(), &batches).unwrap();
+            let kept: Vec<usize> = (1..batch.num_columns()).collect();
+            assert_eq!(batch.schema().field(0).name(), "_healpix_29");
+            let batch = batch.project(&kept).unwrap();
+            let mut writer = ArrowWriter::try_new(File::create(&file).unwrap(), batch.schema(), None).unwrap();
+            writer.write(&batch).unwrap();
+            writer.close().unwrap();
+        }
+    }
+}
+
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { files_under(&path) } else { vec![path] })
+        .collect()
+}
+
+/// Tiles of a side without a stored index are read whole, by whoever needs a part of them; no row counts twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn catalogues_without_a_stored_index_match_alike() {
+    let radius_deg = 0.3;
+    let (left, right) = (
+        Sky::Corners.objects(260, 1, radius_deg),
+        Sky::Corners.objects(240, 2, radius_deg),
+    );
+    for (forgetful, tiles) in [("b", (20, 400)), ("b", (60, 40)), ("a", (200, 20)), ("ab", (60, 40))] {
+        let folder = tempfile::tempdir().unwrap();
+        write_catalogue(folder.path(), "a", &left, tiles.0).await;
+        write_catalogue(folder.path(), "b", &right, tiles.1).await;
+        for name in forgetful.chars() {
+            forget_index(&folder.path().join(name.to_string()));
+        }
+        let session = open(folder.path()).await;
+        for kind in KINDS {
+            let sql = join_sql(kind, "a", "b", "DISTANCE(x.ra, x.dec, y.ra, y.dec) < 0.3");
+            run(&session, "SET dreyer.crossmatch_strategy = 'nested_loop'").await;
+            let truth = rows(&session, &sql).await;
+            run(&session, "SET dreyer.crossmatch_strategy = 'aligned'").await;
+            for unit_rows in [30, 500_000] {
+                run(&session, &format!("SET dreyer.crossmatch_unit_rows = {unit_rows}")).await;
+                let plan = explain(&session, &sql).await;
+                assert!(
+                    plan.contains("strategy=aligned") && plan.contains("index=proposes"),
+                    "{plan}"
+                );
+                let found = rows(&session, &sql).await;
+                assert_eq!(
+                    found, truth,
+                    "without the index of {forgetful}, units of {unit_rows}: {sql}"
+                );
+            }
+        }
     }
 }
 

@@ -8,8 +8,9 @@ const MOST_CELLS: usize = 8192;
 /// No finer than this: pages of a catalogue are wider.
 const FINEST_ORDER: u8 = 14;
 
-/// How far a position may lie outside the cell that its index names.
-const INDEX_ERROR_DEG: f64 = 1e-6;
+/// How far a position may lie outside the cell that its index names, or the tile that it is stored in: coordinates in single
+/// precision are rounded by up to 0.06 arcseconds on both axes after these were made of them.
+const INDEX_ERROR_DEG: f64 = 5e-5;
 
 /// The cells within a radius of rows with these indexes, which must be sorted, in `parts` parts along the curve with about
 /// equally many rows. Together they hold every cell of the footprint once.

@@ -29,7 +29,7 @@ impl Held {
     pub(super) fn new(around: &Around, unit: &CellRanges, radius_deg: f64) -> Self {
         let mut runs = runs_in(&around.own, unit);
         if runs.iter().map(|(_, rows)| rows.len()).sum::<usize>() < around.own.index.len() {
-            // Without a stored index a row may lie outside the tile that it is stored in.
+            // Without a stored index the block holds the rim as well.
             runs = vec![(Arc::clone(&around.own), 0..around.own.index.len())];
         }
         runs.extend(around.rim.iter().flat_map(|(block, part)| runs_in(block, part)));

@@ -27,7 +27,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Reads the rows of `plan` that lie in `ranges`; all of them if the side has no stored index to tell.
+    /// Reads the rows of `plan` that lie in `ranges`, by their stored index or else by that of their coordinates.
     pub(super) async fn read(
         plan: &Arc<dyn ExecutionPlan>,
         side: &Side,
@@ -52,9 +52,7 @@ impl Block {
         let mut batches = Vec::new();
         while let Some(batch) = input.next().await.transpose()? {
             let mut indexes = side.position.indexes(&batch, side.index_column)?;
-            if side.index_column.is_some() {
-                indexes.confine(ranges);
-            }
+            indexes.confine(ranges);
             if indexes.index.is_empty() {
                 continue;
             }

@@ -57,7 +57,7 @@ struct Slot {
 
 /// Where the rows around a unit come from.
 pub(super) struct Around {
-    /// The unit's own block.
+    /// The unit's own block; with its rim if the side has no stored index to tell them apart by.
     pub(super) own: Arc<Block>,
     /// Blocks with rows of the rim, and the part of the rim that lies in each.
     pub(super) rim: Vec<(Arc<Block>, CellRanges)>,
@@ -103,13 +103,14 @@ impl Blocks {
 
     /// The rows of a unit and of a rim around it, `reach` being both.
     pub(super) async fn around(&self, unit: usize, reach: &CellRanges) -> Result<Around> {
+        if self.side.index_column.is_none() {
+            // Tiles can then only be read whole, and may be larger than a unit: a row would lie in the blocks of several.
+            let own = Arc::new(self.read(reach).await?);
+            return Ok(Around { own, rim: Vec::new() });
+        }
         let own = self.block(unit);
         let rim = reach.difference(&self.units[unit]);
-        let (mut near, rest) = self.dealt(&rim);
-        if self.side.index_column.is_none() {
-            // A row's index is then made of its coordinates, which may have been rounded out of the tile it is stored in.
-            near.iter_mut().for_each(|(_, part)| *part = reach.clone());
-        }
+        let (near, rest) = self.dealt(&rim);
         // Its own block first: the others may be under way elsewhere.
         let own = own.await?;
         let mut around = Around { own, rim: Vec::new() };

@@ -185,6 +185,7 @@ impl Aligned {
             input: left.execute(0, Arc::clone(&self.context))?,
             side: self.left_side.clone(),
             unit,
+            keeps_unmatched: self.terms.spec.join.keeps_unmatched(),
             held,
             test: (self.role != IndexRole::Proposes).then(|| PairTest::new(self.reach_deg)),
             then: self.then()?,

@@ -2,7 +2,7 @@
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::buffer::BooleanBuffer;
-use datafusion::common::Result;
+use datafusion::common::{Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use dreyer_sphere::{CellRanges, PairTest, Verdict};
 use futures::StreamExt;
@@ -34,6 +34,8 @@ pub(super) struct Sweep {
     pub(super) input: SendableRecordBatchStream,
     pub(super) side: Side,
     pub(super) unit: CellRanges,
+    /// Whether rows without a partner come out.
+    pub(super) keeps_unmatched: bool,
     pub(super) held: Held,
     /// Decides pairs by their indexes, where these are known to be those of the coordinates.
     pub(super) test: Option<PairTest>,
@@ -71,6 +73,9 @@ impl Sweep {
                     Then::Count(count) => count.finish().await?,
                     _ => None,
                 };
+                if let Some(last) = &last {
+                    self.metrics.baseline.record_output(last.num_rows());
+                }
                 return Ok(last);
             };
             self.begin(batch)?;
@@ -81,6 +86,12 @@ impl Sweep {
         let _timer = self.metrics.baseline.elapsed_compute().timer();
         let mut indexes = self.side.position.indexes(&batch, self.side.index_column)?;
         let batch = if self.side.index_column.is_some() {
+            if self.keeps_unmatched && indexes.index.len() < batch.num_rows() {
+                return exec_err!(
+                    "a row of the left side has neither a HEALPix index nor a position, so no part of the sky has it, and this \
+                     join keeps such rows: SET dreyer.crossmatch_strategy = 'indexed'"
+                );
+            }
             // Whole pages come; rows outside belong to other units, with or without a partner.
             let (batch, inside) = indexes.cut(batch, &self.unit)?;
             indexes = inside;
