@@ -5,15 +5,17 @@ mod run;
 mod serve;
 mod sql;
 mod vacuum;
+mod worker;
 
 use std::fmt;
 
 pub use crate::demo::demo;
 pub use import::{ImportArgs, import};
 pub(crate) use serve::psql_line;
-pub use serve::{ServeOptions, serve};
+pub use serve::{ServeArgs, serve};
 pub use sql::{Input, SqlOptions, sql};
 pub use vacuum::{VacuumArgs, vacuum};
+pub use worker::{WorkerArgs, worker};
 
 pub(crate) use run::{Runner, print, seconds};
 

@@ -10,6 +10,7 @@
 //! memory_bytes = 8_000_000_000
 //! ```
 
+mod cluster;
 mod storage;
 
 use std::fs;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use cluster::ClusterConfig;
 pub use storage::{Credentials, StorageConfig};
 
 use crate::{Error, ErrorKind, Result};
@@ -60,6 +62,9 @@ pub struct Config {
 
     /// How stores that are not on this machine are asked.
     pub storage: StorageConfig,
+
+    /// Other processes that take part in answering queries.
+    pub cluster: ClusterConfig,
 }
 
 impl Default for Config {
@@ -73,6 +78,7 @@ impl Default for Config {
             pg: PgConfig::default(),
             limits: Limits::default(),
             storage: StorageConfig::default(),
+            cluster: ClusterConfig::default(),
         }
     }
 }
@@ -256,6 +262,7 @@ impl Config {
             ));
         }
         config.storage.check()?;
+        config.cluster.check()?;
         Ok(config)
     }
 }

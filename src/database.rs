@@ -10,11 +10,12 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
 use crate::catalog::{LiveCatalog, keep_current};
+use crate::cluster::Cluster;
 use crate::engine::Engine;
 use crate::session::builder;
 use crate::state::StateStore;
 use crate::storage::{ClosedRegistry, open_roots};
-use crate::{Config, DEFAULT_USER, Limits, Principal, Result, Session, StoreMetrics};
+use crate::{Config, DEFAULT_USER, Limits, Member, Principal, Result, Session, StoreMetrics};
 
 /// Consumers of memory that an out-of-memory error lists.
 const CONSUMERS_NAMED: NonZeroUsize = match NonZeroUsize::new(5) {
@@ -31,6 +32,8 @@ pub struct Database {
     template: SessionState,
     stores: Arc<ClosedRegistry>,
     engine: Engine,
+    /// Those who help, and the threads on which we speak with them.
+    cluster: Option<(Arc<Cluster>, Engine)>,
 }
 
 impl Database {
@@ -42,10 +45,12 @@ impl Database {
         let registry = Arc::new(ClosedRegistry::default());
         let roots = open_roots(&config, &registry).await?;
         let runtime = runtime(&config.limits, Arc::clone(&registry))?;
-        let template = builder::template(&config.limits, runtime);
+        let template = builder::template(&config, runtime);
         let tables = Arc::new(LiveCatalog::open(roots, template.clone()).await?);
         let state = StateStore::configured(&config).await?;
         let engine = Engine::start("dreyer-engine", None)?;
+        let lines = Engine::start("dreyer-cluster", Some(1))?;
+        let cluster = Cluster::open(&config.cluster, lines.handle().clone()).await?;
         if let Some(interval) = config.limits.refresh() {
             engine.handle().spawn(keep_current(Arc::downgrade(&tables), interval));
         }
@@ -56,6 +61,7 @@ impl Database {
             template,
             stores: registry,
             engine,
+            cluster: cluster.map(|cluster| (cluster, lines)),
         }))
     }
 
@@ -78,6 +84,15 @@ impl Database {
     /// What was asked of each store over the network since the database was opened.
     pub fn storage_metrics(&self) -> Vec<StoreMetrics> {
         self.stores.metrics()
+    }
+
+    /// The workers that large queries are dealt to, and how each of them stands. Empty where there are none.
+    pub fn workers(&self) -> Vec<Member> {
+        self.cluster().map(Cluster::members).unwrap_or_default()
+    }
+
+    pub(crate) fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref().map(|(cluster, _)| cluster.as_ref())
     }
 
     pub(crate) fn stores(&self) -> &ClosedRegistry {

@@ -28,6 +28,7 @@
 //! ```
 
 mod catalog;
+mod cluster;
 pub mod command;
 mod config;
 mod database;
@@ -44,7 +45,10 @@ mod state;
 mod storage;
 
 pub use catalog::{DEFAULT_CATALOG, DEFAULT_SCHEMA};
-pub use config::{Access, Config, Credentials, Limits, PgConfig, StorageConfig, UserConfig, WriteConfig};
+pub use cluster::{Member, Standing, Worker};
+pub use config::{
+    Access, ClusterConfig, Config, Credentials, Limits, PgConfig, StorageConfig, UserConfig, WriteConfig,
+};
 pub use database::Database;
 pub use encode::Format;
 pub use error::{Error, ErrorKind};

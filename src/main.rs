@@ -1,13 +1,12 @@
 //! The program: reads the command line and hands over to the library.
 
 use std::io::{self, BufWriter, Write};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dreyer::Format;
-use dreyer::command::{self, Failure, ImportArgs, Input, ServeOptions, SqlOptions, VacuumArgs};
+use dreyer::command::{self, Failure, ImportArgs, Input, ServeArgs, SqlOptions, VacuumArgs, WorkerArgs};
 use tracing_subscriber::EnvFilter;
 
 /// An astronomical catalogue database: SQL and ADQL over HATS Parquet.
@@ -26,6 +25,8 @@ enum Command {
     Sql(SqlArgs),
     /// Serve catalogues to PostgreSQL clients, read-only unless there is a writable root.
     Serve(ServeArgs),
+    /// Work for servers that deal out large queries.
+    Worker(WorkerArgs),
     /// Make a catalogue from Parquet or CSV files.
     Import(ImportArgs),
     /// Merge what inserts added to tables made by SQL, and remove what crashes left.
@@ -63,25 +64,6 @@ enum Dialect {
     Adql,
 }
 
-#[derive(Debug, Args)]
-struct ServeArgs {
-    /// Directories with HATS catalogues, or addresses: s3://bucket/prefix?region=…, https://host/catalogue. Without one:
-    /// the sample sky.
-    roots: Vec<String>,
-    /// Directory or address where users may write tables. Without it, the server only reads.
-    #[arg(long, value_name = "DIR")]
-    writable: Option<String>,
-    /// Directory or address that keeps views and comments. Without it, they end with the process.
-    #[arg(long, value_name = "DIR")]
-    state: Option<String>,
-    /// Address to listen on for PostgreSQL clients [default: 127.0.0.1:5433].
-    #[arg(long, value_name = "ADDR")]
-    pg: Option<SocketAddr>,
-    /// Configuration file (TOML); the command line takes precedence.
-    #[arg(long)]
-    config: Option<PathBuf>,
-}
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("DREYER_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
@@ -109,7 +91,8 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo => command::demo(&mut BufWriter::new(io::stdout().lock())).await,
         Command::Sql(args) => command::sql(args.into()).await,
-        Command::Serve(args) => command::serve(args.into()).await,
+        Command::Serve(args) => command::serve(args).await,
+        Command::Worker(args) => command::worker(args).await,
         Command::Import(args) => command::import(args, &mut io::stdout()).await,
         Command::Vacuum(args) => command::vacuum(args, &mut io::stdout()).await,
     }
@@ -129,18 +112,6 @@ impl From<SqlArgs> for SqlOptions {
             input,
             format: args.format,
             adql: args.dialect == Dialect::Adql,
-        }
-    }
-}
-
-impl From<ServeArgs> for ServeOptions {
-    fn from(args: ServeArgs) -> Self {
-        Self {
-            roots: args.roots,
-            listen: args.pg,
-            config: args.config,
-            writable: args.writable,
-            state: args.state,
         }
     }
 }

@@ -7,7 +7,7 @@ mod allow;
 pub(crate) mod builder;
 mod cooperate;
 mod ddl;
-mod interrupt;
+pub(crate) mod interrupt;
 mod names;
 mod outcome;
 mod parse;
@@ -144,8 +144,7 @@ impl Session {
     fn runner(&self) -> replan::Runner {
         replan::Runner {
             context: self.context.clone(),
-            tables: Arc::clone(self.database.tables()),
-            engine: self.database.engine().clone(),
+            database: Arc::clone(&self.database),
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Sessions read the sample sky and may create what they like: every file starts afresh. What those in `ddl*.slt`
 //! create lasts, in `$FOLDER/tables` and `$FOLDER/state`; to others it is the session's.
+//!
+//! Each runs in one process, and again with several workers, to which all is dealt that can be: the rows are the same.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,10 +14,15 @@ use async_trait::async_trait;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
-use dreyer::{Access, Config, Database, Error, Outcome, Session};
+use dreyer::{Access, Config, Database, Error, Outcome, Session, Worker};
 use futures::TryStreamExt;
 use libtest_mimic::{Arguments, Failed, Trial};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Numbers of workers that every file is run with.
+const WORKERS: [usize; 5] = [0, 1, 2, 3, 7];
 
 struct Sky(Session);
 
@@ -86,7 +93,20 @@ fn rows(batch: &RecordBatch) -> Vec<Vec<String>> {
         .collect()
 }
 
-fn run(path: &Path) -> Result<(), Failed> {
+/// Workers over the catalogues of `config`: their addresses, and what stops them.
+async fn start_workers(config: &Config, number: usize) -> Result<(Vec<String>, DropGuard), Error> {
+    let stop = CancellationToken::new();
+    let mut addresses = Vec::new();
+    for _ in 0..number {
+        let worker = Worker::new(Database::open(config.clone()).await?)?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        addresses.push(listener.local_addr().unwrap().to_string());
+        tokio::spawn(worker.serve(listener, stop.clone()));
+    }
+    Ok((addresses, stop.drop_guard()))
+}
+
+fn run(path: &Path, workers: usize) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -97,16 +117,24 @@ fn run(path: &Path) -> Result<(), Failed> {
             .file_stem()
             .is_some_and(|name| name.to_string_lossy().starts_with("ddl"));
         let within = |name: &str| lasting.then(|| folder.path().join(name).to_string_lossy().into_owned());
-        let config = Config {
+        let mut config = Config {
             access: Access::Full,
             writable: within("tables"),
             state: within("state"),
             ..Config::default()
         };
-        let database = Database::open(config)
-            .await
-            .map_err(|error| Failed::from(error.message))?;
-        let mut runner = sqllogictest::Runner::new(|| async { Ok(Sky(database.session())) });
+        let failed = |error: Error| Failed::from(error.message);
+        let (addresses, _stop) = start_workers(&config, workers).await.map_err(failed)?;
+        config.cluster.workers = (workers > 0).then(|| addresses.join(","));
+        let database = Database::open(config).await.map_err(failed)?;
+        assert_eq!(database.workers().len(), workers);
+        let mut runner = sqllogictest::Runner::new(|| async {
+            let session = database.session();
+            if workers > 0 {
+                session.query("SET dreyer.compute = 'distributed'").await.err();
+            }
+            Ok(Sky(session))
+        });
         runner.set_var("FOLDER".to_owned(), folder.path().to_string_lossy().into_owned());
         runner.with_column_validator(sqllogictest::strict_column_validator);
         runner
@@ -122,9 +150,11 @@ fn main() -> ExitCode {
     let mut files: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|ending| ending == "slt"));
     files.sort();
-    let trial = |path: std::path::PathBuf| {
+    let trial = |path: &std::path::PathBuf, workers: usize| {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        Trial::test(name, move || run(&path))
+        let path = path.clone();
+        Trial::test(format!("{name}_with_{workers}_workers"), move || run(&path, workers))
     };
-    libtest_mimic::run(&arguments, files.into_iter().map(trial).collect()).exit_code()
+    let trials = files.iter().flat_map(|path| WORKERS.map(|workers| trial(path, workers)));
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }

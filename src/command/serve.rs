@@ -2,64 +2,112 @@
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Failure;
+use crate::cluster::Worker;
 use crate::{Config, DEFAULT_CATALOG, Database, Error, ErrorKind, Result, pg};
 
 /// What `dreyer serve` is asked to do. What is given takes the place of the configuration's.
-#[derive(Debug, Clone, Default)]
-pub struct ServeOptions {
-    /// Places with catalogues.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Directories with HATS catalogues, or addresses: s3://bucket/prefix?region=…, https://host/catalogue. Without one:
+    /// the sample sky.
     pub roots: Vec<String>,
-    /// The address to listen on.
-    pub listen: Option<SocketAddr>,
-    /// The configuration file.
-    pub config: Option<PathBuf>,
-    /// Where SQL may write tables.
+    /// Directory or address where users may write tables. Without it, the server only reads.
+    #[arg(long, value_name = "DIR")]
     pub writable: Option<String>,
-    /// Where views and comments are kept.
+    /// Directory or address that keeps views and comments. Without it, they end with the process.
+    #[arg(long, value_name = "DIR")]
     pub state: Option<String>,
+    /// Address to listen on for PostgreSQL clients [default: 127.0.0.1:5433].
+    #[arg(long, value_name = "ADDR")]
+    pub pg: Option<SocketAddr>,
+    /// Workers that large queries are dealt to: URL[,URL…], or dns:HOST:PORT for all that a name resolves to.
+    #[arg(long, value_name = "WORKERS")]
+    pub workers: Option<String>,
+    /// Address on which this process works for others as well.
+    #[arg(long, value_name = "ADDR")]
+    pub worker: Option<SocketAddr>,
+    /// Configuration file (TOML); the command line takes precedence.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
 }
 
 /// Runs the command: reads the configuration, opens the roots, listens, and returns after a clean drain.
 ///
 /// # Errors
 /// The configuration cannot be read, a root cannot be opened, the address is taken.
-pub async fn serve(options: ServeOptions) -> Result<(), Failure> {
-    let mut config = options
-        .config
-        .as_deref()
-        .map(Config::read)
-        .transpose()?
-        .unwrap_or_default();
-    if !options.roots.is_empty() {
-        config.roots = options.roots;
-    }
-    if let Some(listen) = options.listen {
-        config.pg.listen = listen;
-    }
-    config.writable = options.writable.or(config.writable);
-    config.state = options.state.or(config.state);
-    let address = config.pg.listen;
+pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
+    let mut config = configured(args.config.as_deref(), args.roots)?;
+    config.pg.listen = args.pg.unwrap_or(config.pg.listen);
+    config.writable = args.writable.or(config.writable);
+    config.state = args.state.or(config.state);
+    config.cluster.workers = args.workers.or(config.cluster.workers);
+    config.cluster.listen = args.worker.or(config.cluster.listen);
+    let (address, work) = (config.pg.listen, config.cluster.listen);
     let database = Database::open(config).await?;
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        Error::new(ErrorKind::Io, format!("cannot listen on {address}: {error}"))
-            .with_hint("Choose another address with --pg ADDR, for example --pg 127.0.0.1:0 for any free port.")
-    })?;
+    let listener = listen(address, "--pg").await?;
     let address = listener.local_addr().map_err(Error::from)?;
     let stop = stop_on_signal()?;
-    writeln!(
-        io::stdout(),
+    let worker = match work {
+        Some(address) => Some(start_worker(
+            &database,
+            listen(address, "--worker").await?,
+            stop.clone(),
+        )?),
+        None => None,
+    };
+    say(&format!(
         "listening on {address}; connect with:  {}",
         psql_line(address)
-    )
-    .map_err(Error::from)?;
+    ))?;
     pg::serve(database, listener, stop).await?;
+    if let Some(worker) = worker {
+        worker
+            .await
+            .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))??;
+    }
     Ok(())
+}
+
+/// The configuration of a file, over these roots if there are any.
+pub(super) fn configured(file: Option<&Path>, roots: Vec<String>) -> Result<Config> {
+    let mut config = file.map(Config::read).transpose()?.unwrap_or_default();
+    if !roots.is_empty() {
+        config.roots = roots;
+    }
+    Ok(config)
+}
+
+/// Listens; `option` is what to give for another address.
+pub(super) async fn listen(address: SocketAddr, option: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::new(ErrorKind::Io, format!("cannot listen on {address}: {error}")).with_hint(format!(
+            "Choose another address with {option} ADDR, for example {option} 127.0.0.1:0 for any free port."
+        ))
+    })
+}
+
+/// Works for others until `stop`.
+pub(super) fn start_worker(
+    database: &Arc<Database>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<tokio::task::JoinHandle<Result<()>>> {
+    let worker = Worker::new(Arc::clone(database))?;
+    say(&format!("working on {}", listener.local_addr()?))?;
+    Ok(tokio::spawn(worker.serve(listener, stop)))
+}
+
+/// A line for whoever started us.
+fn say(line: &str) -> Result<()> {
+    writeln!(io::stdout(), "{line}").map_err(Error::from)
 }
 
 /// What to type to get in.
@@ -76,7 +124,7 @@ pub(crate) fn psql_line(address: SocketAddr) -> String {
 }
 
 /// A token that SIGTERM or SIGINT cancels.
-fn stop_on_signal() -> Result<CancellationToken> {
+pub(super) fn stop_on_signal() -> Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let token = CancellationToken::new();

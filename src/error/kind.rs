@@ -100,6 +100,8 @@ kinds! {
     WrongObjectType = "42809",
     /// A table of that name exists already.
     DuplicateTable = "42P07",
+    /// A worker was lost while it had a part in the query, or there is none.
+    WorkerLost = "58000",
     /// The engine does not do this.
     NotSupported = "0A000",
     /// Spill space used up.

@@ -13,12 +13,12 @@ use super::cooperate::CooperateAboveJoins;
 use super::views;
 use crate::catalog::{LiveCatalog, SessionCatalog};
 use crate::state::StateStore;
-use crate::{DEFAULT_CATALOG, DEFAULT_SCHEMA, Limits};
+use crate::{Config, DEFAULT_CATALOG, DEFAULT_SCHEMA};
 
 /// The state that every session starts from: all functions, rules and planners, and no tables.
-pub(crate) fn template(limits: &Limits, runtime: Arc<RuntimeEnv>) -> SessionState {
+pub(crate) fn template(config: &Config, runtime: Arc<RuntimeEnv>) -> SessionState {
     SessionStateBuilder::new()
-        .with_config(config(limits))
+        .with_config(session_config(config))
         .with_runtime_env(runtime)
         .with_default_features()
         .with_sky()
@@ -26,8 +26,8 @@ pub(crate) fn template(limits: &Limits, runtime: Arc<RuntimeEnv>) -> SessionStat
         .build()
 }
 
-fn config(limits: &Limits) -> SessionConfig {
-    let config = SessionConfig::new()
+fn session_config(config: &Config) -> SessionConfig {
+    let session = SessionConfig::new()
         .with_default_catalog_and_schema(DEFAULT_CATALOG, DEFAULT_SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(true)
@@ -36,10 +36,16 @@ fn config(limits: &Limits) -> SessionConfig {
         // A join by id hands its keys to the scan of the other side, which looks them up in an index catalogue.
         .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_distinct_values", 10_000)
         .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_size", 1 << 20);
-    match limits.target_partitions {
-        0 => config,
-        number => config.with_target_partitions(number),
+    let session = match config.limits.target_partitions {
+        0 => session,
+        number => session.with_target_partitions(number),
+    };
+    if config.cluster.workers.is_some() {
+        // A plan in one partition has no seams at which it could be cut into stages.
+        let partitions = session.target_partitions().max(2);
+        return session.with_target_partitions(partitions);
     }
+    session
 }
 
 /// A context over `template` that sees the shared tables, and keeps what it creates to itself.

@@ -27,6 +27,7 @@ use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::joins::{NestedLoopJoinExec, NestedLoopJoinExecBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion_distributed::DistributedExec;
 use futures::{StreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -40,7 +41,12 @@ pub(super) fn run(
     engine: &Handle,
 ) -> Result<SendableRecordBatchStream> {
     let token = CancellationToken::new();
-    let plan = with_stop_points(plan, &token)?;
+    // What runs on workers is guarded there.
+    let plan = if plan.exists(|node| Ok(node.is::<DistributedExec>()))? {
+        plan
+    } else {
+        with_stop_points(plan, &token)?
+    };
     let schema = plan.schema();
     let (sender, receiver) = mpsc::channel(1);
     let task = AbortOnDropHandle::new(engine.spawn(async move {
@@ -68,12 +74,12 @@ pub(super) fn run(
 
 /// Stops what runs under it when it is dropped.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     _guard: DropGuard,
 }
 
 /// A plan that somebody else will run, and that stops soon once the guard is dropped.
-pub(super) fn guarded(plan: Arc<dyn ExecutionPlan>) -> Result<(Arc<dyn ExecutionPlan>, Guard)> {
+pub(crate) fn guarded(plan: Arc<dyn ExecutionPlan>) -> Result<(Arc<dyn ExecutionPlan>, Guard)> {
     let token = CancellationToken::new();
     let plan = with_stop_points(plan, &token)?;
     let guard = Guard {

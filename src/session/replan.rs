@@ -1,9 +1,11 @@
-//! A query whose files were rewritten under it is planned once more, as long as no row of it has left.
+//! A query whose files were rewritten under it, or whose worker was lost, is run again, as long as no row of it has left.
 //!
 //! ```text
 //!  plan ──► rows ──► the first batch ──► the rest
-//!             └── a file is not the one that was planned: renew the tables, run again, once
-//!                                          └── too late, or again: SQLSTATE 40001
+//!             ├── a file is not the one that was planned: renew the tables, run again, once
+//!             │                            └── too late, or again: SQLSTATE 40001
+//!             └── a worker was lost: run again on those that are left, a few times
+//!                                          └── too late, or again: SQLSTATE 58000
 //! ```
 //!
 //! Files are pinned to the version that was planned, so rows of two versions never mix: that is the scan's part. Here
@@ -11,6 +13,7 @@
 
 use std::error::Error as StdError;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -22,20 +25,22 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
 use dreyer_sky::hats::HatsError;
+use dreyer_sky::tiling::Notices;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use tokio::runtime::Handle;
 
 use super::interrupt;
 use super::views::is_shared;
-use crate::catalog::LiveCatalog;
-use crate::{DEFAULT_SCHEMA, Error, ErrorKind};
+use crate::cluster::{Cluster, Spread, is_lost, lost_worker};
+use crate::{DEFAULT_SCHEMA, Database, Error, ErrorKind};
+
+/// The pause before a query whose worker was lost is run again; it doubles each time.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a query needs to run, and to run again.
 #[derive(Clone)]
 pub(super) struct Runner {
     pub(super) context: SessionContext,
-    pub(super) tables: Arc<LiveCatalog>,
-    pub(super) engine: Handle,
+    pub(super) database: Arc<Database>,
 }
 
 impl Runner {
@@ -63,10 +68,20 @@ impl Runner {
         Ok(adapter(rows.schema(), rows.map_err(conflict)))
     }
 
+    /// Plans, and starts here or on the workers.
     async fn start(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
         let frame = self.context.execute_logical_plan(plan).await?;
         let task = Arc::new(frame.task_ctx());
-        interrupt::run(frame.create_physical_plan().await?, task, &self.engine)
+        let plan = frame.create_physical_plan().await?;
+        let spread = match self.database.cluster() {
+            Some(cluster) => {
+                let state = self.context.state();
+                cluster.spread(&plan, &state, self.database.template()).await?
+            }
+            None => None,
+        };
+        let Spread { plan, context } = spread.unwrap_or(Spread { plan, context: task });
+        interrupt::run(plan, context, self.database.engine())
     }
 
     /// The second and last attempt.
@@ -77,17 +92,39 @@ impl Runner {
         Ok(adapter(rows.schema(), rows.map_err(conflict)))
     }
 
-    /// `rows`, or those of a second attempt if the first fails before it gave any.
+    /// `rows`, or those of another attempt if the first fails before it gave any.
     fn watched(&self, mut rows: SendableRecordBatchStream, plan: LogicalPlan) -> SendableRecordBatchStream {
         let schema = rows.schema();
         let runner = self.clone();
         let watched = async move {
             match rows.next().await {
                 Some(Err(error)) if is_rewritten(&error) => runner.again(&plan).await.map(StreamExt::boxed),
-                first => Ok(stream::iter(first).chain(rows.map_err(conflict)).boxed()),
+                Some(Err(error)) if is_lost(&error) => runner.elsewhere(&plan, error).await.map(StreamExt::boxed),
+                first => Ok(stream::iter(first).chain(rows.map_err(too_late)).boxed()),
             }
         };
         adapter(schema, stream::once(watched).try_flatten())
+    }
+
+    /// The attempts after a worker was lost. Nothing but rows comes of a query, so it can be run as often as we like.
+    async fn elsewhere(&self, plan: &LogicalPlan, mut error: DataFusionError) -> Result<SendableRecordBatchStream> {
+        let attempts = self.database.cluster().map_or(0, Cluster::retries);
+        for attempt in 0..u32::try_from(attempts).unwrap_or(u32::MAX) {
+            let told = lost_worker(&error, false).message;
+            tracing::info!(%told, "a worker was lost under a query: running it again");
+            tokio::time::sleep(PAUSE * 2_u32.saturating_pow(attempt.min(6))).await;
+            let plan = self.with_tables_of_now(plan.clone(), false).await?;
+            let mut rows = self.start(plan).await?;
+            match rows.next().await {
+                Some(Err(again)) if is_lost(&again) => error = again,
+                first => {
+                    Notices::of(&self.context.copied_config()).say(format!("{told}; the query was run again"));
+                    let schema = rows.schema();
+                    return Ok(adapter(schema, stream::iter(first).chain(rows.map_err(too_late))));
+                }
+            }
+        }
+        Err(lost_worker(&error, false).into())
     }
 
     /// The plan over the shared tables as they are now; `renew` opens them again before.
@@ -96,9 +133,9 @@ impl Runner {
         for name in self.shared_names(&plan)? {
             let (schema, table) = place(&name);
             if renew {
-                self.tables.renew(schema, table).await;
+                self.database.tables().renew(schema, table).await;
             }
-            match self.tables.table(schema, table).await? {
+            match self.database.tables().table(schema, table).await? {
                 Some(provider) => tables.push((name, provider)),
                 None => return Err(changed(&format!("{schema}.{table} is no longer there")).into()),
             }
@@ -172,6 +209,15 @@ fn is_rewritten(error: &DataFusionError) -> bool {
         next = error.source();
     }
     false
+}
+
+/// What is said of an error that comes when rows have left.
+fn too_late(error: DataFusionError) -> DataFusionError {
+    if is_lost(&error) {
+        lost_worker(&error, true).into()
+    } else {
+        conflict(error)
+    }
 }
 
 fn conflict(error: DataFusionError) -> DataFusionError {

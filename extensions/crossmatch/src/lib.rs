@@ -49,6 +49,7 @@ mod node;
 mod planner;
 mod review;
 mod rule;
+mod share;
 mod spec;
 mod strategy;
 
@@ -59,4 +60,5 @@ pub use node::{Condition, CrossMatch};
 pub use planner::CrossMatchPlanner;
 pub use review::review;
 pub use rule::{CrossMatchFilterRule, CrossMatchRule, MeasureRule, XMatchRule, with_rules};
+pub use share::divide;
 pub use spec::{Join, MatchSpec, Pick, Radius};

@@ -12,7 +12,7 @@
 //!
 //! - [`discover`] finds the catalogues under a root; [`HatsTable`] makes a table of each.
 //! - [`HatsTilingSource`] tells a cross-match how a scan is cut and reads parts of it.
-//! - [`HatsCodec`] sends scans to other processes.
+//! - [`HatsCodec`] sends scans to other processes; [`divide`] cuts them into what several can do.
 //! - [`supplement`] writes margins, indexes and what else lies beside a catalogue.
 //! - [`import`](mod@import) writes catalogues from Parquet and CSV files.
 //! - [`managed`] keeps tables that are written by SQL: whole at every moment, for us and for foreign readers.
@@ -37,6 +37,7 @@ mod properties;
 mod prune;
 mod reader;
 mod schema;
+mod share;
 mod source;
 pub mod supplement;
 mod table;
@@ -51,6 +52,7 @@ pub use index::HatsIndex;
 pub use listing::Tile;
 pub use place::Place;
 pub use properties::Properties;
+pub use share::divide;
 pub use source::HatsSource;
 pub use table::HatsTable;
 pub use tiling::HatsTilingSource;

@@ -63,6 +63,16 @@ pub fn codecs() -> Vec<Arc<dyn PhysicalExtensionCodec>> {
     vec![Arc::new(hats::HatsCodec), Arc::new(crossmatch::CrossMatchCodec)]
 }
 
+/// The plan as work that can be dealt to several machines, in about `wanted` pieces or more; `None` if it is not a scan
+/// or match of a kind that we know how to cut.
+pub fn divide(
+    plan: &Arc<dyn ExecutionPlan>,
+    sources: &TilingSources,
+    wanted: usize,
+) -> Option<Arc<dyn tiling::Divisible>> {
+    crossmatch::divide(plan, sources).or_else(|| hats::divide(plan, wanted))
+}
+
 /// The extension planners, in the order in which they are asked.
 pub fn extension_planners() -> Vec<Arc<dyn ExtensionPlanner + Send + Sync>> {
     vec![Arc::new(crossmatch::CrossMatchPlanner)]

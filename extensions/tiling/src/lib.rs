@@ -18,12 +18,14 @@ mod predicate;
 mod region;
 mod role;
 mod separation;
+mod share;
 mod source;
 
 pub use notices::Notices;
-pub use options::{CrossMatchStrategy, Dialect, IndexTrust, SkyOptions};
+pub use options::{Compute, CrossMatchStrategy, Dialect, IndexTrust, SkyOptions};
 pub use predicate::{Bound, SkyCoords, SpatialPredicate};
 pub use region::{constant_region, sky_cover};
 pub use role::{Role, role_of};
 pub use separation::Separation;
+pub use share::{Divisible, Piece, in_stretches};
 pub use source::{TileStats, Tiling, TilingSource, TilingSources, sky_options};

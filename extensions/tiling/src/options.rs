@@ -14,6 +14,9 @@ config_namespace! {
         /// Whose meaning a word has where the two languages differ (`LOG`, say): `postgres` or `adql`.
         pub dialect: Dialect, default = Dialect::Postgres
 
+        /// Where queries run: `auto` (large ones on the workers, if there are any), `local` or `distributed`.
+        pub compute: Compute, default = Compute::Auto
+
         /// Which cross-match strategy to use: `auto`, `aligned`, `indexed` or `nested_loop`.
         pub crossmatch_strategy: CrossMatchStrategy, default = CrossMatchStrategy::Auto
 
@@ -93,146 +96,101 @@ impl Visit for Entries {
     }
 }
 
-/// Which language gives a word its meaning where PostgreSQL and ADQL differ. Both share one grammar.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Dialect {
-    /// `LOG(x)` is the decimal logarithm.
-    #[default]
-    Postgres,
-    /// `LOG(x)` is the natural logarithm.
-    Adql,
-}
-
-impl fmt::Display for Dialect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Postgres => "postgres",
-            Self::Adql => "adql",
-        })
-    }
-}
-
-impl FromStr for Dialect {
-    type Err = DataFusionError;
-
-    fn from_str(word: &str) -> Result<Self> {
-        match word.to_ascii_lowercase().as_str() {
-            "postgres" => Ok(Self::Postgres),
-            "adql" => Ok(Self::Adql),
-            other => Err(DataFusionError::Configuration(format!(
-                "dreyer.dialect must be postgres or adql, got '{other}'"
-            ))),
+/// A setting whose value is one of a few words.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident, $setting:literal, { $($(#[$of:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$of])* $variant,)+
         }
-    }
-}
 
-impl ConfigField for Dialect {
-    fn visit<V: Visit>(&self, v: &mut V, key: &str, description: &'static str) {
-        v.some(key, self, description);
-    }
-
-    fn set(&mut self, _key: &str, value: &str) -> Result<()> {
-        *self = value.parse()?;
-        Ok(())
-    }
-}
-
-/// Which tables' HEALPix indexes are taken to be exactly those of their coordinates.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum IndexTrust {
-    /// Those whose catalogue says so, having computed every one of them.
-    #[default]
-    Recorded,
-    /// All of sorted tables with coordinates in double precision: whoever sets this vouches for them.
-    All,
-    /// None.
-    Nothing,
-}
-
-impl fmt::Display for IndexTrust {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Recorded => "recorded",
-            Self::All => "all",
-            Self::Nothing => "none",
-        })
-    }
-}
-
-impl FromStr for IndexTrust {
-    type Err = DataFusionError;
-
-    fn from_str(word: &str) -> Result<Self> {
-        match word.to_ascii_lowercase().as_str() {
-            "recorded" => Ok(Self::Recorded),
-            "all" => Ok(Self::All),
-            "none" => Ok(Self::Nothing),
-            other => Err(DataFusionError::Configuration(format!(
-                "dreyer.crossmatch_index_trust must be recorded, all or none, got '{other}'"
-            ))),
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$variant => $word,)+
+                })
+            }
         }
-    }
-}
 
-impl ConfigField for IndexTrust {
-    fn visit<V: Visit>(&self, v: &mut V, key: &str, description: &'static str) {
-        v.some(key, self, description);
-    }
+        impl FromStr for $name {
+            type Err = DataFusionError;
 
-    fn set(&mut self, _key: &str, value: &str) -> Result<()> {
-        *self = value.parse()?;
-        Ok(())
-    }
-}
-
-/// How a cross-match is to be executed. Every strategy returns the same rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum CrossMatchStrategy {
-    /// The first of the others that applies, in the order below.
-    #[default]
-    Auto,
-    /// Tile by tile, both sides read in sky order.
-    Aligned,
-    /// One side in memory, sorted on the sky; the other streams past it.
-    Indexed,
-    /// Every pair is tested: always right, and slow.
-    NestedLoop,
-}
-
-impl fmt::Display for CrossMatchStrategy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Aligned => "aligned",
-            Self::Indexed => "indexed",
-            Self::NestedLoop => "nested_loop",
-        })
-    }
-}
-
-impl FromStr for CrossMatchStrategy {
-    type Err = DataFusionError;
-
-    fn from_str(word: &str) -> Result<Self> {
-        match word.to_ascii_lowercase().as_str() {
-            "auto" => Ok(Self::Auto),
-            "aligned" => Ok(Self::Aligned),
-            "indexed" => Ok(Self::Indexed),
-            "nested_loop" => Ok(Self::NestedLoop),
-            other => Err(DataFusionError::Configuration(format!(
-                "dreyer.crossmatch_strategy must be auto, aligned, indexed or nested_loop, got '{other}'"
-            ))),
+            fn from_str(word: &str) -> Result<Self> {
+                match word.to_ascii_lowercase().as_str() {
+                    $($word => Ok(Self::$variant),)+
+                    other => Err(unknown_word($setting, &[$($word),+], other)),
+                }
+            }
         }
+
+        impl ConfigField for $name {
+            fn visit<V: Visit>(&self, v: &mut V, key: &str, description: &'static str) {
+                v.some(key, self, description);
+            }
+
+            fn set(&mut self, _key: &str, value: &str) -> Result<()> {
+                *self = value.parse()?;
+                Ok(())
+            }
+        }
+    };
+}
+
+fn unknown_word(setting: &str, words: &[&str], got: &str) -> DataFusionError {
+    let (last, before) = words.split_last().unwrap_or((&"", &[]));
+    let before = before.join(", ");
+    DataFusionError::Configuration(format!("{setting} must be {before} or {last}, got '{got}'"))
+}
+
+words! {
+    /// Which language gives a word its meaning where PostgreSQL and ADQL differ. Both share one grammar.
+    Dialect, "dreyer.dialect", {
+        /// `LOG(x)` is the decimal logarithm.
+        #[default]
+        Postgres = "postgres",
+        /// `LOG(x)` is the natural logarithm.
+        Adql = "adql",
     }
 }
 
-impl ConfigField for CrossMatchStrategy {
-    fn visit<V: Visit>(&self, v: &mut V, key: &str, description: &'static str) {
-        v.some(key, self, description);
+words! {
+    /// Where queries run.
+    Compute, "dreyer.compute", {
+        /// Large ones on the workers, if there are any; all others in the process that has the client.
+        #[default]
+        Auto = "auto",
+        /// In the process that has the client.
+        Local = "local",
+        /// On the workers wherever that is possible; without a worker, an error.
+        Distributed = "distributed",
     }
+}
 
-    fn set(&mut self, _key: &str, value: &str) -> Result<()> {
-        *self = value.parse()?;
-        Ok(())
+words! {
+    /// Which tables' HEALPix indexes are taken to be exactly those of their coordinates.
+    IndexTrust, "dreyer.crossmatch_index_trust", {
+        /// Those whose catalogue says so, having computed every one of them.
+        #[default]
+        Recorded = "recorded",
+        /// All of sorted tables with coordinates in double precision: whoever sets this vouches for them.
+        All = "all",
+        /// None.
+        Nothing = "none",
+    }
+}
+
+words! {
+    /// How a cross-match is to be executed. Every strategy returns the same rows.
+    CrossMatchStrategy, "dreyer.crossmatch_strategy", {
+        /// The first of the others that applies, in the order below.
+        #[default]
+        Auto = "auto",
+        /// Tile by tile, both sides read in sky order.
+        Aligned = "aligned",
+        /// One side in memory, sorted on the sky; the other streams past it.
+        Indexed = "indexed",
+        /// Every pair is tested: always right, and slow.
+        NestedLoop = "nested_loop",
     }
 }

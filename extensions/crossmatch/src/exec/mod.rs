@@ -44,6 +44,7 @@ use dreyer_sphere::CellRanges;
 
 use crate::node::separation_field;
 use crate::spec::{Join, MatchSpec, Pick, Radius};
+pub(crate) use aligned::restricted;
 pub use condition::{PairCondition, PairExpr};
 use emit::Emit;
 pub(crate) use interval::is_known;

@@ -249,7 +249,7 @@ fn slack_deg(side: &Side, input: &Arc<dyn ExecutionPlan>) -> f64 {
 }
 
 /// The same input with its scan confined to `ranges`.
-pub(super) fn restricted(
+pub(crate) fn restricted(
     sources: &TilingSources,
     input: &Arc<dyn ExecutionPlan>,
     ranges: &CellRanges,

@@ -1,0 +1,194 @@
+//! Spreading a plan over the workers, if that is worth it and possible.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::Schema;
+use datafusion::catalog::Session;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, Result, internal_err};
+use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
+use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use datafusion::prelude::SessionConfig;
+use datafusion_distributed::{DistributedExec, DistributedExt, SessionStateBuilderExt, WorkerResolver};
+use dreyer_sky::tiling::{Compute, TilingSources, sky_options};
+use url::Url;
+
+use super::leaf::Leaf;
+use super::{Cluster, distributed, equip, settings, shape, travel};
+use crate::{Error, ErrorKind};
+
+/// Pieces that each partition of each task should have at least, so that they can be dealt evenly.
+const PIECES: usize = 8;
+
+/// A plan that runs on the workers, and what it is to be run with.
+pub(crate) struct Spread {
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+    pub(crate) context: Arc<TaskContext>,
+}
+
+impl Cluster {
+    /// `plan`, as planned for this process, on the workers; `None` if it had better stay here. `known` has the functions
+    /// that workers have, and their usual settings.
+    ///
+    /// # Errors
+    /// The session insists on the workers, and there are none.
+    pub(crate) async fn spread(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        state: &SessionState,
+        known: &SessionState,
+    ) -> Result<Option<Spread>> {
+        let compute = sky_options(state.config()).compute;
+        if compute == Compute::Local {
+            return Ok(None);
+        }
+        let insists = compute == Compute::Distributed;
+        let workers: Arc<[Url]> = self.members.ready().into();
+        if workers.is_empty() {
+            return if insists { Err(self.nobody().into()) } else { Ok(None) };
+        }
+        let Some(leaves) = self.with_leaves(plan, state, &workers, insists)? else {
+            return Ok(None);
+        };
+        if let Err(why) = travel::check(plan, known) {
+            tracing::debug!(%why, "a query stays in this process");
+            return Ok(None);
+        }
+        let config = self.configured(state.config().clone(), known.config())?;
+        let Some((plan, config)) = staged(leaves, state, config).await? else {
+            return Ok(None);
+        };
+        let context = TaskContext::from(state).with_session_config(config);
+        Ok(Some(Spread {
+            plan,
+            context: Arc::new(context),
+        }))
+    }
+
+    fn nobody(&self) -> Error {
+        let members = self.members.all();
+        let said = members.iter().filter_map(|member| {
+            let reason = member.standing.reason()?;
+            Some(format!("{}: {reason}", member.url))
+        });
+        let error = Error::new(
+            ErrorKind::WorkerLost,
+            format!(
+                "dreyer.compute is 'distributed', and no worker of {} is ready",
+                self.members.address()
+            ),
+        );
+        error
+            .with_detail(said.collect::<Vec<_>>().join("\n"))
+            .with_hint("SET dreyer.compute = 'auto' runs the query here.")
+    }
+
+    /// The plan with its scans and matches as leaves that can be dealt; `None` if there is nothing to deal, or too little.
+    fn with_leaves(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        state: &SessionState,
+        workers: &Arc<[Url]>,
+        insists: bool,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let sources = TilingSources::of(state.config());
+        let mut bytes = 0_u64;
+        let leaves = Arc::clone(plan).transform_down(|node| {
+            let pieces = workers.len() * node.output_partitioning().partition_count() * PIECES;
+            let Some(work) = dreyer_sky::divide(&node, &sources, pieces) else {
+                return Ok(Transformed::no(node));
+            };
+            let weight: u64 = scanned(&node, &sources);
+            bytes += weight;
+            let parts = work.pieces().len();
+            let enough = usize::try_from(weight.div_ceil(self.config.task_bytes)).unwrap_or(usize::MAX);
+            let wanted = if insists {
+                workers.len()
+            } else {
+                workers.len().min(enough)
+            };
+            let leaf = Leaf {
+                inner: node,
+                work,
+                workers: Arc::clone(workers),
+                wanted: wanted.min(parts).max(1),
+                dealt_to: None,
+            };
+            let leaf: Arc<dyn ExecutionPlan> = Arc::new(leaf);
+            Ok(Transformed::new(leaf, true, TreeNodeRecursion::Jump))
+        })?;
+        let worth_it = insists || bytes >= self.config.min_scan_bytes;
+        Ok((leaves.transformed && worth_it).then_some(leaves.data))
+    }
+
+    /// What the stages are planned and run with.
+    fn configured(&self, config: SessionConfig, usual: &SessionConfig) -> Result<SessionConfig> {
+        let headers = settings::pack(config.options(), usual.options())?;
+        let members: Arc<dyn WorkerResolver> = Arc::clone(&self.members) as _;
+        equip(config, &self.channels)
+            .with_distributed_option_extension(distributed(&self.config))
+            .with_distributed_worker_resolver(members)
+            .with_distributed_desired_task_count_handler(shape::tasks)
+            .with_distributed_scale_up_leaf_node_handler(shape::cut)
+            .with_distributed_route_tasks_handler(shape::route)
+            .with_distributed_passthrough_headers(headers)
+    }
+}
+
+/// Stored bytes that a node reads, in so far as its tables know: those of the tiles, times the part of the columns.
+fn scanned(node: &Arc<dyn ExecutionPlan>, sources: &TilingSources) -> u64 {
+    if let Some((_, tiling)) = sources.tiling(node) {
+        return tiling.tiles.iter().map(|tile| tile.bytes).sum();
+    }
+    if node.children().is_empty() {
+        let statistics = StatisticsContext::new().compute(node.as_ref(), &StatisticsArgs::new());
+        let bytes = statistics.ok().and_then(|statistics| statistics.total_byte_size.get_value().copied());
+        return bytes.unwrap_or(0) as u64;
+    }
+    node.children().into_iter().map(|child| scanned(child, sources)).sum()
+}
+
+/// The plan cut into stages by the library, and the configuration to run it with; `None` if it found nothing to cut.
+async fn staged(
+    leaves: Arc<dyn ExecutionPlan>,
+    state: &SessionState,
+    config: SessionConfig,
+) -> Result<Option<(Arc<dyn ExecutionPlan>, SessionConfig)>> {
+    let mut builder = SessionStateBuilder::new()
+        .with_config(config)
+        .with_query_planner(Arc::new(Given(leaves)))
+        .with_distributed_planner();
+    let (Some(mut config), Some(planner)) = (builder.config().take(), builder.query_planner().take()) else {
+        return internal_err!("the planner of stages was not set up");
+    };
+    // Switched off for plans that are made anew; ours are made, and those with such a subquery stay here.
+    config
+        .options_mut()
+        .optimizer
+        .enable_physical_uncorrelated_scalar_subquery = true;
+    let session = SessionStateBuilder::new_from_existing(state.clone())
+        .with_config(config.clone())
+        .build();
+    let nothing = LogicalPlan::EmptyRelation(EmptyRelation {
+        produce_one_row: false,
+        schema: Arc::new(DFSchema::try_from(Schema::empty())?),
+    });
+    let plan = planner.create_physical_plan(&nothing, &session).await?;
+    let staged = plan.exists(|node| Ok(node.is::<DistributedExec>()))?;
+    Ok(staged.then_some((plan, config)))
+}
+
+/// A planner that has its plan already.
+#[derive(Debug)]
+struct Given(Arc<dyn ExecutionPlan>);
+
+#[async_trait]
+impl QueryPlanner for Given {
+    async fn create_physical_plan(&self, _: &LogicalPlan, _: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::clone(&self.0))
+    }
+}
