@@ -57,6 +57,9 @@ pub struct Config {
     /// The PostgreSQL door.
     pub pg: PgConfig,
 
+    /// The door for machines that watch over the process.
+    pub http: HttpConfig,
+
     /// How much one query, one session and all of them together may use.
     pub limits: Limits,
 
@@ -76,6 +79,7 @@ impl Default for Config {
             state: None,
             users: Vec::new(),
             pg: PgConfig::default(),
+            http: HttpConfig::default(),
             limits: Limits::default(),
             storage: StorageConfig::default(),
             cluster: ClusterConfig::default(),
@@ -150,6 +154,14 @@ impl Default for PgConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 5433)),
         }
     }
+}
+
+/// The door for machines that watch over the process: `/healthz`, `/readyz`, `/metrics`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Address and port to listen on. Default: none.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Bounds. Each has a default, and an error that names the key to raise.

@@ -12,10 +12,10 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use crate::catalog::{LiveCatalog, keep_current};
 use crate::cluster::Cluster;
 use crate::engine::Engine;
-use crate::session::builder;
+use crate::session::{Running, builder};
 use crate::state::StateStore;
 use crate::storage::{ClosedRegistry, open_roots};
-use crate::{Config, DEFAULT_USER, Limits, Member, Principal, Result, Session, StoreMetrics};
+use crate::{Config, DEFAULT_USER, Limits, Member, Principal, QueryEnd, Result, RunningQuery, Session, StoreMetrics};
 
 /// Consumers of memory that an out-of-memory error lists.
 const CONSUMERS_NAMED: NonZeroUsize = match NonZeroUsize::new(5) {
@@ -32,6 +32,7 @@ pub struct Database {
     template: SessionState,
     stores: Arc<ClosedRegistry>,
     engine: Engine,
+    running: Arc<Running>,
     /// Those who help, and the threads on which we speak with them.
     cluster: Option<(Arc<Cluster>, Engine)>,
 }
@@ -61,6 +62,7 @@ impl Database {
             template,
             stores: registry,
             engine,
+            running: Arc::default(),
             cluster: cluster.map(|cluster| (cluster, lines)),
         }))
     }
@@ -89,6 +91,25 @@ impl Database {
     /// The workers that large queries are dealt to, and how each of them stands. Empty where there are none.
     pub fn workers(&self) -> Vec<Member> {
         self.cluster().map(Cluster::members).unwrap_or_default()
+    }
+
+    /// The queries that run now, the oldest first.
+    pub fn queries(&self) -> Vec<RunningQuery> {
+        self.running.all()
+    }
+
+    /// How many queries have ended so.
+    pub fn queries_ended(&self, end: QueryEnd) -> u64 {
+        self.running.ended(end)
+    }
+
+    /// Memory that queries have reserved, in bytes.
+    pub fn memory_reserved(&self) -> usize {
+        self.template.runtime_env().memory_pool.reserved()
+    }
+
+    pub(crate) fn running(&self) -> &Arc<Running> {
+        &self.running
     }
 
     pub(crate) fn cluster(&self) -> Option<&Cluster> {

@@ -37,6 +37,7 @@ mod encode;
 mod engine;
 mod error;
 mod examples;
+mod http;
 pub mod pg;
 mod principal;
 mod session;
@@ -54,7 +55,7 @@ pub use encode::Format;
 pub use error::{Error, ErrorKind};
 pub use examples::{Example, Expect, examples};
 pub use principal::{DEFAULT_USER, Principal, Rights};
-pub use session::{Outcome, Session, Statement};
+pub use session::{Outcome, QueryEnd, RunningQuery, Session, Statement};
 pub use storage::StoreMetrics;
 
 /// Result with this package's [`Error`].

@@ -6,12 +6,14 @@
 mod allow;
 pub(crate) mod builder;
 mod cooperate;
+mod cost;
 mod ddl;
 pub(crate) mod interrupt;
 mod names;
 mod outcome;
 mod parse;
 mod replan;
+mod running;
 mod suggest;
 mod views;
 
@@ -26,9 +28,12 @@ use datafusion::sql::sqlparser::ast;
 use dreyer_adql::Language;
 use dreyer_sky::tiling::{Dialect, Notices, sky_options};
 
+pub(crate) use cost::stored_bytes;
 pub(crate) use ddl::command;
 pub use outcome::Outcome;
 pub use parse::Statement;
+pub(crate) use running::Running;
+pub use running::{QueryEnd, RunningQuery};
 
 use crate::state::Comments;
 use crate::{DEFAULT_SCHEMA, Database, Error, ErrorKind, Principal, Result};
@@ -145,6 +150,7 @@ impl Session {
         replan::Runner {
             context: self.context.clone(),
             database: Arc::clone(&self.database),
+            user: self.principal.name().to_owned(),
         }
     }
 

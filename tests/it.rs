@@ -16,6 +16,8 @@ mod broken_files;
 mod cli;
 #[path = "it/clients/mod.rs"]
 mod clients;
+#[path = "it/cluster/mod.rs"]
+mod cluster;
 #[path = "it/codec.rs"]
 mod codec;
 #[path = "it/crash.rs"]

@@ -155,6 +155,8 @@ fn main() -> ExitCode {
         let path = path.clone();
         Trial::test(format!("{name}_with_{workers}_workers"), move || run(&path, workers))
     };
-    let trials = files.iter().flat_map(|path| WORKERS.map(|workers| trial(path, workers)));
+    let trials = files
+        .iter()
+        .flat_map(|path| WORKERS.map(|workers| trial(path, workers)));
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }

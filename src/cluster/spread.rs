@@ -10,7 +10,6 @@ use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
-use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
 use datafusion_distributed::{DistributedExec, DistributedExt, SessionStateBuilderExt, WorkerResolver};
@@ -19,6 +18,7 @@ use url::Url;
 
 use super::leaf::Leaf;
 use super::{Cluster, distributed, equip, settings, shape, travel};
+use crate::session::stored_bytes;
 use crate::{Error, ErrorKind};
 
 /// Pieces that each partition of each task should have at least, so that they can be dealt evenly.
@@ -28,6 +28,8 @@ const PIECES: usize = 8;
 pub(crate) struct Spread {
     pub(crate) plan: Arc<dyn ExecutionPlan>,
     pub(crate) context: Arc<TaskContext>,
+    /// How many there were; 0 for a plan that stays.
+    pub(crate) workers: usize,
 }
 
 impl Cluster {
@@ -58,6 +60,7 @@ impl Cluster {
             tracing::debug!(%why, "a query stays in this process");
             return Ok(None);
         }
+        let number = workers.len();
         let config = self.configured(state.config().clone(), known.config())?;
         let Some((plan, config)) = staged(leaves, state, config).await? else {
             return Ok(None);
@@ -66,6 +69,7 @@ impl Cluster {
         Ok(Some(Spread {
             plan,
             context: Arc::new(context),
+            workers: number,
         }))
     }
 
@@ -102,7 +106,7 @@ impl Cluster {
             let Some(work) = dreyer_sky::divide(&node, &sources, pieces) else {
                 return Ok(Transformed::no(node));
             };
-            let weight: u64 = scanned(&node, &sources);
+            let weight = stored_bytes(&node, &sources);
             bytes += weight;
             let parts = work.pieces().len();
             let enough = usize::try_from(weight.div_ceil(self.config.task_bytes)).unwrap_or(usize::MAX);
@@ -137,19 +141,6 @@ impl Cluster {
             .with_distributed_route_tasks_handler(shape::route)
             .with_distributed_passthrough_headers(headers)
     }
-}
-
-/// Stored bytes that a node reads, in so far as its tables know: those of the tiles, times the part of the columns.
-fn scanned(node: &Arc<dyn ExecutionPlan>, sources: &TilingSources) -> u64 {
-    if let Some((_, tiling)) = sources.tiling(node) {
-        return tiling.tiles.iter().map(|tile| tile.bytes).sum();
-    }
-    if node.children().is_empty() {
-        let statistics = StatisticsContext::new().compute(node.as_ref(), &StatisticsArgs::new());
-        let bytes = statistics.ok().and_then(|statistics| statistics.total_byte_size.get_value().copied());
-        return bytes.unwrap_or(0) as u64;
-    }
-    node.children().into_iter().map(|child| scanned(child, sources)).sum()
 }
 
 /// The plan cut into stages by the library, and the configuration to run it with; `None` if it found nothing to cut.

@@ -121,7 +121,9 @@ impl Worker {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("tasks", &self.tasks()).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("tasks", &self.tasks())
+            .finish_non_exhaustive()
     }
 }
 

@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Failure;
 use crate::cluster::Worker;
-use crate::{Config, DEFAULT_CATALOG, Database, Error, ErrorKind, Result, pg};
+use crate::http::Watched;
+use crate::{Config, DEFAULT_CATALOG, Database, Error, ErrorKind, Result, http, pg};
 
 /// What `dreyer serve` is asked to do. What is given takes the place of the configuration's.
 #[derive(Debug, Clone, Default, Args)]
@@ -34,6 +37,9 @@ pub struct ServeArgs {
     /// Address on which this process works for others as well.
     #[arg(long, value_name = "ADDR")]
     pub worker: Option<SocketAddr>,
+    /// Address for those who watch over the process: /healthz, /readyz and /metrics over HTTP.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
     /// Configuration file (TOML); the command line takes precedence.
     #[arg(long)]
     pub config: Option<PathBuf>,
@@ -50,26 +56,32 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     config.state = args.state.or(config.state);
     config.cluster.workers = args.workers.or(config.cluster.workers);
     config.cluster.listen = args.worker.or(config.cluster.listen);
-    let (address, work) = (config.pg.listen, config.cluster.listen);
+    config.http.listen = args.http.or(config.http.listen);
+    let (address, work, watch) = (config.pg.listen, config.cluster.listen, config.http.listen);
     let database = Database::open(config).await?;
     let listener = listen(address, "--pg").await?;
     let address = listener.local_addr().map_err(Error::from)?;
     let stop = stop_on_signal()?;
     let worker = match work {
-        Some(address) => Some(start_worker(
-            &database,
-            listen(address, "--worker").await?,
-            stop.clone(),
-        )?),
+        Some(address) => Some(Worker::new(Arc::clone(&database))?).zip(Some(listen(address, "--worker").await?)),
         None => None,
     };
+    let watched = Watched {
+        database: Arc::clone(&database),
+        worker: worker.as_ref().map(|(worker, _)| Arc::clone(worker)),
+        stop: stop.clone(),
+    };
+    let _watching = watch_over(watch, watched).await?;
+    let working = worker
+        .map(|(worker, listener)| start(worker, listener, stop.clone()))
+        .transpose()?;
     say(&format!(
         "listening on {address}; connect with:  {}",
         psql_line(address)
     ))?;
     pg::serve(database, listener, stop).await?;
-    if let Some(worker) = worker {
-        worker
+    if let Some(working) = working {
+        working
             .await
             .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))??;
     }
@@ -95,14 +107,26 @@ pub(super) async fn listen(address: SocketAddr, option: &str) -> Result<TcpListe
 }
 
 /// Works for others until `stop`.
-pub(super) fn start_worker(
-    database: &Arc<Database>,
+pub(super) fn start(
+    worker: Arc<Worker>,
     listener: TcpListener,
     stop: CancellationToken,
-) -> Result<tokio::task::JoinHandle<Result<()>>> {
-    let worker = Worker::new(Arc::clone(database))?;
+) -> Result<JoinHandle<Result<()>>> {
     say(&format!("working on {}", listener.local_addr()?))?;
     Ok(tokio::spawn(worker.serve(listener, stop)))
+}
+
+/// Answers those who watch over us, on `address` if there is one, as long as what is returned lives.
+pub(super) async fn watch_over(
+    address: Option<SocketAddr>,
+    watched: Watched,
+) -> Result<Option<AbortOnDropHandle<Result<()>>>> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = listen(address, "--http").await?;
+    say(&format!("watched on {}", listener.local_addr()?))?;
+    Ok(Some(AbortOnDropHandle::new(tokio::spawn(http::serve(
+        listener, watched,
+    )))))
 }
 
 /// A line for whoever started us.

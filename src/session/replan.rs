@@ -25,9 +25,10 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
 use dreyer_sky::hats::HatsError;
-use dreyer_sky::tiling::Notices;
+use dreyer_sky::tiling::{Notices, TilingSources};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
+use super::cost::stored_bytes;
 use super::interrupt;
 use super::views::is_shared;
 use crate::cluster::{Cluster, Spread, is_lost, lost_worker};
@@ -41,6 +42,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Runner {
     pub(super) context: SessionContext,
     pub(super) database: Arc<Database>,
+    /// Who asks.
+    pub(super) user: String,
 }
 
 impl Runner {
@@ -73,6 +76,7 @@ impl Runner {
         let frame = self.context.execute_logical_plan(plan).await?;
         let task = Arc::new(frame.task_ctx());
         let plan = frame.create_physical_plan().await?;
+        let bytes = stored_bytes(&plan, &TilingSources::of(task.session_config()));
         let spread = match self.database.cluster() {
             Some(cluster) => {
                 let state = self.context.state();
@@ -80,8 +84,14 @@ impl Runner {
             }
             None => None,
         };
-        let Spread { plan, context } = spread.unwrap_or(Spread { plan, context: task });
-        interrupt::run(plan, context, self.database.engine())
+        let here = Spread {
+            plan,
+            context: task,
+            workers: 0,
+        };
+        let Spread { plan, context, workers } = spread.unwrap_or(here);
+        let rows = interrupt::run(plan, context, self.database.engine())?;
+        Ok(self.database.running().watched(rows, &self.user, bytes, workers))
     }
 
     /// The second and last attempt.

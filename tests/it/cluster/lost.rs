@@ -1,0 +1,106 @@
+//! Workers that are killed, frozen or cut off while they work: right rows or the stated error, and the next query works.
+
+use std::time::{Duration, Instant};
+
+use super::cable::{Cable, Cut};
+use super::process::{Process, Said};
+use super::{WORK, addresses, coordinator, until, worker, workers};
+use crate::skies::Random;
+
+/// Longest that a frozen worker may go unnoticed.
+const NOTICED: Duration = Duration::from_secs(15);
+
+fn right_or_stated(said: &Said, expected: &str) -> bool {
+    let right = said.rows == expected;
+    let stated = said.rows.is_empty() && said.errors.contains("58000") && said.errors.contains("lost worker");
+    assert!(right || stated, "{said:?}");
+    right
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_worker_costs_another_run_and_nothing_else() {
+    rounds(6).await;
+}
+
+/// Two hundred times.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes half an hour"]
+async fn two_hundred_lost_workers() {
+    rounds(200).await;
+}
+
+async fn rounds(number: u64) {
+    let mut workers = workers(3).await;
+    let mut cables = Vec::new();
+    for address in addresses(&workers) {
+        cables.push(Cable::to(&address).await);
+    }
+    let lines: Vec<String> = cables.iter().map(|cable| cable.address.to_string()).collect();
+    let (serve, psql) = coordinator(&lines).await;
+    let ready = async |number: u64| {
+        let all = async || serve.metric("dreyer_workers{state=\"ready\"}").await == number;
+        until("the workers are ready", Duration::from_secs(30), all).await;
+    };
+    ready(3).await;
+    let began = Instant::now();
+    let expected = psql.dealt(WORK).await.rows;
+    let usual = began.elapsed();
+    assert_eq!(expected, psql.with("local", WORK).await.rows);
+    let mut right = 0;
+    for round in 0..number {
+        let mut random = Random(round);
+        let victim = (random.unit() * 3.0) as usize;
+        let running = tokio::spawn({
+            let psql = psql.clone();
+            async move { psql.dealt(WORK).await }
+        });
+        tokio::time::sleep(usual.mul_f64(random.unit())).await;
+        let began = Instant::now();
+        match round % 3 {
+            0 => workers[victim].child.kill().await.unwrap(),
+            1 => workers[victim].signal("-STOP"),
+            _ => cables[victim].set(if round % 2 == 0 { Cut::Both } else { Cut::Answers }),
+        }
+        let said = running.await.unwrap();
+        assert!(began.elapsed() < NOTICED + 4 * usual, "round {round}: {:?}", began.elapsed());
+        right += u64::from(right_or_stated(&said, &expected));
+        assert_eq!(psql.dealt(WORK).await.rows, expected, "round {round}: the next query");
+        match round % 3 {
+            0 => {
+                let address = workers[victim].said("working on ");
+                let arguments = ["worker", "--listen", &address, "--http", "127.0.0.1:0"];
+                workers[victim] = Process::start(&arguments).await;
+            }
+            1 => workers[victim].signal("-CONT"),
+            _ => cables[victim].set(Cut::Nothing),
+        }
+        ready(3).await;
+        for worker in &workers {
+            let idle = async || worker.metric("dreyer_worker_tasks_running").await == 0;
+            until("no task is left behind", Duration::from_secs(30), idle).await;
+        }
+    }
+    // Nothing had left when the workers were lost: counts are the last thing that is known.
+    assert_eq!(right, number);
+    assert_eq!(serve.metric("dreyer_queries_running").await, 0);
+    assert_eq!(serve.metric("dreyer_memory_reserved_bytes").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_of_which_rows_have_left_is_not_begun_again() {
+    let mut worker = worker().await;
+    let (_serve, psql) = coordinator(&[worker.said("working on ")]).await;
+    // More rows than fit between the processes, read slowly.
+    let sql = "SELECT a.*, b.* FROM hipparcos a JOIN hipparcos b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.7";
+    let mut command = psql.command("SET dreyer.compute = 'distributed'");
+    let mut child = command.args(["-v", "FETCH_COUNT=1000", "-c", sql]).spawn().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let mut some = vec![0; 1 << 16];
+    for _ in 0..8 {
+        tokio::io::AsyncReadExt::read_exact(&mut output, &mut some).await.unwrap();
+    }
+    worker.child.kill().await.unwrap();
+    tokio::io::copy(&mut output, &mut tokio::io::sink()).await.unwrap();
+    let errors = String::from_utf8(child.wait_with_output().await.unwrap().stderr).unwrap();
+    assert!(errors.contains("58000") && errors.contains("some rows had left"), "{errors}");
+}

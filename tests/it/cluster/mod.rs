@@ -1,0 +1,54 @@
+//! Several real processes that answer one query: dealt, lost, frozen, cut off, drained, and kept out.
+
+mod cable;
+mod keys;
+mod lost;
+mod process;
+mod service;
+
+use std::time::Duration;
+
+use process::{Process, Psql};
+
+/// Pairs of Hipparcos stars within a degree: enough work to be caught in the middle of.
+const WORK: &str = "SELECT count(*), sum(a.hip), sum(b.hip) FROM hipparcos a JOIN hipparcos b \
+                    ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.9 AND a.hpmag < b.hpmag + 1";
+
+/// A coordinator that deals to these workers all that it can.
+async fn coordinator(workers: &[String]) -> (Process, Psql) {
+    coordinator_with(workers, &[]).await
+}
+
+async fn coordinator_with(workers: &[String], more: &[&str]) -> (Process, Psql) {
+    let workers = workers.join(",");
+    let mut arguments = vec!["serve", "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--workers", &workers];
+    arguments.extend(more);
+    let process = Process::start(&arguments).await;
+    let psql = Psql::to(&process.said("listening on ").trim_end_matches(';').to_owned());
+    (process, psql)
+}
+
+async fn worker() -> Process {
+    Process::start(&["worker", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]).await
+}
+
+async fn workers(number: usize) -> Vec<Process> {
+    let mut workers = Vec::new();
+    for _ in 0..number {
+        workers.push(worker().await);
+    }
+    workers
+}
+
+fn addresses(workers: &[Process]) -> Vec<String> {
+    workers.iter().map(|worker| worker.said("working on ")).collect()
+}
+
+/// Waits until `test` holds.
+async fn until(what: &str, within: Duration, mut test: impl AsyncFnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !test().await {
+        assert!(began.elapsed() < within, "not within {within:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
