@@ -51,7 +51,8 @@ impl Database {
         let state = StateStore::configured(&config).await?;
         let engine = Engine::start("dreyer-engine", None)?;
         let lines = Engine::start("dreyer-cluster", Some(1))?;
-        let cluster = Cluster::open(&config.cluster, lines.handle().clone()).await?;
+        // Boxed, since callers hold the future of all this on their stacks.
+        let cluster = Box::pin(Cluster::open(&config.cluster, lines.handle().clone())).await?;
         if let Some(interval) = config.limits.refresh() {
             engine.handle().spawn(keep_current(Arc::downgrade(&tables), interval));
         }

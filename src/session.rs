@@ -8,6 +8,7 @@ pub(crate) mod builder;
 mod cooperate;
 mod cost;
 mod ddl;
+mod explain;
 pub(crate) mod interrupt;
 mod names;
 mod outcome;
@@ -27,6 +28,7 @@ use datafusion::sql::parser::{CopyToSource, Statement as Ast};
 use datafusion::sql::sqlparser::ast;
 use dreyer_adql::Language;
 use dreyer_sky::tiling::{Dialect, Notices, sky_options};
+use futures::FutureExt;
 
 pub(crate) use cost::stored_bytes;
 pub(crate) use ddl::command;
@@ -136,7 +138,11 @@ impl Session {
     pub async fn execute(&self, plan: LogicalPlan) -> Result<Outcome> {
         match ddl::command(&plan) {
             Some(command) => ddl::run(self, command).await,
-            None => outcome::run(&self.runner(), plan).await,
+            None => {
+                // Deep, and its type no business of every caller up to the door.
+                let runner = self.runner();
+                outcome::run(&runner, plan).boxed().await
+            }
         }
     }
 

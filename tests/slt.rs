@@ -15,7 +15,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use dreyer::{Access, Config, Database, Error, Outcome, Session, Worker};
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 use libtest_mimic::{Arguments, Failed, Trial};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType};
 use tokio::net::TcpListener;
@@ -111,7 +111,7 @@ fn run(path: &Path, workers: usize) -> Result<(), Failed> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    runtime.block_on(Box::pin(async {
         let folder = tempfile::tempdir()?;
         let lasting = path
             .file_stem()
@@ -124,14 +124,14 @@ fn run(path: &Path, workers: usize) -> Result<(), Failed> {
             ..Config::default()
         };
         let failed = |error: Error| Failed::from(error.message);
-        let (addresses, _stop) = start_workers(&config, workers).await.map_err(failed)?;
+        let (addresses, _stop) = start_workers(&config, workers).boxed().await.map_err(failed)?;
         config.cluster.workers = (workers > 0).then(|| addresses.join(","));
-        let database = Database::open(config).await.map_err(failed)?;
+        let database = Database::open(config).boxed().await.map_err(failed)?;
         assert_eq!(database.workers().len(), workers);
         let mut runner = sqllogictest::Runner::new(|| async {
             let session = database.session();
             if workers > 0 {
-                session.query("SET dreyer.compute = 'distributed'").await.err();
+                session.query("SET dreyer.compute = 'distributed'").boxed().await.err();
             }
             Ok(Sky(session))
         });
@@ -141,7 +141,7 @@ fn run(path: &Path, workers: usize) -> Result<(), Failed> {
             .run_file_async(path)
             .await
             .map_err(|error| Failed::from(error.display(false).to_string()))
-    })
+    }))
 }
 
 fn main() -> ExitCode {

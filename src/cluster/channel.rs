@@ -28,7 +28,7 @@ use tonic::codegen::Service;
 use tonic::transport::{Channel, Endpoint, Error as TransportError};
 use url::Url;
 
-use super::lost::LOST;
+use super::lost::{LOST, lost_worker};
 use super::members::Members;
 use super::secrets::Secrets;
 use crate::config::ClusterConfig;
@@ -76,21 +76,22 @@ impl Channels {
 
     /// Which build a worker is of, or why it does not say.
     pub(super) async fn build_of(&self, url: &Url) -> std::result::Result<String, String> {
-        let mut worker = self.worker(url).map_err(|error| error.to_string())?;
+        // What is asked only in order to know is no loss to a query.
+        let mut worker = self.worker(url, None).map_err(|error| error.to_string())?;
         let asked = worker.get_worker_info(GetWorkerInfoRequest {});
         match tokio::time::timeout(self.connect, asked).await {
             Ok(Ok(info)) => Ok(info.version),
-            Ok(Err(error)) => Err(error.to_string()),
+            Ok(Err(error)) => Err(lost_worker(&error, false).message),
             Err(_) => Err(format!("it did not answer within {} s", self.connect.as_secs_f64())),
         }
     }
 
-    fn worker(&self, url: &Url) -> Result<Box<dyn WorkerChannel>> {
+    fn worker(&self, url: &Url, members: Option<&Arc<Members>>) -> Result<Box<dyn WorkerChannel>> {
         let line = Line {
             channel: self.channel(url)?,
             url: url.clone(),
             token: self.secrets.token().cloned(),
-            members: Arc::clone(&self.members),
+            members: members.cloned(),
         };
         Ok(grpc::create_worker_client(grpc::BoxCloneSyncChannel::new(line)))
     }
@@ -130,7 +131,7 @@ impl Channels {
 #[async_trait]
 impl ChannelResolver for Channels {
     async fn get_worker_client_for_url(&self, url: &Url) -> Result<Box<dyn WorkerChannel>> {
-        self.worker(url)
+        self.worker(url, Some(&self.members))
     }
 }
 
@@ -140,13 +141,16 @@ struct Line {
     channel: Channel,
     url: Url,
     token: Option<http::HeaderValue>,
-    members: Arc<Members>,
+    /// Those to be told when it fails.
+    members: Option<Arc<Members>>,
 }
 
 impl Line {
     /// The member failed; what is to be said of it.
     fn lost(&self, why: &str) -> Status {
-        self.members.lose(&self.url, why);
+        if let Some(members) = &self.members {
+            members.lose(&self.url, why);
+        }
         Status::unavailable(format!("{LOST} {}: {why}", self.url))
     }
 }

@@ -17,7 +17,7 @@ use url::Url;
 pub(super) struct Leaf {
     pub(super) inner: Arc<dyn ExecutionPlan>,
     pub(super) work: Arc<dyn Divisible>,
-    /// The workers that there were when the query was planned.
+    /// The workers that there were when the query was planned, each as often as it has places.
     pub(super) workers: Arc<[Url]>,
     /// How many of them should take part.
     pub(super) wanted: usize,

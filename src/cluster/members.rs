@@ -22,6 +22,8 @@ pub struct Member {
     pub standing: Standing,
     /// Since when.
     pub since: Instant,
+    /// Until when it is left alone, having failed a query.
+    ejected_until: Option<Instant>,
 }
 
 /// Whether a worker gets work.
@@ -89,14 +91,19 @@ impl Members {
         ready.map(|member| member.url.clone()).collect()
     }
 
-    /// A worker failed: it gets no work for a while.
+    /// A worker failed a query: it gets no work for a while, whatever it says.
     pub(super) fn lose(&self, url: &Url, why: &str) {
-        self.stand(url, Standing::Lost(why.to_owned()));
+        let until = Instant::now() + self.eject;
+        self.stand(url, Standing::Lost(why.to_owned()), Some(until));
     }
 
-    fn stand(&self, url: &Url, standing: Standing) {
+    fn stand(&self, url: &Url, standing: Standing, ejected_until: Option<Instant>) {
         let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
         let Some(member) = seen.get_mut(url) else { return };
+        if standing == Standing::Ready && member.ejected_until.is_some_and(|until| until > Instant::now()) {
+            return;
+        }
+        member.ejected_until = ejected_until.or(member.ejected_until);
         if member.standing.word() != standing.word() {
             tracing::info!(%url, standing = standing.word(), reason = standing.reason(), "a worker's standing changed");
             member.since = Instant::now();
@@ -118,23 +125,10 @@ impl Members {
         });
         for (url, answer) in join_all(asked).await {
             match answer {
-                Ok(build) if build != build::id() => self.stand(&url, Standing::OtherBuild(build)),
-                Ok(_) => self.welcome(&url),
-                Err(error) => self.lose(&url, &error),
+                Ok(build) if build != build::ID => self.stand(&url, Standing::OtherBuild(build), None),
+                Ok(_) => self.stand(&url, Standing::Ready, None),
+                Err(error) => self.stand(&url, Standing::Lost(error), None),
             }
-        }
-    }
-
-    /// A worker answers. One that failed a query a moment ago has to wait.
-    fn welcome(&self, url: &Url) {
-        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
-        let member = seen.get(url);
-        let waits = member.is_some_and(|member| {
-            matches!(&member.standing, Standing::Lost(why) if why != UNKNOWN) && member.since.elapsed() < self.eject
-        });
-        drop(seen);
-        if !waits {
-            self.stand(url, Standing::Ready);
         }
     }
 
@@ -144,15 +138,13 @@ impl Members {
         for url in urls {
             seen.entry(url.clone()).or_insert_with(|| Member {
                 url,
-                standing: Standing::Lost(UNKNOWN.to_owned()),
+                standing: Standing::Lost("not asked yet".to_owned()),
                 since: Instant::now(),
+                ejected_until: None,
             });
         }
     }
 }
-
-/// What is said of a worker that has not been asked yet.
-const UNKNOWN: &str = "not asked yet";
 
 impl WorkerResolver for Members {
     fn get_urls(&self) -> Result<Vec<Url>> {
@@ -186,17 +178,17 @@ mod tests {
     fn a_worker_is_ready_once_it_answered_and_waits_after_it_failed() {
         let (members, first) = members();
         assert!(members.ready().is_empty());
-        members.welcome(&first);
-        assert_eq!(members.ready(), [first.clone()]);
+        members.stand(&first, Standing::Ready, None);
+        assert_eq!(members.ready().first(), Some(&first));
         members.lose(&first, "it went away");
-        members.welcome(&first);
+        members.stand(&first, Standing::Ready, None);
         assert!(members.ready().is_empty(), "it has to wait");
     }
 
     #[test]
     fn one_that_is_no_longer_listed_is_forgotten() {
         let (members, first) = members();
-        members.welcome(&first);
+        members.stand(&first, Standing::Ready, None);
         members.found(vec![Url::parse("http://b:2").unwrap()]);
         members.lose(&first, "late news");
         assert_eq!(members.all().len(), 1);

@@ -49,19 +49,29 @@ impl Cluster {
             return Ok(None);
         }
         let insists = compute == Compute::Distributed;
-        let workers: Arc<[Url]> = self.members.ready().into();
-        if workers.is_empty() {
-            return if insists { Err(self.nobody().into()) } else { Ok(None) };
+        let sources = TilingSources::of(state.config());
+        if !insists && stored_bytes(plan, &sources) < self.config.min_scan_bytes {
+            return Ok(None);
         }
-        let Some(leaves) = self.with_leaves(plan, state, &workers, insists)? else {
+        let workers = self.members.ready();
+        if workers.is_empty() {
+            let has_work = plan.exists(|node| Ok(dreyer_sky::divide(node, &sources, 1).is_some()))?;
+            return if insists && has_work {
+                Err(self.nobody().into())
+            } else {
+                Ok(None)
+            };
+        }
+        let number = workers.len();
+        let workers = places(workers);
+        let Some(leaves) = self.with_leaves(plan, &sources, &workers, insists)? else {
             return Ok(None);
         };
         if let Err(why) = travel::check(plan, known) {
             tracing::debug!(%why, "a query stays in this process");
             return Ok(None);
         }
-        let number = workers.len();
-        let config = self.configured(state.config().clone(), known.config())?;
+        let config = self.configured(state.config().clone(), known.config(), workers.len())?;
         let Some((plan, config)) = staged(leaves, state, config).await? else {
             return Ok(None);
         };
@@ -91,30 +101,27 @@ impl Cluster {
             .with_hint("SET dreyer.compute = 'auto' runs the query here.")
     }
 
-    /// The plan with its scans and matches as leaves that can be dealt; `None` if there is nothing to deal, or too little.
+    /// The plan with its scans and matches as leaves that can be dealt; `None` if there is nothing to deal.
     fn with_leaves(
         &self,
         plan: &Arc<dyn ExecutionPlan>,
-        state: &SessionState,
+        sources: &TilingSources,
         workers: &Arc<[Url]>,
         insists: bool,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let sources = TilingSources::of(state.config());
-        let mut bytes = 0_u64;
         let leaves = Arc::clone(plan).transform_down(|node| {
             let pieces = workers.len() * node.output_partitioning().partition_count() * PIECES;
-            let Some(work) = dreyer_sky::divide(&node, &sources, pieces) else {
+            let Some(work) = dreyer_sky::divide(&node, sources, pieces) else {
                 return Ok(Transformed::no(node));
             };
-            let weight = stored_bytes(&node, &sources);
-            bytes += weight;
-            let parts = work.pieces().len();
-            let enough = usize::try_from(weight.div_ceil(self.config.task_bytes)).unwrap_or(usize::MAX);
+            let enough = stored_bytes(&node, sources).div_ceil(self.config.task_bytes);
+            let enough = usize::try_from(enough).unwrap_or(usize::MAX);
             let wanted = if insists {
                 workers.len()
             } else {
                 workers.len().min(enough)
             };
+            let parts = work.pieces().len();
             let leaf = Leaf {
                 inner: node,
                 work,
@@ -125,22 +132,30 @@ impl Cluster {
             let leaf: Arc<dyn ExecutionPlan> = Arc::new(leaf);
             Ok(Transformed::new(leaf, true, TreeNodeRecursion::Jump))
         })?;
-        let worth_it = insists || bytes >= self.config.min_scan_bytes;
-        Ok((leaves.transformed && worth_it).then_some(leaves.data))
+        Ok(leaves.transformed.then_some(leaves.data))
     }
 
     /// What the stages are planned and run with.
-    fn configured(&self, config: SessionConfig, usual: &SessionConfig) -> Result<SessionConfig> {
+    fn configured(&self, config: SessionConfig, usual: &SessionConfig, places: usize) -> Result<SessionConfig> {
         let headers = settings::pack(config.options(), usual.options())?;
         let members: Arc<dyn WorkerResolver> = Arc::clone(&self.members) as _;
         equip(config, &self.channels)
             .with_distributed_option_extension(distributed(&self.config))
             .with_distributed_worker_resolver(members)
+            .with_distributed_max_tasks_per_stage(places)?
             .with_distributed_desired_task_count_handler(shape::tasks)
             .with_distributed_scale_up_leaf_node_handler(shape::cut)
             .with_distributed_route_tasks_handler(shape::route)
             .with_distributed_passthrough_headers(headers)
     }
+}
+
+/// A place for each worker, and two for one that is alone: a stage of a single task is not sent anywhere.
+fn places(mut workers: Vec<Url>) -> Arc<[Url]> {
+    if let [alone] = workers.as_slice() {
+        workers.push(alone.clone());
+    }
+    workers.into()
 }
 
 /// The plan cut into stages by the library, and the configuration to run it with; `None` if it found nothing to cut.

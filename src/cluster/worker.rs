@@ -114,7 +114,7 @@ impl Worker {
         };
         TaskWorker::from_session_builder(session)
             .with_runtime_env(runtime)
-            .with_version(build::id())
+            .with_version(build::ID)
             .into_worker_server()
     }
 }

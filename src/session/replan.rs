@@ -22,6 +22,7 @@ use datafusion::common::{DataFusionError, Result, TableReference};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
 use dreyer_sky::hats::HatsError;
@@ -29,8 +30,8 @@ use dreyer_sky::tiling::{Notices, TilingSources};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::cost::stored_bytes;
-use super::interrupt;
 use super::views::is_shared;
+use super::{explain, interrupt};
 use crate::cluster::{Cluster, Spread, is_lost, lost_worker};
 use crate::{DEFAULT_SCHEMA, Database, Error, ErrorKind};
 
@@ -73,17 +74,22 @@ impl Runner {
 
     /// Plans, and starts here or on the workers.
     async fn start(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
+        let explained = match &plan {
+            LogicalPlan::Explain(explain) => Some(Arc::clone(&explain.plan)),
+            _ => None,
+        };
         let frame = self.context.execute_logical_plan(plan).await?;
         let task = Arc::new(frame.task_ctx());
-        let plan = frame.create_physical_plan().await?;
+        let mut plan = frame.create_physical_plan().await?;
+        if let (Some(explained), Some(_)) = (explained, self.database.cluster()) {
+            let here = self.context.state().create_physical_plan(&explained).await?;
+            let stages = self.spread(&here).await?;
+            plan = stages
+                .and_then(|stages| explain::with_stages(&plan, &stages.plan))
+                .unwrap_or(plan);
+        }
         let bytes = stored_bytes(&plan, &TilingSources::of(task.session_config()));
-        let spread = match self.database.cluster() {
-            Some(cluster) => {
-                let state = self.context.state();
-                cluster.spread(&plan, &state, self.database.template()).await?
-            }
-            None => None,
-        };
+        let spread = self.spread(&plan).await?;
         let here = Spread {
             plan,
             context: task,
@@ -92,6 +98,17 @@ impl Runner {
         let Spread { plan, context, workers } = spread.unwrap_or(here);
         let rows = interrupt::run(plan, context, self.database.engine())?;
         Ok(self.database.running().watched(rows, &self.user, bytes, workers))
+    }
+
+    /// The plan on the workers, if there are any and it is for them.
+    async fn spread(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Spread>> {
+        match self.database.cluster() {
+            Some(cluster) => {
+                let state = self.context.state();
+                cluster.spread(plan, &state, self.database.template()).await
+            }
+            None => Ok(None),
+        }
     }
 
     /// The second and last attempt.

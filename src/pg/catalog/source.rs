@@ -186,6 +186,28 @@ pub(super) const SOURCES: &[Source] = &[
         ],
         rows: stores,
     },
+    Source {
+        name: "workers",
+        columns: &[
+            ("url", Type::TEXT),
+            ("state", Type::TEXT),
+            ("seconds", Type::INT8),
+            ("reason", Type::TEXT),
+        ],
+        rows: workers,
+    },
+    Source {
+        name: "queries",
+        columns: &[
+            ("id", Type::INT8),
+            ("user_name", Type::NAME),
+            ("since", Type::TIMESTAMPTZ),
+            ("scan_bytes", Type::INT8),
+            ("workers", Type::INT8),
+            ("rows", Type::INT8),
+        ],
+        rows: queries,
+    },
 ];
 
 /// The number of the one user, which is that of PostgreSQL's first.
@@ -281,10 +303,6 @@ fn routines(door: &Door) -> Vec<Vec<Value>> {
 }
 
 fn activity(door: &Door) -> Vec<Vec<Value>> {
-    let micros = |time: std::time::SystemTime| {
-        let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Value::Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-    };
     let row = |activity: super::super::registry::Activity| {
         vec![
             Value::Int(activity.pid.into()),
@@ -299,6 +317,40 @@ fn activity(door: &Door) -> Vec<Vec<Value>> {
         ]
     };
     door.registry.activity().into_iter().map(row).collect()
+}
+
+fn workers(door: &Door) -> Vec<Vec<Value>> {
+    let row = |member: crate::Member| {
+        let seconds = i64::try_from(member.since.elapsed().as_secs()).unwrap_or(i64::MAX);
+        vec![
+            text(member.url.as_str()),
+            text(member.standing.word()),
+            Value::Int(seconds),
+            maybe(member.standing.reason(), text),
+        ]
+    };
+    door.database.workers().into_iter().map(row).collect()
+}
+
+fn queries(door: &Door) -> Vec<Vec<Value>> {
+    let int = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    let row = |query: crate::RunningQuery| {
+        vec![
+            int(query.id),
+            text(query.user),
+            micros(query.since),
+            int(query.scan_bytes),
+            int(query.workers as u64),
+            int(query.rows),
+        ]
+    };
+    door.database.queries().into_iter().map(row).collect()
+}
+
+/// A time as PostgreSQL counts it.
+fn micros(time: std::time::SystemTime) -> Value {
+    let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Value::Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn stores(door: &Door) -> Vec<Vec<Value>> {

@@ -28,9 +28,22 @@ pub(super) fn common_tables(statement: &Statement) -> HashSet<String> {
     common.0
 }
 
+/// Relations of the server under names of its own, and what they are called in the catalogue. Tables of a user `dreyer` of
+/// such a name are found without their schema.
+const OWN: &[(&str, &str)] = &[("workers", "pg_stat_workers"), ("queries", "pg_stat_queries")];
+
 /// Says pg_catalog where it is meant. Gives whether the relation is the catalogue's.
 pub(super) fn relation(name: &mut ObjectName, common: &HashSet<String>) -> bool {
-    match (schema_part(name), last_part(name)) {
+    let (schema, last) = (schema_part(name), last_part(name));
+    if let (Some("dreyer"), Some(last)) = (schema.as_deref(), last.as_deref())
+        && name.0.len() == 2
+        && let Some((_, relation)) = OWN.iter().find(|(own, _)| *own == last)
+    {
+        let parts = ["pg_catalog", relation].map(|part| ObjectNamePart::Identifier(Ident::new(part)));
+        name.0 = parts.to_vec();
+        return true;
+    }
+    match (schema, last) {
         (Some(schema), _) => catalog::is_catalog_schema(&schema),
         (None, Some(last)) if catalog::is_pg_catalog_relation(&last) && !common.contains(&last) => {
             name.0.insert(0, ObjectNamePart::Identifier(Ident::new("pg_catalog")));

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use super::Server;
 
-pub(super) struct Client {
+pub(crate) struct Client {
     pub(super) socket: TcpStream,
     inbox: BytesMut,
     context: DecodeContext,
@@ -22,7 +22,12 @@ pub(super) struct Client {
 impl Client {
     /// A client whose session has started.
     pub(super) async fn connect(server: &Server) -> Self {
-        let socket = TcpStream::connect(server.address).await.unwrap();
+        Self::to(&server.address.to_string()).await
+    }
+
+    /// The same of a server elsewhere.
+    pub(crate) async fn to(address: &str) -> Self {
+        let socket = TcpStream::connect(address).await.unwrap();
         let mut context = DecodeContext::new(ProtocolVersion::PROTOCOL3_0);
         (context.awaiting_frontend_ssl, context.awaiting_frontend_startup) = (false, false);
         let mut client = Self {
@@ -40,7 +45,7 @@ impl Client {
     }
 
     /// Sends messages in one write.
-    pub(super) async fn send(&mut self, messages: &[Message]) {
+    pub(crate) async fn send(&mut self, messages: &[Message]) {
         let mut out = BytesMut::new();
         for message in messages {
             message.encode(&mut out).unwrap();
@@ -49,7 +54,7 @@ impl Client {
     }
 
     /// The next answer; `None` once the server has hung up.
-    pub(super) async fn next(&mut self) -> Option<Answer> {
+    pub(crate) async fn next(&mut self) -> Option<Answer> {
         loop {
             if let Some(answer) = Answer::decode(&mut self.inbox, &self.context).unwrap() {
                 return Some(answer);
@@ -61,7 +66,7 @@ impl Client {
     }
 
     /// The answers up to and with ReadyForQuery, each in a word.
-    pub(super) async fn until_ready(&mut self) -> Vec<String> {
+    pub(crate) async fn until_ready(&mut self) -> Vec<String> {
         let mut words = Vec::new();
         while let Some(answer) = self.next().await {
             words.push(word(&answer));
@@ -81,7 +86,7 @@ impl Client {
 }
 
 /// An answer in a word, with what matters of it.
-pub(super) fn word(answer: &Answer) -> String {
+pub(crate) fn word(answer: &Answer) -> String {
     match answer {
         Answer::DataRow(_) => "row".to_owned(),
         Answer::CommandComplete(done) => done.tag.clone(),
@@ -116,7 +121,7 @@ pub(super) fn word(answer: &Answer) -> String {
     }
 }
 
-pub(super) fn query(text: &str) -> Message {
+pub(crate) fn query(text: &str) -> Message {
     Message::Query(Query::new(text.to_owned()))
 }
 

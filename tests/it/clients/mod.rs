@@ -2,7 +2,7 @@
 
 mod catalog;
 mod drain;
-mod knock;
+pub(crate) mod knock;
 mod protocol;
 mod psql;
 mod psycopg;

@@ -21,11 +21,25 @@ async fn coordinator(workers: &[String]) -> (Process, Psql) {
 
 async fn coordinator_with(workers: &[String], more: &[&str]) -> (Process, Psql) {
     let workers = workers.join(",");
-    let mut arguments = vec!["serve", "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--workers", &workers];
+    let mut arguments = vec![
+        "serve",
+        "--pg",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+        "--workers",
+        &workers,
+    ];
     arguments.extend(more);
     let process = Process::start(&arguments).await;
-    let psql = Psql::to(&process.said("listening on ").trim_end_matches(';').to_owned());
+    let psql = Psql::to(&process.said("listening on "));
     (process, psql)
+}
+
+/// Waits until a coordinator has so many workers that it can use.
+async fn ready(coordinator: &Process, workers: u64) {
+    let all = async || coordinator.metric("dreyer_workers{state=\"ready\"}").await == workers;
+    until("the workers are ready", Duration::from_secs(30), all).await;
 }
 
 async fn worker() -> Process {

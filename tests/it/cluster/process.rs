@@ -51,7 +51,13 @@ impl Process {
 
     pub(super) fn signal(&self, name: &str) {
         let id = self.child.id().unwrap().to_string();
-        assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
+        assert!(
+            std::process::Command::new("kill")
+                .args([name, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Status and body of a page of those who watch.
@@ -100,7 +106,9 @@ impl Psql {
     pub(super) fn command(&self, sql: &str) -> Command {
         let mut command = Command::new("psql");
         command
-            .args(["-X", "-At", "-h", &self.host, "-p", &self.port, "-U", "dreyer", "dreyer"])
+            .args([
+                "-X", "-At", "-h", &self.host, "-p", &self.port, "-U", "dreyer", "dreyer",
+            ])
             .args(["-v", "VERBOSITY=verbose", "-c", sql])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{WORK, addresses, coordinator, until, worker, workers};
+use super::{WORK, addresses, coordinator, ready, until, worker, workers};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dealt_queries_give_the_rows_of_one_process_and_say_how() {
     let workers = workers(2).await;
     let (serve, psql) = coordinator(&addresses(&workers)).await;
+    ready(&serve, 2).await;
     for sql in [
         WORK,
         "SELECT floor(hpmag) AS m, count(*), min(hip) FROM hipparcos GROUP BY m ORDER BY m",
@@ -22,9 +23,29 @@ async fn dealt_queries_give_the_rows_of_one_process_and_say_how() {
         assert_eq!(dealt, here, "{sql}");
     }
     let shown = psql.dealt(&format!("EXPLAIN ANALYZE {WORK}")).await.rows;
-    for part in ["DistributedExec", "tasks=2", "t0: CrossMatchExec: strategy=aligned", "t1: CrossMatchExec"] {
+    for part in [
+        "DistributedExec",
+        "tasks=2",
+        "t0: CrossMatchExec: strategy=aligned",
+        "t1: CrossMatchExec",
+    ] {
         assert!(shown.contains(part), "no {part} in {shown}");
     }
+    let staged = psql.dealt(&format!("EXPLAIN {WORK}")).await.rows;
+    assert!(
+        staged.contains("tasks=2") && staged.contains("t1: CrossMatchExec"),
+        "{staged}"
+    );
+    assert_eq!(
+        psql.run("SELECT state, reason IS NULL FROM dreyer.workers").await.rows,
+        "ready|t\nready|t\n"
+    );
+    assert_eq!(
+        psql.run("SELECT count(*) FROM dreyer.queries WHERE workers = 0")
+            .await
+            .rows,
+        "1\n"
+    );
     assert_eq!(serve.metric("dreyer_workers{state=\"ready\"}").await, 2);
     assert!(serve.metric("dreyer_queries_total{outcome=\"complete\"}").await >= 11);
     assert_eq!(serve.metric("dreyer_queries_running").await, 0);
@@ -39,18 +60,30 @@ async fn small_queries_stay_unless_told_otherwise() {
     let workers = workers(1).await;
     let (_serve, psql) = coordinator(&addresses(&workers)).await;
     let shown = psql.run(&format!("EXPLAIN ANALYZE {WORK}")).await.rows;
-    assert!(shown.contains("CrossMatchExec") && !shown.contains("DistributedExec"), "{shown}");
+    assert!(
+        shown.contains("CrossMatchExec") && !shown.contains("DistributedExec"),
+        "{shown}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_reaches_the_workers() {
     let workers = workers(2).await;
-    let (_serve, psql) = coordinator(&addresses(&workers)).await;
+    let (serve, psql) = coordinator(&addresses(&workers)).await;
+    ready(&serve, 2).await;
     let sql = WORK.replace("0.9", "1.0");
     let mut command = psql.command("SET dreyer.compute = 'distributed'");
-    let child = command.args(["-c", "SET statement_timeout = '400ms'", "-c", &sql]).spawn().unwrap();
+    let child = command
+        .args(["-c", "SET statement_timeout = '400ms'", "-c", &sql])
+        .spawn()
+        .unwrap();
     let busy = async || workers[0].metric("dreyer_worker_tasks_running").await > 0;
     until("the work is dealt", Duration::from_secs(10), busy).await;
+    let shown = psql
+        .run("SELECT user_name, workers, rows FROM dreyer.queries WHERE workers > 0")
+        .await
+        .rows;
+    assert_eq!(shown, "dreyer|2|0\n");
     let output = child.wait_with_output().await.unwrap();
     let ended = Instant::now();
     let errors = String::from_utf8(output.stderr).unwrap();
@@ -66,6 +99,7 @@ async fn a_cancel_reaches_the_workers() {
 async fn a_worker_that_is_told_to_stop_finishes_what_it_has_and_takes_no_more() {
     let mut workers = workers(2).await;
     let (serve, psql) = coordinator(&addresses(&workers)).await;
+    ready(&serve, 2).await;
     let expected = psql.with("local", WORK).await;
     let running = tokio::spawn({
         let psql = psql.clone();
@@ -74,7 +108,10 @@ async fn a_worker_that_is_told_to_stop_finishes_what_it_has_and_takes_no_more() 
     let busy = async || workers[0].metric("dreyer_worker_tasks_running").await > 0;
     until("the work is dealt", Duration::from_secs(10), busy).await;
     workers[0].signal("-TERM");
-    until("it says so", Duration::from_secs(5), async || workers[0].page("/readyz").await.0 == 503).await;
+    until("it says so", Duration::from_secs(5), async || {
+        workers[0].page("/readyz").await.0 == 503
+    })
+    .await;
     assert_eq!(running.await.unwrap(), expected);
     let ended = tokio::time::timeout(Duration::from_secs(10), workers[0].child.wait()).await;
     assert!(ended.unwrap().unwrap().success());
@@ -89,15 +126,21 @@ async fn a_new_worker_is_found_and_an_old_one_forgotten() {
     let address = old.said("working on ");
     let port = address.rsplit_once(':').unwrap().1;
     let (serve, psql) = coordinator(&[format!("dns:localhost:{port}")]).await;
-    let shown = psql.dealt("EXPLAIN ANALYZE SELECT count(hpmag) FROM hipparcos").await.rows;
+    ready(&serve, 1).await;
+    let shown = psql
+        .dealt("EXPLAIN ANALYZE SELECT count(hpmag) FROM hipparcos")
+        .await
+        .rows;
     assert!(shown.contains("count"), "{shown}");
     drop(old);
     let none = async || serve.metric("dreyer_workers{state=\"ready\"}").await == 0;
     until("it is missed", Duration::from_secs(5), none).await;
     let refused = psql.dealt("SELECT count(hpmag) FROM hipparcos").await;
-    assert!(refused.errors.contains("58000") && refused.errors.contains("no worker of dns:localhost"), "{refused:?}");
+    assert!(
+        refused.errors.contains("58000") && refused.errors.contains("no worker of dns:localhost"),
+        "{refused:?}"
+    );
     let _new = super::Process::start(&["worker", "--listen", &address]).await;
-    let one = async || serve.metric("dreyer_workers{state=\"ready\"}").await == 1;
-    until("it is found", Duration::from_secs(15), one).await;
+    ready(&serve, 1).await;
     assert_eq!(psql.dealt("SELECT count(hip) FROM hipparcos").await.rows, "117955\n");
 }
