@@ -1,5 +1,6 @@
 //! The commands of the program, one file each. `main` reads the command line and calls them; nothing else does.
 
+mod doctor;
 mod import;
 mod run;
 mod serve;
@@ -10,6 +11,7 @@ mod worker;
 use std::fmt;
 
 pub use crate::demo::demo;
+pub use doctor::{DoctorArgs, doctor};
 pub use import::{ImportArgs, import};
 pub(crate) use serve::psql_line;
 pub use serve::{ServeArgs, serve};

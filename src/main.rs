@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dreyer::Format;
-use dreyer::command::{self, Failure, ImportArgs, Input, ServeArgs, SqlOptions, VacuumArgs, WorkerArgs};
+use dreyer::command::{self, DoctorArgs, Failure, ImportArgs, Input, ServeArgs, SqlOptions, VacuumArgs, WorkerArgs};
 use tracing_subscriber::EnvFilter;
 
 /// An astronomical catalogue database: SQL and ADQL over HATS Parquet.
@@ -29,6 +29,8 @@ enum Command {
     Worker(WorkerArgs),
     /// Make a catalogue from Parquet or CSV files.
     Import(ImportArgs),
+    /// Look at configuration, roots, addresses and workers, and say what to mend.
+    Doctor(DoctorArgs),
     /// Merge what inserts added to tables made by SQL, and remove what crashes left.
     Vacuum(VacuumArgs),
 }
@@ -94,6 +96,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => command::serve(args).await,
         Command::Worker(args) => command::worker(args).await,
         Command::Import(args) => command::import(args, &mut io::stdout()).await,
+        Command::Doctor(args) => command::doctor(args, &mut io::stdout()).await,
         Command::Vacuum(args) => command::vacuum(args, &mut io::stdout()).await,
     }
 }

@@ -4,6 +4,7 @@ mod cable;
 mod keys;
 mod lost;
 mod process;
+mod rolling;
 mod service;
 
 use std::time::Duration;

@@ -40,12 +40,6 @@ async fn dealt_queries_give_the_rows_of_one_process_and_say_how() {
         psql.run("SELECT state, reason IS NULL FROM dreyer.workers").await.rows,
         "ready|t\nready|t\n"
     );
-    assert_eq!(
-        psql.run("SELECT count(*) FROM dreyer.queries WHERE workers = 0")
-            .await
-            .rows,
-        "1\n"
-    );
     assert_eq!(serve.metric("dreyer_workers{state=\"ready\"}").await, 2);
     assert!(serve.metric("dreyer_queries_total{outcome=\"complete\"}").await >= 11);
     assert_eq!(serve.metric("dreyer_queries_running").await, 0);
@@ -74,7 +68,7 @@ async fn a_cancel_reaches_the_workers() {
     let sql = WORK.replace("0.9", "1.0");
     let mut command = psql.command("SET dreyer.compute = 'distributed'");
     let child = command
-        .args(["-c", "SET statement_timeout = '400ms'", "-c", &sql])
+        .args(["-c", "SET statement_timeout = '1200ms'", "-c", &sql])
         .spawn()
         .unwrap();
     let busy = async || workers[0].metric("dreyer_worker_tasks_running").await > 0;
