@@ -1,7 +1,5 @@
 //! Gives the program a name for what it was built from: processes that exchange plans must be of one build.
 
-#![expect(clippy::print_stdout, reason = "cargo is spoken to on it")]
-
 use std::env;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
