@@ -103,7 +103,7 @@ def main(binary, folder, left_rows=10_000_000, right_rows=5_000_000):
         "bytes_catalogue": size,
         "percent": round(100 * read / size, 3),
         "tiles": re.search(r"tiles=(\S+?),", scan).group(1),
-        "row_groups": re.findall(r"row_groups_pruned_statistics=([^,]*)", scan),
+        "row_groups": re.findall(r"sky_row_groups=([^,]*)", scan),
         "pages": re.findall(r"page_index_pages_pruned=([^,]*)", scan),
     }
 

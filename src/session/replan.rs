@@ -219,7 +219,7 @@ fn place(name: &TableReference) -> (&str, &str) {
 
 /// Whether the error is that of a file which is not the one that was planned, or is gone.
 fn is_rewritten(error: &DataFusionError) -> bool {
-    if HatsError::rewritten(error).is_some() {
+    if HatsError::rewritten(error).is_some() || error.to_string().contains(HatsError::REWRITTEN) {
         return true;
     }
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);

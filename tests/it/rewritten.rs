@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/sample");
 
 /// Copies a catalogue so that it lies under `to` at once: new names for all its files.
-fn publish(from: &Path, to: &Path) {
+pub(crate) fn publish(from: &Path, to: &Path) {
     let hidden = to.with_file_name(".new");
     copy(from, &hidden);
     if to.exists() {

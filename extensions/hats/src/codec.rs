@@ -133,8 +133,6 @@ struct ScanMessage {
     index_column: Option<String>,
     #[prost(bool, tag = "8")]
     sorted: bool,
-    #[prost(uint64, tag = "9")]
-    max_ranges: u64,
     #[prost(message, repeated, tag = "10")]
     tiles: Vec<TileMessage>,
     #[prost(message, optional, tag = "11")]
@@ -194,7 +192,6 @@ fn message_of(source: &HatsSource, stock: Vec<u8>) -> ScanMessage {
         lat_column,
         index_column: origin.index.clone(),
         sorted: origin.sorted,
-        max_ranges: origin.max_ranges as u64,
         tiles: source.tiles.iter().map(tile_message).collect(),
         ranges: source.ranges.as_ref().map(|ranges| RangesMessage {
             edges: ranges.iter().flat_map(|range| [range.start, range.end]).collect(),
@@ -238,7 +235,6 @@ fn source_of(message: ScanMessage, parquet: ParquetSource, readers: PinnedReader
         position: message.lon_column.zip(message.lat_column),
         index: message.index_column,
         sorted: message.sorted,
-        max_ranges: usize::try_from(message.max_ranges).map_err(garbled)?,
         read_ahead_bytes: message.read_ahead_bytes,
         index_exact: message.index_exact,
     };

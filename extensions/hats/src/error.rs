@@ -76,7 +76,7 @@ pub enum HatsError {
     },
 
     /// A file that a plan was made for is no longer there in that version. Planning anew and running again is right.
-    #[error("{path}: the file was rewritten after the query was planned; run the query again")]
+    #[error("{path}: {}; run the query again", Self::REWRITTEN)]
     Rewritten {
         /// The file within its store.
         path: String,
@@ -88,6 +88,9 @@ pub enum HatsError {
 }
 
 impl HatsError {
+    /// What is said of a file whose version is gone. An error that came from another process has nothing but its words.
+    pub const REWRITTEN: &'static str = "the file was rewritten after the query was planned";
+
     /// The file whose version was gone when `error` arose, if that is the cause of it: replaced, rewritten in place or
     /// deleted after the query was planned. Looks through all wrappers that the engine and its readers lay around.
     pub fn rewritten<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {

@@ -20,6 +20,7 @@
 //! It does no astronomy of its own: cells and regions are `dreyer-sphere`'s, and which predicates say where to look is
 //! decided in `dreyer-tiling`.
 
+mod access;
 mod catalog;
 mod codec;
 mod collection;

@@ -1,8 +1,8 @@
 //! Opening leaves one by one, each with what is wanted of its own tile.
 //!
-//! A scan of scattered places (the stars of a list of ids, the cells of a cross-match) has more ranges of the index
-//! than one predicate should have terms. Per tile there are few, so each file is opened with its own; a file of which
-//! a running join turns out to want nothing is not opened at all.
+//! A scan of scattered places (the stars of a list of ids, the cells of a cross-match) has many ranges of the index. Per
+//! tile there are few, so each file is opened with its own; a file of which a running join turns out to want nothing is
+//! not opened at all.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,15 +10,14 @@ use std::sync::Arc;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, FileSource};
 use datafusion::error::Result;
-use datafusion::physical_expr::utils::conjunction;
 use datafusion::physical_plan::metrics::{Count, MetricBuilder};
 use datafusion_datasource::morsel::{MorselPlan, MorselPlanner, Morselizer};
 use dreyer_sphere::{Cell, CellRanges};
 use object_store::ObjectStore;
 use object_store::path::Path;
 
+use crate::access::access;
 use crate::index::KeysOfJoins;
-use crate::prune;
 use crate::source::HatsSource;
 
 /// Plans the reading of each file of one partition.
@@ -75,19 +74,17 @@ impl TileMorselizer {
 
 impl Morselizer for TileMorselizer {
     fn plan_file(&self, file: PartitionedFile) -> Result<Box<dyn MorselPlanner>> {
-        if self.0.joins.is_none() {
-            return self.0.open(file, None);
+        let opening = Arc::clone(&self.0);
+        if opening.joins.is_none() {
+            return opening.open(file, None);
         }
-        Ok(Box::new(AfterLookup {
-            opening: Arc::clone(&self.0),
-            file,
-        }))
+        Ok(Box::new(AfterLookup { opening, file }))
     }
 }
 
 impl Opening {
-    /// The stock planner of a file, which reads what is wanted and was `found`; one that reads nothing if that is none.
-    fn open(&self, file: PartitionedFile, found: Option<&CellRanges>) -> Result<Box<dyn MorselPlanner>> {
+    /// The planner of a file, which reads what is wanted and was `found`; one that reads nothing if that is none.
+    fn open(self: Arc<Self>, file: PartitionedFile, found: Option<&CellRanges>) -> Result<Box<dyn MorselPlanner>> {
         let cell = self.cells.get(&file.object_meta.location);
         let ranges = self.source.ranges.as_ref().into_iter().chain(found);
         // A file of no known tile is read whole.
@@ -95,26 +92,66 @@ impl Opening {
             let within = |ranges: &CellRanges| ranges.intersection(&CellRanges::of_cell(*cell));
             ranges.map(within).reduce(|a, b| a.intersection(&b))
         });
-        let parquet = &self.source.parquet;
-        let (store, config) = (Arc::clone(&self.store), &self.config);
-        let term = match (cell, wanted) {
+        match (cell, wanted) {
             (Some(_), Some(wanted)) if wanted.is_empty() => {
                 self.skipped.add(usize::from(found.is_some()));
-                return Ok(Box::new(Nothing));
+                Ok(Box::new(Nothing))
             }
-            (Some(cell), Some(wanted)) if !wanted.covers(&cell.range()) => self
-                .source
-                .index_column()
-                .and_then(|index| prune::predicate(&index, &wanted, self.source.origin.max_ranges)),
-            _ => None,
-        };
-        let morselizer = match term {
-            Some(term) => parquet
-                .with_predicate(conjunction(parquet.filter().into_iter().chain([term])))
-                .create_morselizer(store, config, self.partition)?,
-            None => parquet.create_morselizer(store, config, self.partition)?,
-        };
+            (Some(cell), Some(wanted)) if !wanted.covers(&cell.range()) => {
+                let opening = self;
+                Ok(Box::new(InPart { opening, file, wanted }))
+            }
+            _ => self.stock(file),
+        }
+    }
+
+    /// The stock planner of a file.
+    fn stock(&self, file: PartitionedFile) -> Result<Box<dyn MorselPlanner>> {
+        let store = Arc::clone(&self.store);
+        let morselizer = self
+            .source
+            .parquet
+            .create_morselizer(store, &self.config, self.partition)?;
         morselizer.plan_file(file)
+    }
+
+    /// The same for the row groups and pages of `wanted`, by what the footer says of them.
+    async fn part(&self, file: PartitionedFile, wanted: &CellRanges) -> Result<Box<dyn MorselPlanner>> {
+        let Some(index) = self.source.origin.index.as_deref() else {
+            return self.stock(file);
+        };
+        let hint = self.source.parquet.table_parquet_options().global.metadata_size_hint;
+        let metrics = self.source.metrics();
+        let mut reader = self
+            .source
+            .readers
+            .open(&file.object_meta, hint, self.partition, metrics);
+        let access = access(&reader.footer().await?, index, wanted);
+        for (name, [read, left]) in [("sky_row_groups", access.groups), ("sky_pages", access.pages)] {
+            let counted = MetricBuilder::new(metrics).pruning_metrics(name, self.partition);
+            counted.add_matched(read);
+            counted.add_pruned(left);
+        }
+        if access.groups[0] == 0 {
+            return Ok(Box::new(Nothing));
+        }
+        self.stock(file.with_extension(access.plan))
+    }
+}
+
+/// A file that is read in part, once its footer is there.
+#[derive(Debug)]
+struct InPart {
+    opening: Arc<Opening>,
+    file: PartitionedFile,
+    wanted: CellRanges,
+}
+
+impl MorselPlanner for InPart {
+    fn plan(self: Box<Self>) -> Result<Option<MorselPlan>> {
+        let Self { opening, file, wanted } = *self;
+        let planned = async move { opening.part(file, &wanted).await };
+        Ok(Some(MorselPlan::new().with_pending_planner(planned)))
     }
 }
 

@@ -1,16 +1,11 @@
-//! From filters to less reading: which sky ranges are wanted, which tiles they touch, and the predicate on the
-//! index column by which Parquet statistics drop row groups and pages.
+//! From filters to less reading: which sky ranges are wanted, and which tiles they touch.
 //!
 //! Nothing here decides about a row: every filter stays above the scan.
-
-use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::FileGroup;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator};
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::{BinaryExpr as PhysicalBinaryExpr, Column, lit};
 use dreyer_sphere::CellRanges;
 
 use crate::listing::Tile;
@@ -101,25 +96,6 @@ pub(crate) fn covers(ranges: &CellRanges, tiles: &[Tile]) -> bool {
     tiles.iter().all(|tile| ranges.covers(&tile.cell.range()))
 }
 
-/// `index BETWEEN a AND b OR …`, with at most `max_ranges` terms. `None` if there is nothing to say.
-pub(crate) fn predicate(index: &Column, ranges: &CellRanges, max_ranges: usize) -> Option<Arc<dyn PhysicalExpr>> {
-    let coarse = ranges.coarsen(max_ranges.max(1));
-    let terms = coarse.iter().map(|range| {
-        let (first, last) = (signed(range.start), signed(range.end.saturating_sub(1)));
-        let compare = |op, value: i64| binary(Arc::new(index.clone()), op, lit(value));
-        binary(
-            compare(Operator::GtEq, first),
-            Operator::And,
-            compare(Operator::LtEq, last),
-        )
-    });
-    terms.reduce(|a, b| binary(a, Operator::Or, b))
-}
-
-fn binary(left: Arc<dyn PhysicalExpr>, op: Operator, right: Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
-    Arc::new(PhysicalBinaryExpr::new(left, op, right))
-}
-
 /// Order-29 indexes stay below 2^62.
 pub(crate) fn signed(index: u64) -> i64 {
     i64::try_from(index).unwrap_or(i64::MAX)
@@ -203,17 +179,6 @@ mod tests {
         assert_eq!(ranges(&[i().eq(int(7)).and(col("x").eq(int(1)))]), Some(vec![(7, 8)]));
         assert_eq!(ranges(&[i().not_eq(int(7))]), None);
         assert_eq!(ranges(&[i().eq(literal(7.5))]), None);
-    }
-
-    #[test]
-    fn the_predicate_keeps_to_its_number_of_terms() {
-        let index = Column::new("i", 0);
-        let ranges = CellRanges::from_ranges([10..20, 30..40, 1000..1001]);
-        assert_eq!(
-            predicate(&index, &ranges, 2).unwrap().to_string(),
-            "i@0 >= 10 AND i@0 <= 39 OR i@0 >= 1000 AND i@0 <= 1000"
-        );
-        assert!(predicate(&index, &CellRanges::default(), 2).is_none());
     }
 
     proptest! {

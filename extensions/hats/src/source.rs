@@ -56,8 +56,6 @@ pub(crate) struct Origin {
     pub(crate) sorted: bool,
     /// Whether the index is exactly that of the position, in every row.
     pub(crate) index_exact: bool,
-    /// Most terms of a pruning predicate on the index.
-    pub(crate) max_ranges: usize,
     /// Most bytes that a partition reads ahead of a remote store.
     pub(crate) read_ahead_bytes: u64,
 }

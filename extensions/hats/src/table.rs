@@ -79,7 +79,6 @@ impl HatsTable {
             index: catalog.index_column().map(str::to_owned),
             sorted: catalog.is_sorted(),
             index_exact: catalog.index_exact(),
-            max_ranges: options.max_sky_ranges,
             read_ahead_bytes: options.read_ahead_bytes as u64,
         }
     }

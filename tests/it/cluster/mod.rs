@@ -6,6 +6,7 @@ mod lost;
 mod process;
 mod rolling;
 mod service;
+mod stores;
 
 use std::time::Duration;
 

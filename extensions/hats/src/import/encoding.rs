@@ -31,6 +31,9 @@ use crate::layout;
 /// worth it.
 const DICTIONARY_BYTES: usize = 16 << 10;
 
+/// Rows of a page, the least that can be read of a column: a few stars here and there must not cost whole row groups.
+const PAGE_ROWS: usize = 2048;
+
 /// How every Parquet file of a catalogue is written: ZSTD, the index, which is sorted, as small differences, and other
 /// columns by their type.
 pub(crate) fn properties(schema: &Schema, options: &ImportOptions) -> Result<WriterProperties> {
@@ -44,6 +47,8 @@ pub(crate) fn properties(schema: &Schema, options: &ImportOptions) -> Result<Wri
         .set_created_by(concat!("dreyer version ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(options.zstd()?))
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(PAGE_ROWS)
         // Where row groups end is planned, not counted; but large rows must not pile up.
         .set_max_row_group_row_count(None)
         .set_max_row_group_bytes(Some(bytes))
