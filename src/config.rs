@@ -182,6 +182,10 @@ pub struct Limits {
     /// beyond it. Default: 60 % of the machine's memory, or 4 GiB where that is not known.
     pub memory_bytes: usize,
 
+    /// Memory that one query may hold of it, or one of its tasks on a worker, in bytes; 0, the default: as much as there
+    /// is.
+    pub query_memory_bytes: usize,
+
     /// Memory for decoded Parquet footers, in bytes. Default 256 MiB.
     pub footer_cache_bytes: usize,
 
@@ -212,6 +216,7 @@ impl Default for Limits {
             max_statement_bytes: 1 << 20,
             statement_timeout_s: 0,
             memory_bytes: memory_default(),
+            query_memory_bytes: 0,
             footer_cache_bytes: 256 << 20,
             spill_bytes: 64 << 30,
             spill_dir: None,

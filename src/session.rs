@@ -4,6 +4,7 @@
 //! look at the plan in between. [`Session::query`] does all three for one statement.
 
 mod allow;
+mod allowance;
 pub(crate) mod builder;
 mod cooperate;
 mod cost;
@@ -30,6 +31,7 @@ use dreyer_adql::Language;
 use dreyer_sky::tiling::{Dialect, Notices, sky_options};
 use futures::FutureExt;
 
+pub(crate) use allowance::allowed;
 pub(crate) use cost::stored_bytes;
 pub(crate) use ddl::command;
 pub use outcome::Outcome;

@@ -8,6 +8,7 @@ use datafusion::catalog::Session;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
@@ -34,7 +35,7 @@ pub(crate) struct Spread {
 
 impl Cluster {
     /// `plan`, as planned for this process, on the workers; `None` if it had better stay here. `known` has the functions
-    /// that workers have, and their usual settings.
+    /// that workers have, and their usual settings; `runtime` is where rows come together.
     ///
     /// # Errors
     /// The session insists on the workers, and there are none.
@@ -43,6 +44,7 @@ impl Cluster {
         plan: &Arc<dyn ExecutionPlan>,
         state: &SessionState,
         known: &SessionState,
+        runtime: &Arc<RuntimeEnv>,
     ) -> Result<Option<Spread>> {
         let compute = sky_options(state.config()).compute;
         if compute == Compute::Local {
@@ -75,7 +77,9 @@ impl Cluster {
         let Some((plan, config)) = staged(leaves, state, config).await? else {
             return Ok(None);
         };
-        let context = TaskContext::from(state).with_session_config(config);
+        let context = TaskContext::from(state)
+            .with_session_config(config)
+            .with_runtime(Arc::clone(runtime));
         Ok(Some(Spread {
             plan,
             context: Arc::new(context),

@@ -19,6 +19,7 @@ use super::gate::{Attendance, Gate};
 use super::members::Members;
 use super::secrets::Secrets;
 use super::{build, configuration, equip, settings, shielded};
+use crate::session::allowed;
 use crate::{Database, Error, ErrorKind, Result};
 
 /// Bytes that may be under way in one stream, and in one connection, before their receiver asks for more.
@@ -108,8 +109,9 @@ impl Worker {
         let template = self.database.template().clone();
         let runtime = Arc::clone(template.runtime_env());
         let channels = Arc::clone(&self.channels);
+        let limit = self.database.config().limits.query_memory_bytes;
         let session = move |context: WorkerQueryContext| {
-            let state = session(&template, &channels, context);
+            let state = session(&template, &channels, limit, context);
             async move { state }
         };
         TaskWorker::from_session_builder(session)
@@ -131,6 +133,7 @@ impl fmt::Debug for Worker {
 fn session(
     template: &SessionState,
     channels: &Arc<Channels>,
+    limit: usize,
     mut context: WorkerQueryContext,
 ) -> EngineResult<SessionState> {
     let mut config = context.builder.config().take().unwrap_or_default();
@@ -144,5 +147,6 @@ fn session(
     let config = equip(config, channels).with_distributed_worker_plan_rewrite_handler(shielded::shield);
     Ok(SessionStateBuilder::new_from_existing(template.clone())
         .with_config(config)
+        .with_runtime_env(allowed(template.runtime_env(), limit))
         .build())
 }

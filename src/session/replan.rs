@@ -21,6 +21,7 @@ use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, TableReference};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -29,6 +30,7 @@ use dreyer_sky::hats::HatsError;
 use dreyer_sky::tiling::{Notices, TilingSources};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
+use super::allowance::allowed;
 use super::cost::stored_bytes;
 use super::views::is_shared;
 use super::{explain, interrupt};
@@ -79,17 +81,19 @@ impl Runner {
             _ => None,
         };
         let frame = self.context.execute_logical_plan(plan).await?;
-        let task = Arc::new(frame.task_ctx());
+        let task = frame.task_ctx();
+        let runtime = allowed(&task.runtime_env(), self.database.config().limits.query_memory_bytes);
+        let task = Arc::new(task.with_runtime(Arc::clone(&runtime)));
         let mut plan = frame.create_physical_plan().await?;
         if let (Some(explained), Some(_)) = (explained, self.database.cluster()) {
             let here = self.context.state().create_physical_plan(&explained).await?;
-            let stages = self.spread(&here).await?;
+            let stages = self.spread(&here, &runtime).await?;
             plan = stages
                 .and_then(|stages| explain::with_stages(&plan, &stages.plan))
                 .unwrap_or(plan);
         }
         let bytes = stored_bytes(&plan, &TilingSources::of(task.session_config()));
-        let spread = self.spread(&plan).await?;
+        let spread = self.spread(&plan, &runtime).await?;
         let here = Spread {
             plan,
             context: task,
@@ -101,11 +105,11 @@ impl Runner {
     }
 
     /// The plan on the workers, if there are any and it is for them.
-    async fn spread(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Spread>> {
+    async fn spread(&self, plan: &Arc<dyn ExecutionPlan>, runtime: &Arc<RuntimeEnv>) -> Result<Option<Spread>> {
         match self.database.cluster() {
             Some(cluster) => {
                 let state = self.context.state();
-                cluster.spread(plan, &state, self.database.template()).await
+                cluster.spread(plan, &state, self.database.template(), runtime).await
             }
             None => Ok(None),
         }

@@ -32,7 +32,7 @@ use crate::layout;
 const DICTIONARY_BYTES: usize = 16 << 10;
 
 /// Rows of a page, the least that can be read of a column: a few stars here and there must not cost whole row groups.
-const PAGE_ROWS: usize = 2048;
+const PAGE_ROWS: usize = 1024;
 
 /// How every Parquet file of a catalogue is written: ZSTD, the index, which is sorted, as small differences, and other
 /// columns by their type.
