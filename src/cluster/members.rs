@@ -24,7 +24,12 @@ pub struct Member {
     pub since: Instant,
     /// Until when it is left alone, having failed a query.
     ejected_until: Option<Instant>,
+    /// How often in a row it did not say who it is.
+    missed: u32,
 }
+
+/// A ready worker may miss so many looks less one before it gets no more work: it may just be busy.
+const MISSES: u32 = 2;
 
 /// Whether a worker gets work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +102,18 @@ impl Members {
         self.stand(url, Standing::Lost(why.to_owned()), Some(until));
     }
 
+    /// A worker did not say who it is.
+    fn miss(&self, url: &Url, why: String) {
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(member) = seen.get_mut(url) else { return };
+        member.missed = member.missed.saturating_add(1);
+        let patient = member.standing == Standing::Ready && member.missed < MISSES;
+        drop(seen);
+        if !patient {
+            self.stand(url, Standing::Lost(why), None);
+        }
+    }
+
     fn stand(&self, url: &Url, standing: Standing, ejected_until: Option<Instant>) {
         let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
         let Some(member) = seen.get_mut(url) else { return };
@@ -104,6 +121,9 @@ impl Members {
             return;
         }
         member.ejected_until = ejected_until.or(member.ejected_until);
+        if standing == Standing::Ready {
+            member.missed = 0;
+        }
         if member.standing.word() != standing.word() {
             tracing::info!(%url, standing = standing.word(), reason = standing.reason(), "a worker's standing changed");
             member.since = Instant::now();
@@ -127,7 +147,7 @@ impl Members {
             match answer {
                 Ok(build) if build != build::ID => self.stand(&url, Standing::OtherBuild(build), None),
                 Ok(_) => self.stand(&url, Standing::Ready, None),
-                Err(error) => self.stand(&url, Standing::Lost(error), None),
+                Err(error) => self.miss(&url, error),
             }
         }
     }
@@ -141,6 +161,7 @@ impl Members {
                 standing: Standing::Lost("not asked yet".to_owned()),
                 since: Instant::now(),
                 ejected_until: None,
+                missed: 0,
             });
         }
     }
@@ -183,6 +204,19 @@ mod tests {
         members.lose(&first, "it went away");
         members.stand(&first, Standing::Ready, None);
         assert!(members.ready().is_empty(), "it has to wait");
+    }
+
+    #[test]
+    fn one_that_is_slow_once_keeps_its_work() {
+        let (members, first) = members();
+        members.stand(&first, Standing::Ready, None);
+        members.miss(&first, "it did not answer".to_owned());
+        assert_eq!(members.ready().len(), 1);
+        members.miss(&first, "it did not answer".to_owned());
+        assert!(members.ready().is_empty());
+        members.stand(&first, Standing::Ready, None);
+        members.miss(&first, "it did not answer".to_owned());
+        assert_eq!(members.ready().len(), 1, "what it missed before is forgotten");
     }
 
     #[test]

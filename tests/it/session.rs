@@ -219,6 +219,20 @@ async fn files_are_written_and_read_back_locally() {
     );
     assert_eq!(done(&session, &create).await, "CREATE EXTERNAL TABLE");
     assert_eq!(value(&session, "SELECT COUNT(*) FROM near").await, "7");
+    let dictionary = |path: &std::path::Path| {
+        let reader = parquet::file::reader::SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+        let group = parquet::file::reader::FileReader::metadata(&reader)
+            .row_group(0)
+            .clone();
+        [0, 1].map(|column| group.column(column).dictionary_page_offset().is_some())
+    };
+    // Positions hardly ever repeat; whoever wants a dictionary of them can have it.
+    assert_eq!(dictionary(&file), [true, false]);
+    let again = folder.path().join("again.parquet");
+    let copy = copy.replace(file.to_str().unwrap(), again.to_str().unwrap());
+    let copy = format!("{copy} OPTIONS ('format.dictionary_enabled' 'true')");
+    assert_eq!(done(&session, &copy).await, "COPY 7");
+    assert_eq!(dictionary(&again), [true, true]);
 }
 
 #[tokio::test]

@@ -65,7 +65,8 @@ async fn rounds(number: u64) {
             began.elapsed()
         );
         right += u64::from(right_or_stated(&said, &expected));
-        assert_eq!(psql.dealt(WORK).await.rows, expected, "round {round}: the next query");
+        let next = psql.dealt(WORK).await;
+        assert_eq!(next.rows, expected, "round {round}: the next query: {next:?}");
         match round % 3 {
             0 => {
                 let address = workers[victim].said("working on ");
