@@ -7,7 +7,6 @@ mod allow;
 mod allowance;
 pub(crate) mod builder;
 mod cooperate;
-mod copy;
 mod cost;
 mod ddl;
 mod explain;

@@ -13,7 +13,6 @@ use datafusion::logical_expr::{
 use dreyer_sky::tiling::SkyOptions;
 use futures::TryStreamExt;
 
-use super::copy::without_dictionaries;
 use super::replan::Runner;
 use crate::Result;
 
@@ -115,7 +114,7 @@ pub(super) async fn run(runner: &Runner, plan: LogicalPlan) -> Result<Outcome> {
         }
         Effect::None => Ok(Outcome::Rows(runner.rows(plan).await?)),
         Effect::Write(tag) => {
-            let rows = count(runner.once(without_dictionaries(plan)).await?).await?;
+            let rows = count(runner.once(plan).await?).await?;
             // PostgreSQL puts the object identifier that rows once had before the number.
             let zero = if tag == "INSERT" { "0 " } else { "" };
             Ok(done(&format!("{tag} {zero}{rows}")))

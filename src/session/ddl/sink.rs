@@ -10,6 +10,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use dreyer_formats::FormatError;
 use dreyer_formats::votable::{Serialization, VotableWriter};
+use dreyer_sky::hats::import::by_type;
 use futures::TryStreamExt;
 use object_store::buffered::BufWriter;
 use parquet::arrow::ArrowWriter;
@@ -86,8 +87,9 @@ impl FileFormat {
                 let properties = WriterProperties::builder()
                     .set_compression(Compression::ZSTD(level))
                     .set_max_row_group_row_count(Some(ROW_GROUP))
-                    .set_created_by(concat!("dreyer ", env!("CARGO_PKG_VERSION")).to_owned())
-                    .build();
+                    .set_created_by(concat!("dreyer ", env!("CARGO_PKG_VERSION")).to_owned());
+                // Measured numbers hardly ever repeat: a dictionary of them takes most of the time of writing.
+                let properties = by_type(properties, schema)?.build();
                 let writer = ArrowWriter::try_new(out, Arc::clone(schema), Some(properties));
                 Box::new(writer.map_err(DataFusionError::from)?)
             }

@@ -53,12 +53,21 @@ pub(crate) fn properties(schema: &Schema, options: &ImportOptions) -> Result<Wri
         .set_max_row_group_row_count(None)
         .set_max_row_group_bytes(Some(bytes))
         .set_sorting_columns(Some(vec![sorted]));
+    properties = by_type(properties, schema)?;
+    Ok(properties.build())
+}
+
+/// Encodings of the columns of `schema` by what they hold: the fastest and smallest of those measured.
+///
+/// # Errors
+/// A column has a type that Parquet does not.
+pub fn by_type(mut properties: WriterPropertiesBuilder, schema: &Schema) -> Result<WriterPropertiesBuilder> {
     for column in ArrowSchemaConverter::new().convert(schema)?.columns() {
         let path = column.path();
         let is_index = path.parts() == [layout::INDEX_COLUMN];
         properties = encoded(properties, path, column.physical_type(), is_index);
     }
-    Ok(properties.build())
+    Ok(properties)
 }
 
 fn encoded(
