@@ -25,7 +25,7 @@ async fn a_lost_worker_costs_another_run_and_nothing_else() {
 
 /// Two hundred times.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes half an hour"]
+#[ignore = "takes an hour"]
 async fn two_hundred_lost_workers() {
     rounds(200).await;
 }
