@@ -50,6 +50,10 @@ pub struct Config {
     /// kept in memory, and ends with the process.
     pub state: Option<String>,
 
+    /// The file of those who may log in, of their roles and of what these may read; `dreyer user add` makes it. Default:
+    /// `users.json` in `state`, if that is a directory. As long as there is none, this machine is let in without passwords.
+    pub users_file: Option<PathBuf>,
+
     /// Users and what they may do besides reading. Empty, the default: `dreyer` may write in the schema `dreyer`, if
     /// there is a writable root.
     pub users: Vec<UserConfig>,
@@ -77,6 +81,7 @@ impl Default for Config {
             writable: None,
             access: Access::ReadOnly,
             state: None,
+            users_file: None,
             users: Vec::new(),
             pg: PgConfig::default(),
             http: HttpConfig::default(),
@@ -146,13 +151,65 @@ impl WriteConfig {
 pub struct PgConfig {
     /// Address and port to listen on. Default `127.0.0.1:5433`: this machine only.
     pub listen: SocketAddr,
+
+    /// Whether clients encrypt. Default: `required` if there is a certificate, else `off`.
+    pub tls: Option<TlsMode>,
+
+    /// Certificate (PEM), with those between it and its authority after it. Read again when it changes.
+    pub tls_cert: Option<PathBuf>,
+
+    /// Its key (PEM).
+    pub tls_key: Option<PathBuf>,
+
+    /// Milliseconds that the answer to a wrong password waits; each further one from the same address waits twice as
+    /// long, up to 32 times. Default 250.
+    pub failed_login_delay_ms: u64,
+}
+
+/// Whether clients encrypt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsMode {
+    /// They cannot.
+    Off,
+    /// They may.
+    Allow,
+    /// They must: whoever does not is turned away.
+    Required,
 }
 
 impl Default for PgConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 5433)),
+            tls: None,
+            tls_cert: None,
+            tls_key: None,
+            failed_login_delay_ms: 250,
         }
+    }
+}
+
+impl PgConfig {
+    /// Whether clients encrypt, by what is said and by what there is.
+    pub fn tls_mode(&self) -> TlsMode {
+        let default = match &self.tls_cert {
+            Some(_) => TlsMode::Required,
+            None => TlsMode::Off,
+        };
+        self.tls.unwrap_or(default)
+    }
+
+    fn check(&self) -> Result<()> {
+        let files = [&self.tls_cert, &self.tls_key].map(Option::is_some);
+        let message = if files[0] != files[1] {
+            "pg.tls_cert and pg.tls_key come together, or not at all"
+        } else if self.tls_mode() != TlsMode::Off && !files[0] {
+            "pg.tls needs pg.tls_cert and pg.tls_key"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::Configuration, message))
     }
 }
 
@@ -251,6 +308,15 @@ impl Limits {
 }
 
 impl Config {
+    /// Where the file of users lies, or would; `None` where there is no place for one.
+    pub fn users_path(&self) -> Option<PathBuf> {
+        let beside = |state: &String| {
+            let folder = state.strip_prefix("file://").unwrap_or(state);
+            (!folder.contains("://")).then(|| Path::new(folder).join("users.json"))
+        };
+        self.users_file.clone().or_else(|| self.state.as_ref().and_then(beside))
+    }
+
     /// Reads a TOML file.
     ///
     /// # Errors
@@ -278,6 +344,7 @@ impl Config {
                 "limits.memory_bytes must be more than 0".to_owned(),
             ));
         }
+        config.pg.check()?;
         config.storage.check()?;
         config.cluster.check()?;
         Ok(config)
@@ -316,6 +383,35 @@ mod tests {
     #[test]
     fn an_empty_file_is_the_default() {
         assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn encryption_is_required_once_there_is_a_certificate() {
+        assert_eq!(Config::default().pg.tls_mode(), TlsMode::Off);
+        let pg = |text: &str| Config::parse(&format!("[pg]\n{text}"));
+        let files = "tls_cert = 'c'\ntls_key = 'k'\n";
+        assert_eq!(pg(files).unwrap().pg.tls_mode(), TlsMode::Required);
+        assert_eq!(
+            pg(&format!("{files}tls = 'allow'")).unwrap().pg.tls_mode(),
+            TlsMode::Allow
+        );
+        for wrong in [
+            "tls = 'required'",
+            "tls_cert = 'c'",
+            "tls_key = 'k'",
+            "tls = 'sometimes'",
+        ] {
+            assert_eq!(pg(wrong).unwrap_err().kind, ErrorKind::Configuration, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn users_lie_beside_the_state_if_that_is_a_directory() {
+        let path = |text: &str| Config::parse(text).unwrap().users_path();
+        assert_eq!(path(""), None);
+        assert_eq!(path("state = 's3://bucket/x'"), None);
+        assert_eq!(path("state = 'file:///a'"), Some("/a/users.json".into()));
+        assert_eq!(path("state = '/a'\nusers_file = '/b/u'"), Some("/b/u".into()));
     }
 
     #[test]

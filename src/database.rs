@@ -15,7 +15,10 @@ use crate::engine::Engine;
 use crate::session::{Running, builder};
 use crate::state::StateStore;
 use crate::storage::{ClosedRegistry, open_roots};
-use crate::{Config, DEFAULT_USER, Limits, Member, Principal, QueryEnd, Result, RunningQuery, Session, StoreMetrics};
+use crate::users::{Sight, Users};
+use crate::{
+    Access, Config, DEFAULT_USER, Limits, Member, Principal, QueryEnd, Result, RunningQuery, Session, StoreMetrics,
+};
 
 /// Consumers of memory that an out-of-memory error lists.
 const CONSUMERS_NAMED: NonZeroUsize = match NonZeroUsize::new(5) {
@@ -33,6 +36,8 @@ pub struct Database {
     stores: Arc<ClosedRegistry>,
     engine: Engine,
     running: Arc<Running>,
+    /// The file of users, if there is a place for one.
+    users: Option<Arc<Users>>,
     /// Those who help, and the threads on which we speak with them.
     cluster: Option<(Arc<Cluster>, Engine)>,
 }
@@ -43,6 +48,7 @@ impl Database {
     /// # Errors
     /// A root cannot be read or holds no table, or two catalogues have one name.
     pub async fn open(config: Config) -> Result<Arc<Self>> {
+        let users = config.users_path().map(|path| Users::open(&path)).transpose()?;
         let registry = Arc::new(ClosedRegistry::default());
         let roots = open_roots(&config, &registry).await?;
         let runtime = runtime(&config.limits, Arc::clone(&registry))?;
@@ -64,6 +70,7 @@ impl Database {
             stores: registry,
             engine,
             running: Arc::default(),
+            users,
             cluster: cluster.map(|cluster| (cluster, lines)),
         }))
     }
@@ -77,6 +84,25 @@ impl Database {
     /// is for the caller to know.
     pub fn session_as(self: &Arc<Self>, user: &str) -> Session {
         Session::new(Arc::clone(self), Principal::of(&self.config, user))
+    }
+
+    /// Whether whoever comes in has to log in: there are users.
+    pub(crate) fn asks_for_passwords(&self) -> bool {
+        self.users.as_ref().is_some_and(|users| users.now().is_some())
+    }
+
+    pub(crate) fn users(&self) -> Option<&Arc<Users>> {
+        self.users.as_ref()
+    }
+
+    /// What a user sees.
+    pub(crate) fn sight_of(&self, principal: &Arc<Principal>) -> Sight {
+        match &self.users {
+            Some(users) if self.config.access == Access::ReadOnly => {
+                Sight::of(Arc::clone(users), Arc::clone(principal))
+            }
+            _ => Sight::everything(),
+        }
     }
 
     /// What the database was opened with.

@@ -44,11 +44,12 @@ mod session;
 mod shell;
 mod state;
 mod storage;
+mod users;
 
 pub use catalog::{DEFAULT_CATALOG, DEFAULT_SCHEMA};
 pub use cluster::{Member, Standing, Worker};
 pub use config::{
-    Access, ClusterConfig, Config, Credentials, Limits, PgConfig, StorageConfig, UserConfig, WriteConfig,
+    Access, ClusterConfig, Config, Credentials, Limits, PgConfig, StorageConfig, TlsMode, UserConfig, WriteConfig,
 };
 pub use database::Database;
 pub use encode::Format;

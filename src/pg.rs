@@ -4,6 +4,7 @@
 //! memory stays bounded whatever the client asks for, and a cancel reaches the scan.
 //!
 //! ```text
+//! arrival     encryption, the first packet       tls        certificates        login, throttle   SCRAM, and patience
 //! server      accepts, counts, drains            protocol/  start-up, simple and extended query, cancel
 //! wire        a socket with two buffers          portal     a bound statement and how far its rows have been sent
 //! control     what stops a statement from outside
@@ -14,6 +15,7 @@
 //!
 //! Nothing here knows astronomy, and nothing looks at the text of a query to guess which client sent it.
 
+mod arrival;
 mod catalog;
 mod compat;
 mod connection;
@@ -22,8 +24,10 @@ mod decode;
 mod describe;
 mod door;
 mod encode;
+mod exposed;
 mod functions;
 mod infer;
+mod login;
 mod portal;
 mod protocol;
 mod registry;
@@ -31,8 +35,11 @@ mod report;
 mod server;
 mod settings;
 mod statement;
+mod throttle;
+mod tls;
 mod transaction;
 mod utility;
 mod wire;
 
+pub(crate) use server::Server;
 pub use server::serve;

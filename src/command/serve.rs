@@ -75,11 +75,15 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let working = worker
         .map(|(worker, listener)| start(worker, listener, stop.clone()))
         .transpose()?;
+    if !address.ip().is_loopback() && !database.asks_for_passwords() {
+        say("only this machine is let in, since there are no users; dreyer user add makes one")?;
+    }
+    let server = pg::Server::new(database, listener, stop)?;
     say(&format!(
         "listening on {address}; connect with:  {}",
         psql_line(address)
     ))?;
-    pg::serve(database, listener, stop).await?;
+    server.run().await;
     if let Some(working) = working {
         working
             .await

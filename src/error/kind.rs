@@ -50,6 +50,8 @@ kinds! {
     ActiveTransaction = "25001",
     /// A user who may not come in.
     InvalidAuthorization = "28000",
+    /// A wrong password, or a user who does not exist.
+    InvalidPassword = "28P01",
     /// No portal or cursor of that name.
     UndefinedPortal = "34000",
     /// No savepoint of that name.
@@ -98,6 +100,8 @@ kinds! {
     UndefinedTable = "42P01",
     /// An object of that name exists, and is of another kind than the statement is for.
     WrongObjectType = "42809",
+    /// A role of that name exists already.
+    DuplicateObject = "42710",
     /// A table of that name exists already.
     DuplicateTable = "42P07",
     /// A worker was lost while it had a part in the query, or there is none.

@@ -10,9 +10,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::catalog::System;
+use super::exposed;
 use super::protocol::{self, Started};
 use super::registry::Registry;
-
+use super::throttle::Throttle;
+use super::tls::Tls;
 use crate::{Database, Result};
 
 /// Time that clients get to take their farewell once the time to finish is over.
@@ -27,7 +29,8 @@ pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
     /// pg_catalog and information_schema.
     pub(super) system: Arc<System>,
-
+    pub(super) tls: Option<Tls>,
+    pub(super) throttle: Throttle,
     pub(super) keys: RandomPidSecretKeyGenerator,
     /// One permit for each session that may be open.
     pub(super) places: Arc<Semaphore>,
@@ -37,24 +40,55 @@ pub(super) struct Shared {
     pub(super) over: CancellationToken,
 }
 
+/// A server that is ready to let clients in.
+pub(crate) struct Server {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+}
+
 /// Serves PostgreSQL clients until `shutdown`. Then nobody is let in any more, idle sessions end, and statements that
 /// run have the time of `limits.drain_s` to finish before they are stopped with 57P01.
 ///
 /// # Errors
-/// The system catalogue cannot be built, which would be a fault of the program.
+/// The certificate cannot be read; the address is not one to serve users on in clear text.
 pub async fn serve(database: Arc<Database>, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
-    let drain = database.config().limits.drain();
-    let most = database.config().limits.max_connections;
-    let shared = Arc::new(Shared {
-        system: System::new(&database)?,
-        database,
+    Server::new(database, listener, shutdown)?.run().await;
+    Ok(())
+}
 
-        registry: Arc::default(),
-        keys: RandomPidSecretKeyGenerator::default(),
-        places: Arc::new(Semaphore::new(most)),
-        shutdown: shutdown.clone(),
-        over: CancellationToken::new(),
-    });
+impl Server {
+    /// Everything but letting clients in.
+    ///
+    /// # Errors
+    /// As for [`serve`].
+    pub(crate) fn new(database: Arc<Database>, listener: TcpListener, shutdown: CancellationToken) -> Result<Self> {
+        exposed::check(&database, listener.local_addr()?)?;
+        let config = database.config();
+        let delay = Duration::from_millis(config.pg.failed_login_delay_ms);
+        let shared = Arc::new(Shared {
+            tls: Tls::configured(&config.pg)?,
+            throttle: Throttle::new(delay),
+            system: System::new(&database)?,
+            registry: Arc::default(),
+            keys: RandomPidSecretKeyGenerator::default(),
+            places: Arc::new(Semaphore::new(config.limits.max_connections)),
+            shutdown,
+            over: CancellationToken::new(),
+            database,
+        });
+        Ok(Self { listener, shared })
+    }
+
+    /// Lets clients in, until the shutdown.
+    pub(crate) async fn run(self) {
+        admit(self.listener, &self.shared).await;
+    }
+}
+
+/// Lets clients in until the shutdown, then sees them out.
+async fn admit(listener: TcpListener, shared: &Arc<Shared>) {
+    let limits = &shared.database.config().limits;
+    let (most, drain) = (limits.max_connections, limits.drain());
     let clients = TaskTracker::new();
     let arriving = Arc::new(Semaphore::new(
         most.saturating_add(ARRIVING).min(Semaphore::MAX_PERMITS),
@@ -62,14 +96,14 @@ pub async fn serve(database: Arc<Database>, listener: TcpListener, shutdown: Can
     loop {
         let socket = tokio::select! {
             biased;
-            () = shutdown.cancelled() => break,
+            () = shared.shutdown.cancelled() => break,
             socket = accept(&listener) => socket,
         };
         // More than can be dealt with: the line is dropped before it costs anything.
         let Ok(permit) = Arc::clone(&arriving).try_acquire_owned() else {
             continue;
         };
-        let shared = Arc::clone(&shared);
+        let shared = Arc::clone(shared);
         clients.spawn(async move {
             attend(socket, &shared).await;
             drop(permit);
@@ -81,7 +115,6 @@ pub async fn serve(database: Arc<Database>, listener: TcpListener, shutdown: Can
         shared.over.cancel();
         let _ = tokio::time::timeout(FAREWELL, clients.wait()).await;
     }
-    Ok(())
 }
 
 /// The next client. Errors of accepting (no file descriptors left, say) pass: the server must not end over them.

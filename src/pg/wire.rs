@@ -19,26 +19,42 @@ const READ_AHEAD: usize = 1 << 20;
 /// Longest message a client may send, in bytes: room for a large array as a parameter.
 const MESSAGE_LIMIT: usize = 256 << 20;
 
+/// The same of one that has not logged in, in bytes: PostgreSQL's bound.
+const STRANGER_LIMIT: usize = 64 << 10;
+
 /// One client's end of the line.
 pub(super) struct Wire {
     io: MaybeTls,
+    /// Longest message that is taken.
+    limit: usize,
     inbox: BytesMut,
     outbox: BytesMut,
     context: DecodeContext,
 }
 
 impl Wire {
-    /// `inbox` is what was read during start-up and not used there.
+    /// The line of a stranger. `inbox` is what was read before.
     pub(super) fn new(io: MaybeTls, inbox: BytesMut, version: ProtocolVersion) -> Self {
         let mut context = DecodeContext::new(version);
         context.awaiting_frontend_ssl = false;
         context.awaiting_frontend_startup = false;
         Self {
             io,
+            limit: STRANGER_LIMIT,
             inbox,
             outbox: BytesMut::with_capacity(FLUSH_AT + 4096),
             context,
         }
+    }
+
+    /// From now on messages may be long: it is known who is there.
+    pub(super) fn trust(&mut self) {
+        self.limit = MESSAGE_LIMIT;
+    }
+
+    /// From now on messages are those of that version.
+    pub(super) fn speak(&mut self, version: ProtocolVersion) {
+        self.context.protocol_version = version;
     }
 
     /// The next message, or `None` once the client has closed its end.
@@ -59,7 +75,7 @@ impl Wire {
             return Ok(None);
         };
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        if !(4..=MESSAGE_LIMIT).contains(&length) {
+        if !(4..=self.limit).contains(&length) {
             return Err(violation(format!("invalid message length {length}")));
         }
         Ok((self.inbox.len() > length).then(|| self.inbox.split_to(length + 1)))

@@ -2,11 +2,14 @@
 
 mod catalog;
 mod drain;
+mod encryption;
 pub(crate) mod knock;
+mod login;
 mod protocol;
 mod psql;
 mod psycopg;
 mod stream;
+mod users;
 mod writes;
 
 use std::net::SocketAddr;
