@@ -10,6 +10,7 @@
 //! memory_bytes = 8_000_000_000
 //! ```
 
+mod audit;
 mod cluster;
 mod storage;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use audit::AuditConfig;
 pub use cluster::ClusterConfig;
 pub use storage::{Credentials, StorageConfig};
 
@@ -64,6 +66,9 @@ pub struct Config {
     /// The door for machines that watch over the process.
     pub http: HttpConfig,
 
+    /// The log of who asked what.
+    pub audit: AuditConfig,
+
     /// How much one query, one session and all of them together may use.
     pub limits: Limits,
 
@@ -85,6 +90,7 @@ impl Default for Config {
             users: Vec::new(),
             pg: PgConfig::default(),
             http: HttpConfig::default(),
+            audit: AuditConfig::default(),
             limits: Limits::default(),
             storage: StorageConfig::default(),
             cluster: ClusterConfig::default(),

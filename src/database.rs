@@ -95,6 +95,11 @@ impl Database {
         self.users.as_ref()
     }
 
+    /// What the user of that name sees.
+    pub(crate) fn sight_of_name(&self, name: &str) -> Sight {
+        self.sight_of(&Arc::new(Principal::of(&self.config, name)))
+    }
+
     /// What a user sees.
     pub(crate) fn sight_of(&self, principal: &Arc<Principal>) -> Sight {
         match &self.users {

@@ -49,7 +49,8 @@ mod users;
 pub use catalog::{DEFAULT_CATALOG, DEFAULT_SCHEMA};
 pub use cluster::{Member, Standing, Worker};
 pub use config::{
-    Access, ClusterConfig, Config, Credentials, Limits, PgConfig, StorageConfig, TlsMode, UserConfig, WriteConfig,
+    Access, AuditConfig, ClusterConfig, Config, Credentials, Limits, PgConfig, StorageConfig, TlsMode, UserConfig,
+    WriteConfig,
 };
 pub use database::Database;
 pub use encode::Format;

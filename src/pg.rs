@@ -7,7 +7,7 @@
 //! arrival     encryption, the first packet       tls        certificates        login, throttle   SCRAM, and patience
 //! server      accepts, counts, drains            protocol/  start-up, simple and extended query, cancel
 //! wire        a socket with two buffers          portal     a bound statement and how far its rows have been sent
-//! control     what stops a statement from outside
+//! control     what stops a statement from outside audit, redact  who asked what, without secrets
 //! statement   text → plan                        compat/    constructs of PostgreSQL that the engine lacks, rewritten
 //! utility/    SET, SHOW, BEGIN, DISCARD, …       encode/ decode/  Arrow to wire values and back
 //! settings/   what SET sets                      catalog/   pg_catalog and information_schema
@@ -16,6 +16,7 @@
 //! Nothing here knows astronomy, and nothing looks at the text of a query to guess which client sent it.
 
 mod arrival;
+mod audit;
 mod catalog;
 mod compat;
 mod connection;
@@ -30,6 +31,7 @@ mod infer;
 mod login;
 mod portal;
 mod protocol;
+mod redact;
 mod registry;
 mod report;
 mod server;

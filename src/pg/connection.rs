@@ -7,6 +7,7 @@ use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::{CommandComplete, ReadyForQuery};
 use pgwire::messages::startup::ParameterStatus;
 
+use super::audit::Trail;
 use super::control::{Control, shutting_down};
 use super::door::Door;
 use super::portal::{Portal, Prepared};
@@ -15,7 +16,7 @@ use super::report::{self, Failure};
 use super::server::Shared;
 use super::transaction::Transaction;
 use super::wire::Wire;
-use crate::Session;
+use crate::{ErrorKind, Session};
 
 /// The state of one connection.
 pub(super) struct Connection {
@@ -24,6 +25,8 @@ pub(super) struct Connection {
     pub(super) session: Session,
     pub(super) door: Arc<Door>,
     pub(super) seat: Seat,
+    /// What is written down of the statement under way.
+    pub(super) trail: Trail,
     pub(super) transaction: Transaction,
     /// Prepared statements by name; the empty name is the unnamed one.
     pub(super) statements: HashMap<String, Arc<Prepared>>,
@@ -51,6 +54,7 @@ impl Connection {
             session,
             door,
             seat,
+            trail: Trail::default(),
             transaction: Transaction::default(),
             statements: HashMap::new(),
             portals: HashMap::new(),
@@ -87,6 +91,9 @@ impl Connection {
 
     /// The strings on the statement that begins now. `query` is its text, where this is news.
     pub(super) fn control(&self, query: Option<&str>) -> Control {
+        if let (Some(text), true) = (query, self.shared.audit.is_some()) {
+            self.trail.begin(text);
+        }
         let settings = self.door.settings();
         Control::new(
             self.seat.begin(query),
@@ -98,6 +105,14 @@ impl Connection {
     /// The statement that began with [`Connection::control`] is over. An error is told to the client, and the
     /// transaction block, if there is one, has failed; what ends the conversation is given back.
     pub(super) fn conclude<T>(&mut self, result: Result<T, Failure>) -> Result<Option<T>, Failure> {
+        if let Some(audit) = &self.shared.audit {
+            let outcome = match &result {
+                Ok(_) => "00000",
+                Err(Failure::Error(error) | Failure::Fatal(error)) => error.sqlstate(),
+                Err(Failure::Gone) => ErrorKind::Closed.sqlstate(),
+            };
+            self.trail.end(audit, &self.seat.who(), outcome);
+        }
         let concluded = match result {
             Ok(value) => Ok(Some(value)),
             Err(Failure::Error(error)) => {
@@ -119,8 +134,10 @@ impl Connection {
 
     /// `CommandComplete`.
     pub(super) fn complete(&mut self, tag: impl Into<String>) {
+        let tag = tag.into();
+        self.trail.done(&tag);
         self.wire
-            .queue(&PgWireBackendMessage::CommandComplete(CommandComplete::new(tag.into())));
+            .queue(&PgWireBackendMessage::CommandComplete(CommandComplete::new(tag)));
     }
 
     /// Tells the client of settings that have changed.

@@ -10,6 +10,7 @@ use super::functions;
 use super::registry::Registry;
 use super::server::Shared;
 use super::settings::Settings;
+use crate::users::Sight;
 use crate::{Database, Result, Session};
 
 /// One session, as seen through SQL.
@@ -20,6 +21,8 @@ pub(super) struct Door {
     pub(super) registry: Arc<Registry>,
     pub(super) system: Arc<System>,
     pub(super) database: Arc<Database>,
+    /// What the user may know of.
+    pub(super) sight: Sight,
 
     settings: RwLock<Settings>,
     snapshot: RwLock<Arc<Snapshot>>,
@@ -47,6 +50,7 @@ impl Door {
             registry: Arc::clone(&shared.registry),
             system: Arc::clone(&shared.system),
             database: Arc::clone(session.database()),
+            sight: session.sight().clone(),
 
             settings: RwLock::new(settings),
             snapshot: RwLock::default(),

@@ -8,6 +8,9 @@ use std::time::SystemTime;
 use pgwire::messages::startup::SecretKey;
 use tokio_util::sync::CancellationToken;
 
+use super::audit::Who;
+use super::redact::redact;
+
 /// Every open connection, by process id as clients know it.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
@@ -82,6 +85,11 @@ impl Registry {
         entry.map(|entry| entry.cancel()).is_some()
     }
 
+    /// Whose a connection is.
+    pub(super) fn user_of(&self, pid: i32) -> Option<String> {
+        lock(&self.seats).get(&pid).map(|entry| entry.user.clone())
+    }
+
     /// All connections.
     pub(super) fn activity(&self) -> Vec<Activity> {
         let mut all: Vec<_> = lock(&self.seats)
@@ -134,10 +142,19 @@ impl Seat {
         let mut now = lock(&self.entry.now);
         now.cancel = Some(token.clone());
         if let Some(query) = query {
-            now.query = query.chars().take(1024).collect();
+            now.query = redact(query).chars().take(1024).collect();
             now.query_since = Some(SystemTime::now());
         }
         token
+    }
+
+    /// Who sits here, for those who write it down.
+    pub(super) fn who(&self) -> Who {
+        Who {
+            user: self.entry.user.clone(),
+            address: self.entry.peer,
+            pid: Some(self.pid),
+        }
     }
 
     /// The statement is over: a cancel that comes late hits nothing.

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::audit::Audit;
 use super::catalog::System;
 use super::exposed;
 use super::protocol::{self, Started};
@@ -31,6 +32,7 @@ pub(super) struct Shared {
     pub(super) system: Arc<System>,
     pub(super) tls: Option<Tls>,
     pub(super) throttle: Throttle,
+    pub(super) audit: Option<Audit>,
     pub(super) keys: RandomPidSecretKeyGenerator,
     /// One permit for each session that may be open.
     pub(super) places: Arc<Semaphore>,
@@ -68,6 +70,7 @@ impl Server {
         let shared = Arc::new(Shared {
             tls: Tls::configured(&config.pg)?,
             throttle: Throttle::new(delay),
+            audit: Audit::configured(&config.audit)?,
             system: System::new(&database)?,
             registry: Arc::default(),
             keys: RandomPidSecretKeyGenerator::default(),

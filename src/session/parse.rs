@@ -4,6 +4,7 @@ use datafusion::sql::parser::{DFParserBuilder, Statement as Ast};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::parser::Parser;
 
+use super::memberships;
 use crate::{Error, ErrorKind, Result};
 
 /// One statement of a text.
@@ -38,6 +39,13 @@ pub(super) fn parse(sql: &str, recursion_limit: usize) -> Result<Vec<Statement>>
 }
 
 fn one(text: &str, offset: usize, recursion_limit: usize) -> Result<Statement> {
+    if let Some(ast) = memberships::parse(text) {
+        return Ok(Statement {
+            text: text.to_owned(),
+            offset,
+            ast,
+        });
+    }
     let parsed = DFParserBuilder::new(text)
         .with_dialect(dreyer_adql::dialect())
         .with_recursion_limit(recursion_limit)

@@ -65,6 +65,11 @@ impl Roles {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn fresh() -> Self {
+        Self::new()
+    }
+
     /// Reads the text of a file; `place` is named in errors, and nothing of what is in it.
     pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Self> {
         #[derive(Deserialize)]

@@ -70,14 +70,6 @@ impl Sight {
         }
     }
 
-    /// The same of another user.
-    pub(crate) fn of_other(&self, principal: Principal) -> Self {
-        match &self.limits {
-            None => Self::everything(),
-            Some(limits) => Self::of(Arc::clone(&limits.users), Arc::new(principal)),
-        }
-    }
-
     /// Whether the user may read a table or view.
     pub(crate) fn sees(&self, schema: &str, table: &str) -> bool {
         self.asks(|reach| {

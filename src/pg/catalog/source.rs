@@ -302,8 +302,12 @@ fn routines(door: &Door) -> Vec<Vec<Value>> {
     snapshot.routines.iter().map(row).collect()
 }
 
+/// What others do is told to admins only; that they are there, to all.
 fn activity(door: &Door) -> Vec<Vec<Value>> {
     let row = |activity: super::super::registry::Activity| {
+        if activity.user != door.user && !door.sight.is_admin() {
+            return hidden(activity);
+        }
         vec![
             Value::Int(activity.pid.into()),
             text(activity.user),
@@ -317,6 +321,14 @@ fn activity(door: &Door) -> Vec<Vec<Value>> {
         ]
     };
     door.registry.activity().into_iter().map(row).collect()
+}
+
+/// A connection of somebody else, as PostgreSQL shows it.
+fn hidden(activity: super::super::registry::Activity) -> Vec<Value> {
+    let mut row = vec![Value::Int(activity.pid.into()), text(activity.user)];
+    row.resize(8, Value::Null);
+    row.push(text("<insufficient privilege>"));
+    row
 }
 
 fn workers(door: &Door) -> Vec<Vec<Value>> {

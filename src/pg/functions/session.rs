@@ -7,7 +7,7 @@ use super::super::door::Door;
 use super::super::settings::{self, SERVER_VERSION};
 use super::argument::{boolean, integer, some_text, text, truth};
 use super::{Row, looking, pure};
-use crate::{DEFAULT_CATALOG, Error};
+use crate::{DEFAULT_CATALOG, Error, ErrorKind};
 
 pub(super) const ROWS: &[Row] = &[
     pure("version", Type::TEXT, |_| {
@@ -51,6 +51,11 @@ pub(super) const ROWS: &[Row] = &[
     }),
     looking("pg_cancel_backend", Type::BOOL, |door, arguments| {
         let pid = integer(arguments, 0).and_then(|pid| i32::try_from(pid).ok());
+        let own = |pid| door.registry.user_of(pid).is_none_or(|user| user == door.user);
+        if pid.is_some_and(|pid| !own(pid)) && !door.sight.is_admin() {
+            let message = "must be the user whose query is being canceled, or an admin";
+            return Err(failed(Error::new(ErrorKind::Denied, message)));
+        }
         Ok(ScalarValue::Boolean(pid.map(|pid| door.registry.cancel_unchecked(pid))))
     }),
     pure("pg_is_in_recovery", Type::BOOL, |_| Ok(truth(false))),

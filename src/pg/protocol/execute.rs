@@ -75,6 +75,7 @@ impl Connection {
         limit: usize,
         control: &Control,
     ) -> Result<Sent, Failure> {
+        self.trail.run();
         let mut sending = match std::mem::replace(&mut portal.progress, Progress::Done) {
             Progress::Sending(sending) => sending,
             Progress::Bound => match self.begin_portal(portal, control).await? {
@@ -103,6 +104,7 @@ impl Connection {
                 self.complete(tag);
             }
             Sent::Some => {
+                self.trail.rows(limit);
                 portal.progress = Progress::Sending(sending);
                 self.wire.queue(&Answer::PortalSuspended(
                     pgwire::messages::extendedquery::PortalSuspended::new(),
@@ -151,6 +153,7 @@ impl Connection {
         };
         let writes = session::command(&plan).is_some();
         if let Some(command) = session::command(&plan)
+            && !command.is_of_roles()
             && self.door.settings().get("transaction_read_only") == Some("on")
         {
             let message = format!("cannot execute {} in a read-only transaction", command.verb());

@@ -19,6 +19,7 @@ impl Connection {
         let statements = match parsed {
             Ok(statements) => statements,
             Err(failure) => {
+                self.trail.begin(text);
                 self.conclude::<()>(Err(failure))?;
                 return self.ready().await;
             }

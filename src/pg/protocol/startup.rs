@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::arrival::{self, Arrival, Client};
+use super::super::audit::Who;
 use super::super::connection::Connection;
 use super::super::door::Door;
 use super::super::login;
@@ -67,7 +68,10 @@ async fn receive(socket: TcpStream, shared: &Arc<Shared>) -> Option<Started> {
         tls,
         startup,
     };
-    match knock.admit(shared).await {
+    let began = Instant::now();
+    let admitted = knock.admit(shared).await;
+    knock.write_down(shared, began, &admitted);
+    match admitted {
         Ok(admitted) => Some(admitted.open(knock.wire, shared)),
         Err(Failure::Error(error) | Failure::Fatal(error)) => turn_away(knock.wire, &error).await,
         Err(Failure::Gone) => None,
@@ -153,6 +157,23 @@ impl Knock {
             seat,
             permit,
         })
+    }
+
+    /// Who came in, and who did not, is written down; not who left before they said anything.
+    fn write_down(&self, shared: &Shared, began: Instant, admitted: &Result<Admitted, Failure>) {
+        let outcome = match admitted {
+            Ok(_) => "00000",
+            Err(Failure::Error(error) | Failure::Fatal(error)) => error.sqlstate(),
+            Err(Failure::Gone) => return,
+        };
+        if let Some(audit) = &shared.audit {
+            let who = Who {
+                user: self.user().unwrap_or_default(),
+                address: self.peer,
+                pid: None,
+            };
+            audit.login(&who, outcome, began.elapsed());
+        }
     }
 
     /// Agrees on a version. A client of a newer minor version, or with options of the protocol itself, is told what it

@@ -1,10 +1,13 @@
 //! The PostgreSQL door, knocked at by real clients: psql, psycopg, and messages made by hand.
 
+mod audit;
 mod catalog;
 mod drain;
 mod encryption;
+mod grants;
 pub(crate) mod knock;
 mod login;
+mod matrix;
 mod protocol;
 mod psql;
 mod psycopg;
