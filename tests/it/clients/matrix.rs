@@ -25,7 +25,7 @@ macro_rules! kinds {
 kinds! {
     Analyze: "ANALYZE {t}", "ANALYZE";
     Set: "SET search_path = public", "SET dreyer.dialect = 'postgres'", "SET datafusion.runtime.memory_limit = '1G'",
-        "SET datafusion.runtime.temp_directory = '/tmp'", "SET ROLE root", "SET SESSION AUTHORIZATION root";
+        "SET datafusion.runtime.temp_directory = '/nowhere'", "SET ROLE root", "SET SESSION AUTHORIZATION root";
     Truncate: "TRUNCATE {t}", "TRUNCATE TABLE public.{t}";
     Msck: "MSCK REPAIR TABLE {t}";
     Query: "SELECT count(*) FROM {t}", "SELECT * FROM {t} LIMIT 1", "TABLE {t}", "SELECT * FROM public.{t} LIMIT 1",
@@ -50,13 +50,13 @@ kinds! {
     Insert: "INSERT INTO {t} VALUES (1)", "INSERT INTO {t} SELECT * FROM {t}", "INSERT INTO nowhere SELECT * FROM {t}";
     Install: "INSTALL {t}";
     Load: "LOAD {t}";
-    Directory: "INSERT OVERWRITE DIRECTORY '/tmp/{t}' SELECT * FROM {t}";
+    Directory: "INSERT OVERWRITE DIRECTORY '/nowhere/{t}' SELECT * FROM {t}";
     Case: "CASE 1 WHEN 1 THEN SELECT 1 FROM {t}; END CASE";
     If: "IF TRUE THEN SELECT 1 FROM {t}; END IF";
     While: "WHILE 1 = 1 BEGIN SELECT 1 FROM {t}; END";
     Raise: "RAISE USING MESSAGE = '{t}'";
     Call: "CALL {t}()";
-    Copy: "COPY {t} TO STDOUT", "COPY (SELECT * FROM {t} LIMIT 1) TO STDOUT", "COPY {t} FROM STDIN", "COPY {t} TO '/tmp/{t}.csv'",
+    Copy: "COPY {t} TO STDOUT", "COPY (SELECT * FROM {t} LIMIT 1) TO STDOUT", "COPY {t} FROM STDIN", "COPY {t} TO '/nowhere/{t}.csv'",
         "COPY public.{t} (ra) TO STDOUT (FORMAT csv)", "COPY {t} TO PROGRAM 'cat'", "COPY (SELECT * FROM {t}) TO 'x.csv'";
     CopyIntoSnowflake: "COPY INTO {t} FROM 's3://x'";
     Open: "OPEN {t}";
