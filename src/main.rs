@@ -101,7 +101,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Worker(args) => command::worker(args).await,
         Command::Import(args) => command::import(args, &mut io::stdout()).await,
         Command::Doctor(args) => command::doctor(args, &mut io::stdout()).await,
-        Command::User(args) => command::user(args, &mut io::stdout()),
+        Command::User(args) => command::user(args, &mut io::stdout()).await,
         Command::Vacuum(args) => command::vacuum(args, &mut io::stdout()).await,
     }
 }

@@ -67,7 +67,7 @@ enum Action {
 ///
 /// # Errors
 /// The user exists, or does not; the file cannot be read or written.
-pub fn user(args: UserArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub async fn user(args: UserArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let users = open(args.place)?;
     match args.action {
         Action::Add {

@@ -246,6 +246,28 @@ pub(super) async fn run(session: &Session, change: &RoleChange) -> Result<Outcom
     }
 }
 
+/// What was granted on a table or view that is no more: another of that name begins with nothing.
+///
+/// # Errors
+/// The file of users cannot be written.
+pub(super) async fn forget(session: &Session, table: &TableName) -> Result<()> {
+    let granted = |roles: &Roles| {
+        let mut tables = roles.roles.values().filter_map(|role| role.tables.get(&table.schema));
+        tables.any(|names| names.contains(&table.name))
+    };
+    let users = session.database().users();
+    let Some(users) = users.filter(|users| users.now().is_some_and(|roles| granted(&roles))) else {
+        return Ok(());
+    };
+    let (users, gone) = (Arc::clone(users), Given::Tables(vec![table.clone()]));
+    let change = move |roles: &mut Roles| {
+        let names: Vec<String> = roles.roles.keys().cloned().collect();
+        names.iter().try_for_each(|name| revoke(roles, &gone, name))
+    };
+    let changed = tokio::task::spawn_blocking(move || users.change(change)).await;
+    changed.map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?
+}
+
 /// Changes the roles; gives what is worth knowing.
 fn apply(roles: &mut Roles, change: &RoleChange, user: &str) -> Result<Vec<String>> {
     match change {

@@ -102,6 +102,8 @@ assert ada.execute("EXPLAIN SELECT * FROM ada.brightest").fetchall()
 joined = eve.execute("SELECT a.source_id FROM ada.brightest a JOIN ada.brightest b ON DISTANCE(a.mag, 0, b.mag, 0) < 1e-9").fetchall()
 assert len(joined) >= seen
 
+ada.execute("CREATE TABLE ada.hers AS SELECT source_id, ra, dec FROM gaia_bright LIMIT 5")
+
 # Who made something of a table does not keep the right to read it.
 ada.execute("CREATE TEMP VIEW own AS SELECT count(*) AS n FROM gaia_bright")
 ada.execute("PREPARE sql_level AS SELECT count(*) FROM gaia_bright")
@@ -128,6 +130,23 @@ assert tables(ada)[-2:] == everything, tables(ada)
 root.execute("REVOKE team FROM ada")
 assert "public.hipparcos" not in tables(ada)
 root.execute("DROP ROLE team")
+
+# What is granted on a table ends with the table.
+ada.execute("CREATE TABLE ada.passing AS SELECT 1 AS id, ra, dec FROM ada.hers LIMIT 3")
+root.execute("GRANT SELECT ON ada.passing TO eve")
+assert eve.execute("SELECT count(*) FROM ada.passing").fetchone() == (3,)
+ada.execute("DROP TABLE ada.passing")
+ada.execute("CREATE TABLE ada.passing AS SELECT 1 AS id, ra, dec FROM ada.hers LIMIT 3")
+raises(errors.UndefinedTable, say(eve, "SELECT count(*) FROM ada.passing"))
+root.execute("GRANT SELECT ON ada.passing TO eve")
+ada.execute("ALTER TABLE ada.passing RENAME TO gone")
+for name in ("passing", "gone"):
+    raises(errors.UndefinedTable, say(eve, f"SELECT count(*) FROM ada.{name}"))
+ada.execute("DROP TABLE ada.gone")
+root.execute("GRANT SELECT ON ada.brightest TO eve")
+ada.execute("DROP VIEW ada.brightest")
+ada.execute("CREATE VIEW ada.brightest AS SELECT ra FROM ada.hers")
+raises(errors.UndefinedTable, say(eve, "SELECT * FROM ada.brightest"))
 
 # Others' statements are others' business.
 secret = root.execute("SELECT pg_backend_pid() AS canary_of_root").fetchone()[0]
