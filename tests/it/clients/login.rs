@@ -251,7 +251,8 @@ async fn time_tells_nothing(tries: usize) {
         }
     }
     let z = apart(&known, &unknown);
-    (known.sort(), unknown.sort());
+    known.sort();
+    unknown.sort();
     println!(
         "{tries} tries: medians {:?} and {:?}, z = {z:.2}",
         known[tries / 2],
