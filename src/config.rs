@@ -171,6 +171,32 @@ pub struct Limits {
     /// Connections open at once. Default 100.
     pub max_connections: usize,
 
+    /// Of them, connections of one user; 0, the default: as many as there are.
+    pub max_connections_per_user: usize,
+
+    /// Queries that run at once, those whose cursor is open included; the others wait. A query that reads only what lies in
+    /// memory does not count. 0, the default: as many as are asked.
+    pub max_queries: usize,
+
+    /// Of them, queries of one user; 0, the default: as many as there are.
+    pub max_queries_per_user: usize,
+
+    /// Queries that may wait for their turn. Default 100.
+    pub max_queued_queries: usize,
+
+    /// Seconds that a query waits for its turn. Default 60.
+    pub queue_timeout_s: u64,
+
+    /// Bytes that one result may have on its way to a client; 0, the default, means no limit.
+    pub max_result_bytes: u64,
+
+    /// Seconds after which a session ends in which nothing happens; 0, the default, means never. A session may ask for
+    /// less with `SET idle_session_timeout`.
+    pub idle_session_timeout_s: u64,
+
+    /// The same within a transaction block: `SET idle_in_transaction_session_timeout`.
+    pub idle_transaction_timeout_s: u64,
+
     /// Length of one statement text, in bytes. Default 1 MiB.
     pub max_statement_bytes: usize,
 
@@ -213,6 +239,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 100,
+            max_connections_per_user: 0,
+            max_queries: 0,
+            max_queries_per_user: 0,
+            max_queued_queries: 100,
+            queue_timeout_s: 60,
+            max_result_bytes: 0,
+            idle_session_timeout_s: 0,
+            idle_transaction_timeout_s: 0,
             max_statement_bytes: 1 << 20,
             statement_timeout_s: 0,
             memory_bytes: memory_default(),
@@ -232,6 +266,16 @@ impl Limits {
     /// The time a statement may run, if there is a limit.
     pub fn statement_timeout(&self) -> Option<Duration> {
         (self.statement_timeout_s > 0).then(|| Duration::from_secs(self.statement_timeout_s))
+    }
+
+    /// The time that a session may stand idle, in a transaction block or outside one, if there is a limit.
+    pub(crate) fn idle_timeout(&self, in_block: bool) -> Option<Duration> {
+        let seconds = if in_block {
+            self.idle_transaction_timeout_s
+        } else {
+            self.idle_session_timeout_s
+        };
+        (seconds > 0).then(|| Duration::from_secs(seconds))
     }
 
     /// How often the roots are looked at again, if at all.

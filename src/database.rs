@@ -12,7 +12,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use crate::catalog::{LiveCatalog, keep_current};
 use crate::cluster::Cluster;
 use crate::engine::Engine;
-use crate::session::{Running, builder};
+use crate::session::{Admission, Running, builder};
 use crate::state::StateStore;
 use crate::storage::{ClosedRegistry, open_roots};
 use crate::{Config, DEFAULT_USER, Limits, Member, Principal, QueryEnd, Result, RunningQuery, Session, StoreMetrics};
@@ -33,6 +33,7 @@ pub struct Database {
     stores: Arc<ClosedRegistry>,
     engine: Engine,
     running: Arc<Running>,
+    admission: Admission,
     /// Those who help, and the threads on which we speak with them.
     cluster: Option<(Arc<Cluster>, Engine)>,
 }
@@ -50,6 +51,7 @@ impl Database {
         let tables = Arc::new(LiveCatalog::open(roots, template.clone()).await?);
         let state = StateStore::configured(&config).await?;
         let engine = Engine::start("dreyer-engine", None)?;
+        let admission = Admission::new(&config.limits);
         let lines = Engine::start("dreyer-cluster", Some(1))?;
         // Boxed, since callers hold the future of all this on their stacks.
         let cluster = Box::pin(Cluster::open(&config.cluster, lines.handle().clone())).await?;
@@ -64,6 +66,7 @@ impl Database {
             stores: registry,
             engine,
             running: Arc::default(),
+            admission,
             cluster: cluster.map(|cluster| (cluster, lines)),
         }))
     }
@@ -111,6 +114,11 @@ impl Database {
 
     pub(crate) fn running(&self) -> &Arc<Running> {
         &self.running
+    }
+
+    /// Who may run a query, and who waits.
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     pub(crate) fn cluster(&self) -> Option<&Cluster> {

@@ -39,6 +39,8 @@ pub struct Error {
     pub detail: Option<String>,
     /// What to type or set instead.
     pub hint: Option<String>,
+    /// Where in what was read it happened: the line and column of a copy, say.
+    pub context: Option<String>,
     /// Where the fault lies as far as the engine could tell; becomes `position` once the text is at hand.
     place: Option<Box<Place>>,
 }
@@ -54,6 +56,7 @@ impl Error {
             width: None,
             detail: None,
             hint: None,
+            context: None,
             place: None,
         }
     }
@@ -69,6 +72,13 @@ impl Error {
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// The same with a context.
+    #[must_use]
+    pub fn with_context(mut self, context: impl Into<String>) -> Self {
+        self.context = Some(context.into());
         self
     }
 

@@ -7,9 +7,11 @@
 //! server      accepts, counts, drains            protocol/  start-up, simple and extended query, cancel
 //! wire        a socket with two buffers          portal     a bound statement and how far its rows have been sent
 //! control     what stops a statement from outside
+//! cursor      DECLARE, FETCH, MOVE                prepared   PREPARE, EXECUTE
 //! statement   text → plan                        compat/    constructs of PostgreSQL that the engine lacks, rewritten
 //! utility/    SET, SHOW, BEGIN, DISCARD, …       encode/ decode/  Arrow to wire values and back
 //! settings/   what SET sets                      catalog/   pg_catalog and information_schema
+//! copy/       COPY to and from the client        rows       rows on their way, and how far they have come
 //! ```
 //!
 //! Nothing here knows astronomy, and nothing looks at the text of a query to guess which client sent it.
@@ -18,6 +20,8 @@ mod catalog;
 mod compat;
 mod connection;
 mod control;
+mod copy;
+mod cursor;
 mod decode;
 mod describe;
 mod door;
@@ -25,9 +29,11 @@ mod encode;
 mod functions;
 mod infer;
 mod portal;
+mod prepared;
 mod protocol;
 mod registry;
 mod report;
+mod rows;
 mod server;
 mod settings;
 mod statement;

@@ -3,6 +3,7 @@
 //! A front door calls [`Session::parse`], then [`Session::plan`] and [`Session::execute`] for each statement; it may
 //! look at the plan in between. [`Session::query`] does all three for one statement.
 
+mod admission;
 mod allow;
 mod allowance;
 pub(crate) mod builder;
@@ -31,9 +32,10 @@ use dreyer_adql::Language;
 use dreyer_sky::tiling::{Dialect, Notices, sky_options};
 use futures::FutureExt;
 
+pub(crate) use admission::Admission;
 pub(crate) use allowance::allowed;
 pub(crate) use cost::stored_bytes;
-pub(crate) use ddl::command;
+pub(crate) use ddl::{Intake, command};
 pub use outcome::Outcome;
 pub use parse::Statement;
 pub(crate) use running::Running;
@@ -146,6 +148,11 @@ impl Session {
                 outcome::run(&runner, plan).boxed().await
             }
         }
+    }
+
+    /// How far the query has come that this session runs, in words; `None` if it runs none.
+    pub(crate) fn progress(&self) -> Option<String> {
+        self.database.running().progress(&self.context.session_id())
     }
 
     /// What planners had to say of the statements that were started since this was asked last.

@@ -8,7 +8,6 @@ CREATE TABLE pg_available_extensions (name name, default_version text, installed
 CREATE TABLE pg_cast (oid oid, castsource oid, casttarget oid, castfunc oid, castcontext "char", castmethod "char");
 CREATE TABLE pg_constraint (oid oid, conname name, connamespace oid, contype "char", condeferrable bool, condeferred bool, convalidated bool, conrelid oid, contypid oid, conindid oid, conparentid oid, confrelid oid, confupdtype "char", confdeltype "char", confmatchtype "char", conislocal bool, coninhcount int4, connoinherit bool, conkey int2[], confkey int2[], conpfeqop oid[], conppeqop oid[], conffeqop oid[], confdelsetcols int2[], conexclop oid[], conbin text);
 CREATE TABLE pg_conversion (oid oid, conname name, connamespace oid, conowner oid, conforencoding int4, contoencoding int4, conproc regproc, condefault bool);
-CREATE TABLE pg_cursors (name text, statement text, is_holdable bool, is_binary bool, is_scrollable bool, creation_time timestamptz);
 CREATE TABLE pg_db_role_setting (setdatabase oid, setrole oid, setconfig text[]);
 CREATE TABLE pg_default_acl (oid oid, defaclrole oid, defaclnamespace oid, defaclobjtype "char", defaclacl text[]);
 CREATE TABLE pg_depend (classid oid, objid oid, objsubid int4, refclassid oid, refobjid oid, refobjsubid int4, deptype "char");
@@ -30,7 +29,6 @@ CREATE TABLE pg_opfamily (oid oid, opfmethod oid, opfname name, opfnamespace oid
 CREATE TABLE pg_parameter_acl (oid oid, parname text, paracl text[]);
 CREATE TABLE pg_partitioned_table (partrelid oid, partstrat "char", partnatts int2, partdefid oid, partattrs int2vector, partclass oidvector, partcollation oidvector, partexprs text);
 CREATE TABLE pg_policy (oid oid, polname name, polrelid oid, polcmd "char", polpermissive bool, polroles oid[], polqual text, polwithcheck text);
-CREATE TABLE pg_prepared_statements (name text, statement text, prepare_time timestamptz, parameter_types text[], from_sql bool, generic_plans int8, custom_plans int8);
 CREATE TABLE pg_prepared_xacts (transaction xid, gid text, prepared timestamptz, owner name, database name);
 CREATE TABLE pg_publication (oid oid, pubname name, pubowner oid, puballtables bool, pubinsert bool, pubupdate bool, pubdelete bool, pubtruncate bool, pubviaroot bool);
 CREATE TABLE pg_publication_namespace (oid oid, pnpubid oid, pnnspid oid);

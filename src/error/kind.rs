@@ -36,6 +36,10 @@ kinds! {
     InvalidParameter = "22023",
     /// Text that does not spell a value of the type asked for.
     InvalidText = "22P02",
+    /// Rows of a copy that are not in the format they are said to be in.
+    BadCopy = "22P04",
+    /// NULL where there must be a value.
+    NotNull = "23502",
     /// A message that breaks the protocol of a front door.
     ProtocolViolation = "08P01",
     /// Bytes that are not UTF-8.
@@ -46,12 +50,20 @@ kinds! {
     FailedTransaction = "25P02",
     /// What needs a transaction block, outside one.
     NoTransaction = "25P01",
+    /// A transaction block in which nothing happened for too long.
+    IdleTransaction = "25P03",
     /// BEGIN inside a transaction block.
     ActiveTransaction = "25001",
     /// A user who may not come in.
     InvalidAuthorization = "28000",
     /// No portal or cursor of that name.
     UndefinedPortal = "34000",
+    /// A cursor of that name exists already.
+    DuplicateCursor = "42P03",
+    /// A cursor that is declared to be two things at once.
+    InvalidCursor = "42P11",
+    /// What a cursor or another object cannot do in the state it is in.
+    WrongState = "55000",
     /// No savepoint of that name.
     UndefinedSavepoint = "3B001",
     /// A prepared statement of that name exists already.
@@ -60,6 +72,8 @@ kinds! {
     IndeterminateType = "42P18",
     /// A setting that is not for users to change.
     CannotChange = "55P02",
+    /// A session in which nothing happened for too long.
+    IdleSession = "57P05",
     /// The server is shutting down.
     Shutdown = "57P01",
     /// A subquery that was to give one row gave more.
@@ -110,6 +124,8 @@ kinds! {
     OutOfMemory = "53200",
     /// As many connections as are allowed.
     TooManyConnections = "53300",
+    /// As many queries as are allowed run or wait.
+    TooManyQueries = "53400",
     /// A limit of the configuration was reached.
     LimitExceeded = "54000",
     /// The user, a deadline or a shutdown stopped the statement.

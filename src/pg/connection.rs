@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::{CommandComplete, ReadyForQuery};
 use pgwire::messages::startup::ParameterStatus;
 
-use super::control::{Control, shutting_down};
+use super::control::{Control, Progress, shutting_down};
 use super::door::Door;
 use super::portal::{Portal, Prepared};
 use super::registry::Seat;
@@ -15,7 +16,7 @@ use super::report::{self, Failure};
 use super::server::Shared;
 use super::transaction::Transaction;
 use super::wire::Wire;
-use crate::Session;
+use crate::{Error, ErrorKind, Session};
 
 /// The state of one connection.
 pub(super) struct Connection {
@@ -31,6 +32,10 @@ pub(super) struct Connection {
     pub(super) portals: HashMap<String, Portal>,
     /// After an error in the extended protocol: everything up to the next Sync is skipped.
     pub(super) skipping: bool,
+    /// Whether the client has been told that it is its turn.
+    waiting: bool,
+    /// Whether the statement that runs is one of several of one message, which are a transaction of their own.
+    pub(super) together: bool,
     /// What ParameterStatus has said so far.
     told: Vec<(&'static str, String)>,
 }
@@ -55,6 +60,8 @@ impl Connection {
             statements: HashMap::new(),
             portals: HashMap::new(),
             skipping: false,
+            waiting: true,
+            together: false,
             told,
         }
     }
@@ -63,11 +70,16 @@ impl Connection {
     pub(super) async fn run(mut self) {
         let failure = loop {
             let shutdown = self.shared.shutdown.clone();
+            let (leave, patience) = (self.seat.leave(), self.patience());
             let message = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break Failure::Fatal(shutting_down()),
+                () = leave.cancelled() => break Failure::Fatal(shutting_down()),
                 message = self.wire.read() => message,
+                // Last: what has come is answered, however late.
+                error = idle_too_long(patience) => break Failure::Fatal(error),
             };
+            self.waiting = false;
             match message {
                 Ok(Some(message)) => match self.answer(message).await {
                     Ok(Next::Go) => {}
@@ -81,18 +93,33 @@ impl Connection {
         if let Failure::Error(error) | Failure::Fatal(error) = failure {
             self.wire.queue(&report::error(&error, "FATAL"));
             // A client that does not read must not hold up the farewell of the others.
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), self.wire.close()).await;
+            let _ = tokio::time::timeout(Duration::from_secs(1), self.wire.close()).await;
         }
     }
 
     /// The strings on the statement that begins now. `query` is its text, where this is news.
     pub(super) fn control(&self, query: Option<&str>) -> Control {
         let settings = self.door.settings();
-        Control::new(
+        let control = Control::new(
             self.seat.begin(query),
             self.shared.over.clone(),
+            self.seat.leave(),
             settings.statement_timeout(),
-        )
+        );
+        if settings.tells_progress() {
+            control.telling(Progress::new(self.session.clone()))
+        } else {
+            control
+        }
+    }
+
+    /// How long the session may stand idle now, and whether in a transaction block.
+    fn patience(&self) -> Option<(Duration, bool)> {
+        let in_block = self.transaction.is_open();
+        let asked = self.door.settings().idle_timeout(in_block);
+        let allowed = self.shared.database.config().limits.idle_timeout(in_block);
+        let most = asked.into_iter().chain(allowed).min()?;
+        self.waiting.then_some((most, in_block))
     }
 
     /// The statement that began with [`Connection::control`] is over. An error is told to the client, and the
@@ -138,11 +165,12 @@ impl Connection {
     /// `ReadyForQuery`, and everything is sent. Outside a transaction block this is where portals end.
     pub(super) async fn ready(&mut self) -> Result<(), Failure> {
         if !self.transaction.is_open() {
-            self.portals.clear();
+            self.keep_held();
         }
         self.wire.queue(&PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(
             self.transaction.status(),
         )));
+        self.waiting = true;
         let over = self.shared.over.clone();
         tokio::select! {
             biased;
@@ -150,4 +178,29 @@ impl Connection {
             sent = self.wire.flush() => sent,
         }
     }
+}
+
+/// Completes with the reason when the session has stood idle for longer than it may.
+async fn idle_too_long(patience: Option<(Duration, bool)>) -> Error {
+    let Some((most, in_block)) = patience else {
+        return std::future::pending().await;
+    };
+    tokio::time::sleep(most).await;
+    let (kind, which, setting, limit) = if in_block {
+        (
+            ErrorKind::IdleTransaction,
+            "idle-in-transaction",
+            "idle_in_transaction_session_timeout",
+            "limits.idle_transaction_timeout_s",
+        )
+    } else {
+        (
+            ErrorKind::IdleSession,
+            "idle-session",
+            "idle_session_timeout",
+            "limits.idle_session_timeout_s",
+        )
+    };
+    let detail = format!("{setting}, or {limit} of the server, is {} ms.", most.as_millis());
+    Error::new(kind, format!("terminating connection due to {which} timeout")).with_detail(detail)
 }

@@ -41,6 +41,19 @@ pub(super) fn parameter(
     }
 }
 
+/// The value that a text spells.
+///
+/// # Errors
+/// As for [`parameter`].
+pub(super) fn from_text(text: &str, target: &Type) -> Result<ScalarValue> {
+    text::value(text, target)
+}
+
+/// The value that bytes spell in PostgreSQL's binary format; `None` if they do not.
+pub(super) fn from_binary(bytes: &[u8], target: &Type) -> Option<ScalarValue> {
+    binary::value(bytes, target)
+}
+
 /// NULL of the type.
 pub(super) fn null(target: &Type) -> Result<ScalarValue> {
     Ok(ScalarValue::try_from(&arrow_type(target))?)

@@ -6,11 +6,12 @@ use std::time::SystemTime;
 
 use super::catalog::{Snapshot, System};
 use super::functions;
+use super::portal::{Cursor, Prepared};
 
 use super::registry::Registry;
 use super::server::Shared;
 use super::settings::Settings;
-use crate::{Database, Result, Session};
+use crate::{Database, Error, ErrorKind, Result, Session};
 
 /// One session, as seen through SQL.
 pub(super) struct Door {
@@ -23,6 +24,23 @@ pub(super) struct Door {
 
     settings: RwLock<Settings>,
     snapshot: RwLock<Arc<Snapshot>>,
+    portals: RwLock<Vec<OpenPortal>>,
+    statements: RwLock<Vec<KnownStatement>>,
+}
+
+/// A prepared statement, for `pg_prepared_statements`.
+#[derive(Debug, Clone)]
+pub(super) struct KnownStatement {
+    pub(super) name: String,
+    pub(super) prepared: Arc<Prepared>,
+}
+
+/// A portal that is open, for `pg_cursors`.
+#[derive(Debug, Clone)]
+pub(super) struct OpenPortal {
+    pub(super) name: String,
+    pub(super) statement: String,
+    pub(super) cursor: Cursor,
 }
 
 impl std::fmt::Debug for Door {
@@ -40,6 +58,15 @@ impl Door {
         pid: i32,
         settings: Settings,
     ) -> Result<Arc<Self>> {
+        let most = session.database().config().limits.max_connections_per_user;
+        if most > 0 && shared.registry.before(pid) >= most {
+            let message = format!("too many connections for role \"{user}\"");
+            return Err(Error::new(ErrorKind::TooManyConnections, message)
+                .with_detail(format!(
+                    "{most} are open, as many as limits.max_connections_per_user allows."
+                ))
+                .with_hint("Close some, or raise the limit."));
+        }
         let door = Arc::new(Self {
             user: user.to_owned(),
             pid,
@@ -50,6 +77,8 @@ impl Door {
 
             settings: RwLock::new(settings),
             snapshot: RwLock::default(),
+            portals: RwLock::default(),
+            statements: RwLock::default(),
         });
         let context = session.context();
         {
@@ -80,6 +109,24 @@ impl Door {
     /// What exists, as of the last [`Door::refresh`].
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The portals that were open when the statement began.
+    pub(super) fn portals(&self) -> Vec<OpenPortal> {
+        self.portals.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_portals(&self, open: Vec<OpenPortal>) {
+        *self.portals.write().unwrap_or_else(PoisonError::into_inner) = open;
+    }
+
+    /// The prepared statements that there were when the statement began.
+    pub(super) fn statements(&self) -> Vec<KnownStatement> {
+        self.statements.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_statements(&self, known: Vec<KnownStatement>) {
+        *self.statements.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     /// Looks again at what exists.

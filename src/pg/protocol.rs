@@ -1,5 +1,6 @@
 //! The messages of a conversation and what answers them.
 
+mod copy_in;
 mod execute;
 mod extended;
 mod simple;
@@ -11,6 +12,7 @@ use super::connection::{Connection, Next};
 use super::report::Failure;
 use crate::{Error, ErrorKind};
 
+pub(super) use execute::joined;
 pub(super) use startup::{Started, start};
 
 impl Connection {

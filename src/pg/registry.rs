@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -12,11 +13,16 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     seats: Mutex<HashMap<i32, Arc<Entry>>>,
+    entered: AtomicU64,
 }
 
 /// One connection, as seen from others.
 #[derive(Debug)]
 struct Entry {
+    /// Counts those who entered.
+    number: u64,
+    /// The session is to end.
+    leave: CancellationToken,
     secret: SecretKey,
     user: String,
     peer: SocketAddr,
@@ -51,6 +57,8 @@ impl Registry {
     /// Enters a connection; it leaves when the seat is dropped.
     pub(super) fn enter(self: &Arc<Self>, pid: i32, secret: SecretKey, user: &str, peer: SocketAddr) -> Seat {
         let entry = Arc::new(Entry {
+            number: self.entered.fetch_add(1, Ordering::Relaxed),
+            leave: CancellationToken::new(),
             secret,
             user: user.to_owned(),
             peer,
@@ -76,10 +84,29 @@ impl Registry {
         }
     }
 
+    /// Whose a connection is.
+    pub(super) fn user_of(&self, pid: i32) -> Option<String> {
+        lock(&self.seats).get(&pid).map(|entry| entry.user.clone())
+    }
+
+    /// Connections of the same user that were there before that one.
+    pub(super) fn before(&self, pid: i32) -> usize {
+        let seats = lock(&self.seats);
+        let Some(own) = seats.get(&pid) else { return 0 };
+        let before = |entry: &&Arc<Entry>| entry.user == own.user && entry.number < own.number;
+        seats.values().filter(before).count()
+    }
+
     /// Stops what a connection runs, for one who may; false if there is no such connection.
     pub(super) fn cancel_unchecked(&self, pid: i32) -> bool {
         let entry = lock(&self.seats).get(&pid).cloned();
         entry.map(|entry| entry.cancel()).is_some()
+    }
+
+    /// Ends a connection, for one who may; false if there is no such connection.
+    pub(super) fn terminate_unchecked(&self, pid: i32) -> bool {
+        let entry = lock(&self.seats).get(&pid).cloned();
+        entry.map(|entry| entry.leave.cancel()).is_some()
     }
 
     /// All connections.
@@ -128,6 +155,11 @@ pub(super) struct Seat {
 }
 
 impl Seat {
+    /// Is cancelled when the session is to end.
+    pub(super) fn leave(&self) -> CancellationToken {
+        self.entry.leave.clone()
+    }
+
     /// A statement begins: from now on a cancel hits it.
     pub(super) fn begin(&self, query: Option<&str>) -> CancellationToken {
         let token = CancellationToken::new();

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use pgwire::api::RandomPidSecretKeyGenerator;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -12,14 +14,20 @@ use tokio_util::task::TaskTracker;
 use super::catalog::System;
 use super::protocol::{self, Started};
 use super::registry::Registry;
+use super::report;
 
-use crate::{Database, Result};
+use crate::{Database, Error, ErrorKind, Result};
 
 /// Time that clients get to take their farewell once the time to finish is over.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Clients that may be on their way in at one time, beyond the sessions that may be open.
-const ARRIVING: usize = 200;
+const ARRIVING: usize = 1000;
+
+/// A client of which nothing is heard for so long is asked, so often, whether it is still there.
+const SILENCE: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+const ASK: u32 = 3;
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -65,10 +73,11 @@ pub async fn serve(database: Arc<Database>, listener: TcpListener, shutdown: Can
             () = shutdown.cancelled() => break,
             socket = accept(&listener) => socket,
         };
-        // More than can be dealt with: the line is dropped before it costs anything.
         let Ok(permit) = Arc::clone(&arriving).try_acquire_owned() else {
+            turn_away(&socket, most);
             continue;
         };
+        watch_over(&socket);
         let shared = Arc::clone(&shared);
         clients.spawn(async move {
             attend(socket, &shared).await;
@@ -94,6 +103,28 @@ async fn accept(listener: &TcpListener) -> TcpStream {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+    }
+}
+
+/// More than can be dealt with: the client is told so, if that costs nothing, and dropped.
+fn turn_away(socket: &TcpStream, most: usize) {
+    let error = Error::new(ErrorKind::TooManyConnections, "sorry, too many clients already").with_detail(format!(
+        "{most} connections are open, as many as limits.max_connections allows, and {ARRIVING} wait."
+    ));
+    let mut bytes = BytesMut::new();
+    if report::error(&error, "FATAL").encode(&mut bytes).is_ok() {
+        let _ = socket.try_write(&bytes);
+    }
+}
+
+/// A client whose machine is gone says nothing any more, not even that it hangs up: the system is to find out.
+fn watch_over(socket: &TcpStream) {
+    let keepalive = TcpKeepalive::new()
+        .with_time(SILENCE)
+        .with_interval(ASK_AGAIN)
+        .with_retries(ASK);
+    if let Err(error) = SockRef::from(socket).set_tcp_keepalive(&keepalive) {
+        tracing::debug!(%error, "a connection is not watched over");
     }
 }
 

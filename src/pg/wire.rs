@@ -13,6 +13,9 @@ use crate::{Error, ErrorKind};
 /// Bytes that are gathered before a write.
 const FLUSH_AT: usize = 64 << 10;
 
+/// Room for one read.
+const READ_AT_ONCE: usize = 64 << 10;
+
 /// Bytes that a client may send ahead while a statement of its runs.
 const READ_AHEAD: usize = 1 << 20;
 
@@ -47,6 +50,7 @@ impl Wire {
             if let Some(frame) = self.frame()? {
                 return decode(frame, &self.context).map(Some);
             }
+            self.inbox.reserve(READ_AT_ONCE);
             if self.io.read_buf(&mut self.inbox).await.map_err(|_| Failure::Gone)? == 0 {
                 return Ok(None);
             }
@@ -76,6 +80,20 @@ impl Wire {
     /// What will be sent with the next flush; for messages that are written in place.
     pub(super) fn outbox(&mut self) -> &mut BytesMut {
         &mut self.outbox
+    }
+
+    /// Puts messages that have been encoded elsewhere behind what is queued.
+    pub(super) fn append(&mut self, bytes: BytesMut) {
+        if self.outbox.is_empty() {
+            self.outbox = bytes;
+        } else {
+            self.outbox.extend_from_slice(&bytes);
+        }
+    }
+
+    /// Whether nothing is queued.
+    pub(super) fn is_empty(&self) -> bool {
+        self.outbox.is_empty()
     }
 
     /// Whether so much has gathered that it is time to send it.

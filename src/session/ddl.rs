@@ -15,6 +15,7 @@ mod copy;
 mod create;
 mod external;
 mod insert;
+mod intake;
 mod location;
 mod name;
 mod named_file;
@@ -33,6 +34,7 @@ use datafusion::sql::parser::{CopyToSource, ExplainStatement, Statement as Ast};
 use datafusion::sql::sqlparser::ast::{CopySource, ObjectName, ObjectType, Statement};
 
 pub(super) use copy::with_query;
+pub(crate) use intake::Intake;
 pub(super) use named_file::{open as open_files, take as take_files};
 pub(crate) use node::command;
 use node::{Command, CommandNode};

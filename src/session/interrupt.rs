@@ -34,6 +34,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::admission::Pass;
+
 /// Runs a plan on the engine's threads, so that dropping its rows stops it soon, wherever it is.
 pub(super) fn run(
     plan: Arc<dyn ExecutionPlan>,
@@ -76,6 +78,15 @@ pub(super) fn run(
 #[derive(Debug)]
 pub(crate) struct Guard {
     _guard: DropGuard,
+    /// The places that it has among the queries that run.
+    _pass: Pass,
+}
+
+impl Guard {
+    /// The same for a query that was given places.
+    pub(super) fn with_pass(self, pass: Pass) -> Self {
+        Self { _pass: pass, ..self }
+    }
 }
 
 /// A plan that somebody else will run, and that stops soon once the guard is dropped.
@@ -84,6 +95,7 @@ pub(crate) fn guarded(plan: Arc<dyn ExecutionPlan>) -> Result<(Arc<dyn Execution
     let plan = with_stop_points(plan, &token)?;
     let guard = Guard {
         _guard: token.drop_guard(),
+        _pass: Pass::default(),
     };
     Ok((plan, guard))
 }

@@ -22,6 +22,25 @@ impl Statement {
         &self.ast
     }
 
+    /// Whether it is a query and nothing else: SELECT, VALUES, WITH, TABLE.
+    pub(crate) fn is_query(&self) -> bool {
+        matches!(&self.ast, Ast::Statement(statement) if matches!(**statement, ast::Statement::Query(_)))
+    }
+
+    /// The number of things that a SELECT names.
+    pub(crate) fn columns(&self) -> usize {
+        match &self.ast {
+            Ast::Statement(statement) => match &**statement {
+                ast::Statement::Query(query) => match &*query.body {
+                    ast::SetExpr::Select(select) => select.projection.len(),
+                    _ => 0,
+                },
+                _ => 0,
+            },
+            _ => 0,
+        }
+    }
+
     /// The same, for a front door whose clients speak constructs that the engine lacks.
     pub(crate) fn ast_mut(&mut self) -> &mut Ast {
         &mut self.ast

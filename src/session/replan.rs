@@ -11,27 +11,34 @@
 //! Files are pinned to the version that was planned, so rows of two versions never mix: that is the scan's part. Here
 //! is what becomes of the error.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, TableReference};
+use datafusion::datasource::memory::{DataSourceExec, MemorySourceConfig};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::explain::ExplainExec;
+use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
 use dreyer_sky::hats::HatsError;
 use dreyer_sky::tiling::{Notices, TilingSources};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
+use super::admission::Pass;
 use super::allowance::allowed;
 use super::cost::stored_bytes;
+use super::running::Started;
 use super::views::is_shared;
 use super::{explain, interrupt};
 use crate::cluster::{Cluster, Spread, is_lost, lost_worker};
@@ -100,8 +107,26 @@ impl Runner {
             workers: 0,
         };
         let Spread { plan, context, workers } = spread.unwrap_or(here);
-        let rows = interrupt::run(plan, context, self.database.engine())?;
-        Ok(self.database.running().watched(rows, &self.user, bytes, workers))
+        let pass = self.admit(&plan).await?;
+        let rows = interrupt::run(Arc::clone(&plan), context, self.database.engine())?;
+        let query = Started {
+            user: self.user.clone(),
+            session: self.context.session_id(),
+            scan_bytes: bytes,
+            workers,
+            plan,
+            pass,
+        };
+        Ok(self.database.running().watched(rows, query))
+    }
+
+    /// A place among the queries that run, for one that reads more than what lies in memory.
+    pub(super) async fn admit(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Pass> {
+        let light = !plan.exists(|node| Ok(node.children().is_empty() && !in_memory(node.as_ref())))?;
+        if light {
+            return Ok(Pass::default());
+        }
+        Ok(self.database.admission().admit(&self.user).await?)
     }
 
     /// The plan on the workers, if there are any and it is for them.
@@ -129,8 +154,15 @@ impl Runner {
         let runner = self.clone();
         let watched = async move {
             match rows.next().await {
-                Some(Err(error)) if is_rewritten(&error) => runner.again(&plan).await.map(StreamExt::boxed),
-                Some(Err(error)) if is_lost(&error) => runner.elsewhere(&plan, error).await.map(StreamExt::boxed),
+                // The first attempt makes room for the next.
+                Some(Err(error)) if is_rewritten(&error) => {
+                    drop(rows);
+                    runner.again(&plan).await.map(StreamExt::boxed)
+                }
+                Some(Err(error)) if is_lost(&error) => {
+                    drop(rows);
+                    runner.elsewhere(&plan, error).await.map(StreamExt::boxed)
+                }
                 first => Ok(stream::iter(first).chain(rows.map_err(too_late)).boxed()),
             }
         };
@@ -207,6 +239,14 @@ impl Runner {
         })?;
         Ok(names)
     }
+}
+
+/// Whether a leaf of a plan gives rows that are there already.
+fn in_memory(leaf: &dyn ExecutionPlan) -> bool {
+    let held = leaf
+        .downcast_ref::<DataSourceExec>()
+        .is_some_and(|source| (source.data_source().as_ref() as &dyn Any).is::<MemorySourceConfig>());
+    held || leaf.is::<EmptyExec>() || leaf.is::<PlaceholderRowExec>() || leaf.is::<ExplainExec>()
 }
 
 fn adapter(

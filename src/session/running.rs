@@ -11,7 +11,10 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
+use datafusion::physical_plan::ExecutionPlan;
 use futures::Stream;
+
+use super::admission::Pass;
 
 /// A query that runs, as seen from outside.
 #[derive(Debug, Clone)]
@@ -71,6 +74,21 @@ struct Entry {
     scan_bytes: u64,
     workers: usize,
     rows: AtomicU64,
+    session: String,
+    plan: Arc<dyn ExecutionPlan>,
+    /// Its places among the queries that may run.
+    _pass: Pass,
+}
+
+/// A query that has been started.
+pub(super) struct Started {
+    pub(super) user: String,
+    /// The session's name.
+    pub(super) session: String,
+    pub(super) scan_bytes: u64,
+    pub(super) workers: usize,
+    pub(super) plan: Arc<dyn ExecutionPlan>,
+    pub(super) pass: Pass,
 }
 
 impl Running {
@@ -86,6 +104,21 @@ impl Running {
             rows: entry.rows.load(Ordering::Relaxed),
         };
         now.values().map(seen).collect()
+    }
+
+    /// How far the latest query of a session has come, in words.
+    pub(crate) fn progress(&self, session: &str) -> Option<String> {
+        let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = now.values().rev().find(|entry| entry.session == session)?;
+        let entry = Arc::clone(entry);
+        drop(now);
+        let rows = entry.rows.load(Ordering::Relaxed);
+        let read = read_bytes(&entry.plan);
+        Some(match (read, entry.scan_bytes) {
+            (0, _) => format!("{rows} rows"),
+            (read, 0) => format!("{rows} rows, {} read", megabytes(read)),
+            (read, all) => format!("{rows} rows, {} of {} read", megabytes(read), megabytes(all)),
+        })
     }
 
     /// How many have ended so.
@@ -106,17 +139,18 @@ impl Running {
     pub(super) fn watched(
         self: &Arc<Self>,
         rows: SendableRecordBatchStream,
-        user: &str,
-        scan_bytes: u64,
-        workers: usize,
+        query: Started,
     ) -> SendableRecordBatchStream {
         let entry = Arc::new(Entry {
             id: self.next.fetch_add(1, Ordering::Relaxed) + 1,
-            user: user.to_owned(),
+            user: query.user,
             since: SystemTime::now(),
-            scan_bytes,
-            workers,
+            scan_bytes: query.scan_bytes,
+            workers: query.workers,
             rows: AtomicU64::new(0),
+            session: query.session,
+            plan: query.plan,
+            _pass: query.pass,
         });
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         now.insert(entry.id, Arc::clone(&entry));
@@ -128,6 +162,17 @@ impl Running {
             end: None,
         })
     }
+}
+
+/// Bytes that the scans of a plan have read so far, in this process.
+fn read_bytes(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let own = plan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
+    let own = own.map_or(0, |value| value.as_usize() as u64);
+    own + plan.children().into_iter().map(read_bytes).sum::<u64>()
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
 }
 
 struct Watched {
@@ -173,10 +218,22 @@ impl Drop for Watched {
 mod tests {
     use datafusion::arrow::datatypes::Schema;
     use datafusion::common::exec_datafusion_err;
+    use datafusion::physical_plan::empty::EmptyExec;
     use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
     use futures::{StreamExt, stream};
 
     use super::*;
+
+    fn query(scan_bytes: u64, workers: usize) -> Started {
+        Started {
+            user: "halley".to_owned(),
+            session: "s".to_owned(),
+            scan_bytes,
+            workers,
+            plan: Arc::new(EmptyExec::new(Arc::new(Schema::empty()))),
+            pass: Pass::default(),
+        }
+    }
 
     fn rows(items: Vec<Result<RecordBatch>>) -> SendableRecordBatchStream {
         let schema = Arc::new(Schema::empty());
@@ -186,13 +243,15 @@ mod tests {
     #[tokio::test]
     async fn queries_are_entered_and_struck_out_by_their_end() {
         let book = Arc::new(Running::default());
-        let whole = book.watched(rows(Vec::new()), "halley", 7, 2);
+        let whole = book.watched(rows(Vec::new()), query(7, 2));
+        assert_eq!(book.progress("s").as_deref(), Some("0 rows"));
+        assert_eq!(book.progress("another"), None);
         assert_eq!(book.all().len(), 1);
         assert_eq!((book.all()[0].user.as_str(), book.all()[0].scan_bytes), ("halley", 7));
         assert!(whole.collect::<Vec<_>>().await.is_empty());
-        let failing = book.watched(rows(vec![Err(exec_datafusion_err!("no"))]), "halley", 0, 0);
+        let failing = book.watched(rows(vec![Err(exec_datafusion_err!("no"))]), query(0, 0));
         assert_eq!(failing.collect::<Vec<_>>().await.len(), 1);
-        drop(book.watched(rows(Vec::new()), "halley", 0, 0));
+        drop(book.watched(rows(Vec::new()), query(0, 0)));
         assert!(book.all().is_empty());
         assert_eq!(QueryEnd::ALL.map(|end| book.ended(end)), [1, 1, 1]);
     }

@@ -151,6 +151,29 @@ pub(super) const SOURCES: &[Source] = &[
         },
     },
     Source {
+        name: "cursors",
+        columns: &[
+            ("name", Type::TEXT),
+            ("statement", Type::TEXT),
+            ("holdable", Type::BOOL),
+            ("binary", Type::BOOL),
+            ("scrolls", Type::BOOL),
+            ("since", Type::TIMESTAMPTZ),
+        ],
+        rows: |door| door.portals().into_iter().map(cursor).collect(),
+    },
+    Source {
+        name: "prepared",
+        columns: &[
+            ("name", Type::TEXT),
+            ("statement", Type::TEXT),
+            ("since", Type::TIMESTAMPTZ),
+            ("types", Type::TEXT_ARRAY),
+            ("from_sql", Type::BOOL),
+        ],
+        rows: |door| door.statements().into_iter().map(prepared).collect(),
+    },
+    Source {
         name: "users",
         columns: &[("oid", Type::OID), ("name", Type::NAME)],
         rows: |door| vec![vec![Value::Oid(USER_OID), text(&door.user)]],
@@ -330,6 +353,28 @@ fn workers(door: &Door) -> Vec<Vec<Value>> {
         ]
     };
     door.database.workers().into_iter().map(row).collect()
+}
+
+fn cursor(open: super::super::door::OpenPortal) -> Vec<Value> {
+    vec![
+        text(open.name),
+        text(open.statement),
+        Value::Bool(open.cursor.holdable),
+        Value::Bool(open.cursor.binary),
+        Value::Bool(open.cursor.scrolls),
+        micros(open.cursor.since),
+    ]
+}
+
+fn prepared(known: super::super::door::KnownStatement) -> Vec<Value> {
+    let types = known.prepared.parameters().iter().map(|kind| type_name(kind.oid()));
+    vec![
+        text(known.name),
+        text(&known.prepared.text),
+        micros(known.prepared.since),
+        Value::Texts(types.collect()),
+        Value::Bool(known.prepared.from_sql),
+    ]
 }
 
 fn queries(door: &Door) -> Vec<Vec<Value>> {

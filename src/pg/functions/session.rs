@@ -7,7 +7,7 @@ use super::super::door::Door;
 use super::super::settings::{self, SERVER_VERSION};
 use super::argument::{boolean, integer, some_text, text, truth};
 use super::{Row, looking, pure};
-use crate::{DEFAULT_CATALOG, Error};
+use crate::{DEFAULT_CATALOG, Error, ErrorKind};
 
 pub(super) const ROWS: &[Row] = &[
     pure("version", Type::TEXT, |_| {
@@ -51,7 +51,15 @@ pub(super) const ROWS: &[Row] = &[
     }),
     looking("pg_cancel_backend", Type::BOOL, |door, arguments| {
         let pid = integer(arguments, 0).and_then(|pid| i32::try_from(pid).ok());
+        pid.map(|pid| may_stop(door, pid)).transpose()?;
         Ok(ScalarValue::Boolean(pid.map(|pid| door.registry.cancel_unchecked(pid))))
+    }),
+    looking("pg_terminate_backend", Type::BOOL, |door, arguments| {
+        let pid = integer(arguments, 0).and_then(|pid| i32::try_from(pid).ok());
+        pid.map(|pid| may_stop(door, pid)).transpose()?;
+        Ok(ScalarValue::Boolean(
+            pid.map(|pid| door.registry.terminate_unchecked(pid)),
+        ))
     }),
     pure("pg_is_in_recovery", Type::BOOL, |_| Ok(truth(false))),
     pure("pg_is_other_temp_schema", Type::BOOL, |_| Ok(truth(false))),
@@ -87,4 +95,15 @@ fn path(door: &Door) -> Vec<String> {
 
 fn failed(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
+}
+
+/// A user stops only what is their own.
+fn may_stop(door: &Door, pid: i32) -> Result<()> {
+    match door.registry.user_of(pid) {
+        Some(user) if user != door.user => {
+            let message = format!("must be {user} to stop what {user} runs");
+            Err(failed(Error::new(ErrorKind::Denied, message)))
+        }
+        _ => Ok(()),
+    }
 }

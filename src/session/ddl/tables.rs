@@ -64,13 +64,15 @@ pub(super) async fn input(session: &Session, query: &LogicalPlan) -> Result<(Inp
     let query = session.runner().with_tables_of_now(query.clone(), false).await?;
     let frame = session.context().execute_logical_plan(query).await?;
     let task = Arc::new(frame.task_ctx());
-    let (plan, guard) = interrupt::guarded(frame.create_physical_plan().await?)?;
+    let plan = frame.create_physical_plan().await?;
+    let pass = session.runner().admit(&plan).await?;
+    let (plan, guard) = interrupt::guarded(plan)?;
     let input = Input {
         plan,
         task,
         description: "the query".to_owned(),
     };
-    Ok((input, guard))
+    Ok((input, guard.with_pass(pass)))
 }
 
 /// Does work on the engine's threads; dropped, the work ends.
