@@ -1,17 +1,19 @@
 //! Floating-point numbers as PostgreSQL prints them: `0.1`, `1e-07`, `1e+300`, `NaN`, `Infinity`.
 
-use std::fmt::{Display, LowerExp, Write};
+use std::fmt::{Display, LowerExp};
 use std::str::FromStr;
 
 use bytes::{BufMut, BytesMut};
 use datafusion::arrow::datatypes::i256;
 
 /// A width of IEEE number, with what PostgreSQL knows about it.
-pub(super) trait Float: Copy + Display + LowerExp + PartialOrd + Into<f64> + FromStr {
+pub(super) trait Float: ryu::Float + Display + LowerExp + Into<f64> + FromStr {
     /// Digits that any value may need (`DBL_DECIMAL_DIG`, `FLT_DECIMAL_DIG`).
     const ENOUGH: usize;
     /// Up to here every whole number is a value.
     const WHOLE: f64;
+    /// Without its sign.
+    fn size(self) -> Self;
     /// The next value away from zero.
     fn beyond(self) -> Self;
     /// The next value towards zero, of one that is not zero.
@@ -23,6 +25,9 @@ pub(super) trait Float: Copy + Display + LowerExp + PartialOrd + Into<f64> + Fro
 impl Float for f32 {
     const ENOUGH: usize = 9;
     const WHOLE: f64 = 16_777_216.0;
+    fn size(self) -> Self {
+        self.abs()
+    }
     fn beyond(self) -> Self {
         Self::from_bits(self.to_bits() + 1)
     }
@@ -35,6 +40,9 @@ impl Float for f32 {
 impl Float for f64 {
     const ENOUGH: usize = 17;
     const WHOLE: f64 = 9_007_199_254_740_992.0;
+    fn size(self) -> Self {
+        self.abs()
+    }
     fn beyond(self) -> Self {
         Self::from_bits(self.to_bits() + 1)
     }
@@ -42,6 +50,61 @@ impl Float for f64 {
         Self::from_bits(self.to_bits() - 1)
     }
     const DIGITS: i32 = 15;
+}
+
+/// Significant digits, without zeros at either end but for the number 0, and the power of ten of the first.
+struct Digits {
+    bytes: [u8; 24],
+    count: usize,
+    exponent: i32,
+}
+
+impl Digits {
+    /// Those of a number without a sign, in any of Rust's spellings.
+    fn of(text: &str) -> Self {
+        let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+        let mut digits = Self {
+            bytes: [b'0'; 24],
+            count: 0,
+            exponent: exponent.parse().unwrap_or(0),
+        };
+        let (mut before, mut point) = (0, None);
+        for byte in mantissa.bytes() {
+            match byte {
+                b'.' => point = Some(before),
+                byte => {
+                    // Zeros before the first digit only move the point.
+                    if (digits.count > 0 || byte != b'0') && digits.count < digits.bytes.len() {
+                        digits.bytes[digits.count] = byte;
+                        digits.count += 1;
+                    } else if digits.count == 0 {
+                        digits.exponent -= 1;
+                    }
+                    before += 1;
+                }
+            }
+        }
+        digits.exponent += point.unwrap_or(before) - 1;
+        if digits.count == 0 {
+            (digits.count, digits.exponent) = (1, 0);
+        }
+        while digits.count > 1 && digits.bytes[digits.count - 1] == b'0' {
+            digits.count -= 1;
+        }
+        digits
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.count).unwrap_or_default()
+    }
+
+    /// In scientific notation.
+    fn scientific(&self) -> String {
+        let digits = String::from_utf8_lossy(self.as_bytes());
+        let (first, rest) = digits.split_at(1);
+        let point = if rest.is_empty() { "" } else { "." };
+        format!("{first}{point}{rest}e{}", self.exponent)
+    }
 }
 
 /// Appends the number: the shortest text that reads back to the same value if `extra_digits` is above 0, else
@@ -54,49 +117,66 @@ pub(super) fn put<F: Float>(value: F, extra_digits: i32, out: &mut BytesMut) {
     if wide.is_infinite() {
         return out.put_slice(if wide > 0.0 { b"Infinity" } else { b"-Infinity" });
     }
-    let mut scientific = Stack {
-        bytes: [0; 40],
-        used: 0,
-    };
-    let (precision, written) = if extra_digits > 0 {
-        let written = write!(scientific, "{value:e}");
-        if let Some(text) = differently(value, scientific.as_str()) {
-            return put_scientific(&text, F::DIGITS, out);
+    if wide.is_sign_negative() {
+        out.put_u8(b'-');
+    }
+    let value = value.size();
+    if extra_digits > 0 {
+        let digits = Digits::of(ryu::Buffer::new().format_finite(value));
+        match differently(value, &digits) {
+            None => digits.put(F::DIGITS, out),
+            Some(text) => Digits::of(&text).put(F::DIGITS, out),
         }
-        (F::DIGITS, written)
     } else {
-        let digits = (F::DIGITS + extra_digits).max(1);
-        (digits, write!(scientific, "{value:.*e}", (digits - 1) as usize))
-    };
-    debug_assert!(written.is_ok(), "a float in scientific notation fits the buffer");
-    put_scientific(scientific.as_str(), precision, out);
+        let precision = (F::DIGITS + extra_digits).max(1);
+        Digits::of(&format!("{value:.*e}", (precision - 1) as usize)).put(precision, out);
+    }
 }
 
-/// Where PostgreSQL takes other digits than Rust, which both read back alike: of two shortest texts that are equally near
-/// it takes the even one, and it takes none that lies exactly between two values.
-fn differently<F: Float>(value: F, shortest: &str) -> Option<String> {
-    /// Values with more bits after the point than this have too many digits to lie in the middle of anything.
-    const FRACTION: f64 = 33_554_432.0;
-    let wide: f64 = value.into();
-    let mantissa = shortest.split('e').next().unwrap_or_default();
-    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
-    if digits == F::ENOUGH && (wide * FRACTION).fract() == 0.0 {
-        return even(value, digits);
+impl Digits {
+    /// Appends them in the way of C's `%g`: plain while -4 <= exponent < precision.
+    fn put(&self, precision: i32, out: &mut BytesMut) {
+        let exponent = self.exponent;
+        let digits = self.as_bytes();
+        let (first, rest) = digits.split_at(1.min(digits.len()));
+        if exponent < -4 || exponent >= precision {
+            out.put_slice(first);
+            if !rest.is_empty() {
+                out.put_u8(b'.');
+                out.put_slice(rest);
+            }
+            out.put_slice(if exponent < 0 { b"e-" } else { b"e+" });
+            if exponent.abs() < 10 {
+                out.put_u8(b'0');
+            }
+            super::number::put_unsigned(u64::from(exponent.unsigned_abs()), out);
+        } else if exponent < 0 {
+            out.put_slice(b"0.");
+            out.put_bytes(b'0', exponent.unsigned_abs() as usize - 1);
+            out.put_slice(digits);
+        } else {
+            let whole = (exponent as usize + 1).min(digits.len());
+            let (head, tail) = digits.split_at(whole);
+            out.put_slice(head);
+            out.put_bytes(b'0', exponent as usize + 1 - whole);
+            if !tail.is_empty() {
+                out.put_u8(b'.');
+                out.put_slice(tail);
+            }
+        }
     }
-    if wide.abs() >= F::WHOLE && wide.abs() < 1e42 {
-        return within(value, shortest, digits);
+}
+
+/// Where PostgreSQL takes other digits, though the shortest read back alike: it takes none that lies exactly between two
+/// values. Only whole numbers too large to be told from their neighbours have such.
+fn differently<F: Float>(value: F, shortest: &Digits) -> Option<String> {
+    /// Above this no text of so few digits lies exactly between two values.
+    const LARGEST: f64 = 1e42;
+    let size: f64 = value.into();
+    if size >= F::WHOLE && size < LARGEST {
+        return within(value, &shortest.scientific(), shortest.count);
     }
     None
-}
-
-/// The value cut off before its last digit, if that is a 5 and the one before it even.
-fn even<F: Float>(value: F, digits: usize) -> Option<String> {
-    let exact = format!("{value:.60e}");
-    let (mantissa, exponent) = exact.split_once('e')?;
-    let (kept, rest) = mantissa.split_at_checked(mantissa.find('.')? + digits)?;
-    let tie = rest.strip_prefix('5')?.bytes().all(|digit| digit == b'0');
-    let is_even = kept.bytes().next_back().is_some_and(|digit| digit.is_multiple_of(2));
-    (tie && is_even).then(|| format!("{kept}e{exponent}"))
 }
 
 /// The shortest text strictly nearer to the value than to any other, if the one that was found is not.
@@ -104,17 +184,18 @@ fn within<F: Float>(value: F, shortest: &str, digits: usize) -> Option<String> {
     let whole = |text: &str| i256::from_string(&expanded(text)?);
     let exact = |value: F| i256::from_string(&format!("{value:.0}"));
     let (here, found) = (exact(value)?, whole(shortest)?);
-    let other = if found.wrapping_abs() > here.wrapping_abs() {
+    let other = if found > here {
         exact(value.beyond())?
     } else {
         exact(value.before())?
     };
     let two = i256::from_i128(2);
-    if found.wrapping_mul(two) != here.wrapping_add(other) {
+    let between = |found: i256| found.wrapping_mul(two) == here.wrapping_add(other);
+    if !between(found) {
         return None;
     }
     (digits..F::ENOUGH).map(|more| format!("{value:.more$e}")).find(|text| {
-        let nearer = whole(text).is_some_and(|found| found.wrapping_mul(two) != here.wrapping_add(other));
+        let nearer = whole(text).is_some_and(|found| !between(found));
         nearer && text.parse::<F>().is_ok_and(|read| read.into() == value.into())
     })
 }
@@ -126,70 +207,6 @@ fn expanded(text: &str) -> Option<String> {
     let (head, tail) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let zeros = exponent.checked_sub(tail.len())?;
     Some(format!("{head}{tail}{}", "0".repeat(zeros)))
-}
-
-/// Rewrites Rust's `-1.25e-7` in the way of C's `%g`: plain while -4 <= exponent < precision.
-fn put_scientific(text: &str, precision: i32, out: &mut BytesMut) {
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let unsigned = mantissa.strip_prefix('-').unwrap_or(mantissa);
-    if unsigned.len() < mantissa.len() {
-        out.put_u8(b'-');
-    }
-    let (first, rest) = unsigned.split_at(1.min(unsigned.len()));
-    let rest = rest.strip_prefix('.').unwrap_or(rest).trim_end_matches('0');
-
-    if exponent < -4 || exponent >= precision {
-        out.put_slice(first.as_bytes());
-        if !rest.is_empty() {
-            out.put_u8(b'.');
-            out.put_slice(rest.as_bytes());
-        }
-        out.put_slice(if exponent < 0 { b"e-" } else { b"e+" });
-        if exponent.abs() < 10 {
-            out.put_u8(b'0');
-        }
-        super::number::put_unsigned(u64::from(exponent.unsigned_abs()), out);
-    } else if exponent < 0 {
-        out.put_slice(b"0.");
-        out.put_bytes(b'0', exponent.unsigned_abs() as usize - 1);
-        out.put_slice(first.as_bytes());
-        out.put_slice(rest.as_bytes());
-    } else {
-        let whole = (exponent as usize).min(rest.len());
-        let (head, tail) = rest.split_at(whole);
-        out.put_slice(first.as_bytes());
-        out.put_slice(head.as_bytes());
-        out.put_bytes(b'0', exponent as usize - whole);
-        if !tail.is_empty() {
-            out.put_u8(b'.');
-            out.put_slice(tail.as_bytes());
-        }
-    }
-}
-
-/// Forty bytes to format into without touching the heap.
-struct Stack {
-    bytes: [u8; 40],
-    used: usize,
-}
-
-impl Stack {
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.used]).unwrap_or_default()
-    }
-}
-
-impl Write for Stack {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let place = self
-            .bytes
-            .get_mut(self.used..self.used + text.len())
-            .ok_or(std::fmt::Error)?;
-        place.copy_from_slice(text.as_bytes());
-        self.used += text.len();
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -26,15 +26,13 @@ async fn ask(client: &mut Client, text: &str) -> Vec<String> {
 /// The message and detail of the next error.
 async fn told(client: &mut Client) -> String {
     loop {
-        match client.next().await.expect("an error was to come") {
-            Answer::ErrorResponse(error) => {
-                let fields = error
-                    .fields
-                    .iter()
-                    .filter(|(code, _)| [b'C', b'M', b'D'].contains(code));
-                return fields.map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(" · ");
-            }
-            _ => {}
+        let answer = client.next().await.expect("an error was to come");
+        if let Answer::ErrorResponse(error) = answer {
+            let fields = error
+                .fields
+                .iter()
+                .filter(|(code, _)| [b'C', b'M', b'D'].contains(code));
+            return fields.map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(" · ");
         }
     }
 }
