@@ -13,9 +13,9 @@ pub(super) fn render(error: &Error, sql: &str) -> String {
         out.push_str(&excerpt);
     }
     for (label, text) in [
-        ("DETAIL", &error.detail),
-        ("HINT", &error.hint),
-        ("CONTEXT", &error.context),
+        ("DETAIL", error.detail.as_deref()),
+        ("HINT", error.hint.as_deref()),
+        ("CONTEXT", error.context()),
     ] {
         if let Some(text) = text {
             out.push_str(&format!("\n{label}:  {text}"));

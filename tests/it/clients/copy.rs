@@ -23,7 +23,7 @@ fn done() -> Message {
 async fn bytes_and_errors_are_those_of_postgresql() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::with(config(&folder)).await;
-    let oracle = tokio::task::spawn_blocking(Postgres::start).await.unwrap();
+    let oracle = Postgres::start().await;
     assert_eq!(
         server.python_with("copies.py", &[("ORACLE", &oracle.address())]).await,
         "ok\n"

@@ -7,7 +7,7 @@ use crate::support::postgres::Postgres;
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_tags_and_errors_are_those_of_postgresql() {
     let server = Server::start().await;
-    let oracle = tokio::task::spawn_blocking(Postgres::start).await.unwrap();
+    let oracle = Postgres::start().await;
     let said = server.python_with("cursors.py", &[("ORACLE", &oracle.address())]).await;
     assert_eq!(said, "ok\n");
 }

@@ -40,7 +40,7 @@ fn program(name: &str, folder: &Path) -> Command {
 
 impl Postgres {
     /// Makes a server and waits for it.
-    pub(crate) fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir(&data).unwrap();
@@ -85,7 +85,7 @@ impl Postgres {
                 return server;
             }
             assert!(began.elapsed() < Duration::from_secs(60), "PostgreSQL does not start");
-            std::thread::sleep(Duration::from_millis(50));
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
