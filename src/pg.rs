@@ -30,6 +30,7 @@ mod registry;
 mod report;
 mod server;
 mod settings;
+mod shape;
 mod statement;
 mod transaction;
 mod utility;

@@ -25,7 +25,6 @@ CREATE TABLE pg_largeobject_metadata (oid oid, lomowner oid, lomacl text[]);
 CREATE TABLE pg_locks (locktype text, database oid, relation oid, page int4, tuple int2, virtualxid text, transactionid xid, classid oid, objid oid, objsubid int2, virtualtransaction text, pid int4, mode text, granted bool, fastpath bool, waitstart timestamptz);
 CREATE TABLE pg_matviews (schemaname name, matviewname name, matviewowner name, tablespace name, hasindexes bool, ispopulated bool, definition text);
 CREATE TABLE pg_opclass (oid oid, opcmethod oid, opcname name, opcnamespace oid, opcowner oid, opcfamily oid, opcintype oid, opcdefault bool, opckeytype oid);
-CREATE TABLE pg_operator (oid oid, oprname name, oprnamespace oid, oprowner oid, oprkind "char", oprcanmerge bool, oprcanhash bool, oprleft oid, oprright oid, oprresult oid, oprcom oid, oprnegate oid, oprcode oid, oprrest regproc, oprjoin regproc);
 CREATE TABLE pg_opfamily (oid oid, opfmethod oid, opfname name, opfnamespace oid, opfowner oid);
 CREATE TABLE pg_parameter_acl (oid oid, parname text, paracl text[]);
 CREATE TABLE pg_partitioned_table (partrelid oid, partstrat "char", partnatts int2, partdefid oid, partattrs int2vector, partclass oidvector, partcollation oidvector, partexprs text);

@@ -30,6 +30,10 @@ kinds! {
     Data = "22000",
     /// A number too large for its type.
     OutOfRange = "22003",
+    /// Text that spells no date or time.
+    InvalidDatetime = "22007",
+    /// A LIMIT below zero.
+    InvalidLimit = "2201W",
     /// Division by zero.
     DivisionByZero = "22012",
     /// An argument outside its domain: a radius of 3600 degrees, say.
@@ -88,6 +92,8 @@ kinds! {
     UndefinedObject = "42704",
     /// Two columns of one name where names must differ.
     DuplicateColumn = "42701",
+    /// Two tables of one name in FROM.
+    DuplicateAlias = "42712",
     /// A column neither grouped by nor aggregated.
     Grouping = "42803",
     /// Types that do not fit together.

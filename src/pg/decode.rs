@@ -2,6 +2,7 @@
 
 mod array;
 mod binary;
+mod moment;
 mod text;
 
 use bytes::Bytes;
@@ -10,6 +11,10 @@ use pgwire::api::Type;
 
 use super::encode::{WireFormat, arrow_type};
 use crate::{Error, ErrorKind, Result};
+
+pub(super) use array::array_elements;
+pub(super) use moment::time_in_full;
+pub(super) use text::value as from_text;
 
 /// The value of one parameter, `number` from 1.
 ///

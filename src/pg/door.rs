@@ -4,8 +4,10 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
 
+use datafusion::execution::FunctionRegistry;
+
 use super::catalog::{Snapshot, System};
-use super::functions;
+use super::{compat, functions};
 
 use super::registry::Registry;
 use super::server::Shared;
@@ -59,6 +61,9 @@ impl Door {
             config.set_extension(Arc::clone(&door));
             // The engine's own information_schema would take the place of ours.
             config.options_mut().catalog.information_schema = false;
+            if let Some(number) = functions::number() {
+                state.register_expr_planner(Arc::new(compat::Operands::new(number)))?;
+            }
         }
 
         door.system.register(&context)?;

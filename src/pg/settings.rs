@@ -164,6 +164,11 @@ fn checked(name: &str, value: &str) -> Result<(&'static Setting, String)> {
     }
 }
 
+/// The name of a setting as it is spelt here; that of the engine's, and of none, as it is.
+pub(super) fn canonical(name: &str) -> &str {
+    table::find(name).map_or(name, |row| row.name)
+}
+
 /// The error for a setting that does not exist.
 pub(super) fn unknown(name: &str) -> Error {
     let error = Error::new(

@@ -82,6 +82,7 @@ impl Query {
             .plan(&self.statement)
             .await
             .map_err(|error| shifted(error, self.offset))?;
+        let plan = compat::finish(plan).map_err(|error| self.explain(session, error))?;
         let uses_catalog = rewritten.uses_catalog || scans_catalog(&plan)?;
         let plan = if uses_catalog { compat::decorrelate(plan)? } else { plan };
         let parameters = parameters(&plan, declared)?;

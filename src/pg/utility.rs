@@ -65,7 +65,7 @@ impl Utility {
     /// Names of the columns that it gives rows of; they are text.
     pub(super) fn columns(&self) -> Option<Vec<String>> {
         match self {
-            Self::Show(name) => Some(vec![name.clone()]),
+            Self::Show(name) => Some(vec![super::settings::canonical(name).to_owned()]),
             Self::ShowAll => Some(["name", "setting", "description"].map(str::to_owned).to_vec()),
             _ => None,
         }

@@ -8,6 +8,7 @@ use pgwire::tokio::server::MaybeTls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::report::Failure;
+use super::shape;
 use crate::{Error, ErrorKind};
 
 /// Bytes that are gathered before a write.
@@ -110,15 +111,19 @@ impl Wire {
     }
 }
 
-/// Reads one message. The decoders of the protocol crate trust the counts that a message gives of itself in places;
-/// what lies makes this message an error, not the process.
+/// Reads one message. The decoders of the protocol crate trust what a message says of itself, so that is looked at before;
+/// should they stumble all the same, this message is an error, and nothing else.
 fn decode(mut frame: BytesMut, context: &DecodeContext) -> Result<PgWireFrontendMessage, Failure> {
     let kind = frame.first().copied().unwrap_or_default();
+    let malformed = || violation(format!("invalid message of type {}", kind.escape_ascii()));
+    if !shape::fits(&frame) {
+        return Err(malformed());
+    }
     let decoded = catch_unwind(AssertUnwindSafe(|| PgWireFrontendMessage::decode(&mut frame, context)));
     match decoded {
         Ok(Ok(Some(message))) => Ok(message),
         Ok(Err(error)) => Err(violation(error.to_string())),
-        Ok(Ok(None)) | Err(_) => Err(violation(format!("invalid message of type {}", kind.escape_ascii()))),
+        Ok(Ok(None)) | Err(_) => Err(malformed()),
     }
 }
 

@@ -14,10 +14,14 @@ use datafusion::datasource::TableType;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::sql::sqlparser::keywords::{
+    ALL_KEYWORDS, ALL_KEYWORDS_INDEX, Keyword, RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE_ALIAS,
+};
 use pgwire::api::Type;
 
 use super::super::door::Door;
 use super::super::encode::{PG_TYPE, arrow_type, element_of, type_length};
+use super::operators;
 use super::typenames::{ARRAYS, TYPES, alignment, array_type, by_value, format_type, type_name};
 
 /// One source.
@@ -136,6 +140,20 @@ pub(super) const SOURCES: &[Source] = &[
         rows: routines,
     },
     Source {
+        name: "operators",
+        columns: &[
+            ("oid", Type::OID),
+            ("name", Type::NAME),
+            ("left_type", Type::OID),
+            ("right_type", Type::OID),
+            ("result_type", Type::OID),
+            ("commutator", Type::OID),
+            ("negator", Type::OID),
+            ("comment", Type::TEXT),
+        ],
+        rows: |_| operators(),
+    },
+    Source {
         name: "settings",
         columns: &[
             ("name", Type::TEXT),
@@ -149,6 +167,11 @@ pub(super) const SOURCES: &[Source] = &[
                 .map(|(name, value, about)| vec![text(name), text(value), text(about)])
                 .collect()
         },
+    },
+    Source {
+        name: "keywords",
+        columns: &[("word", Type::TEXT), ("reserved", Type::BOOL)],
+        rows: |_| keywords(),
     },
     Source {
         name: "users",
@@ -300,6 +323,33 @@ fn routines(door: &Door) -> Vec<Vec<Value>> {
         ]
     };
     snapshot.routines.iter().map(row).collect()
+}
+
+fn operators() -> Vec<Vec<Value>> {
+    let all = operators::all();
+    let row = |operator: &operators::Operator| {
+        vec![
+            Value::Oid(operator.oid),
+            text(operator.name),
+            Value::Oid(operator.left),
+            Value::Oid(operator.right),
+            Value::Oid(operator.result),
+            Value::Oid(operators::sibling(&all, operator, operator.commutator)),
+            Value::Oid(operators::sibling(&all, operator, operator.negator)),
+            text(operator.about),
+        ]
+    };
+    all.iter().map(row).collect()
+}
+
+/// The words of the grammar, and whether they can be names without quotes.
+fn keywords() -> Vec<Vec<Value>> {
+    let words = ALL_KEYWORDS.iter().zip(ALL_KEYWORDS_INDEX);
+    let row = |(word, keyword): (&&str, &Keyword)| {
+        let reserved = RESERVED_FOR_COLUMN_ALIAS.contains(keyword) || RESERVED_FOR_TABLE_ALIAS.contains(keyword);
+        vec![text(word.to_lowercase()), Value::Bool(reserved)]
+    };
+    words.map(row).collect()
 }
 
 fn activity(door: &Door) -> Vec<Vec<Value>> {

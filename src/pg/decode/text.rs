@@ -4,13 +4,13 @@ use datafusion::common::ScalarValue;
 use pgwire::api::Type;
 
 use super::super::encode::{arrow_type, element_of};
-use super::array;
+use super::{array, time_in_full};
 use crate::{Error, ErrorKind, Result};
 
 /// Most digits of a decimal that the engine keeps exactly.
 const DECIMAL_DIGITS: usize = 38;
 
-pub(super) fn value(text: &str, target: &Type) -> Result<ScalarValue> {
+pub(in crate::pg) fn value(text: &str, target: &Type) -> Result<ScalarValue> {
     if let Some(element) = element_of(target) {
         return array::from_text(text, target, &element);
     }
@@ -36,8 +36,11 @@ pub(super) fn value(text: &str, target: &Type) -> Result<ScalarValue> {
             .map(|value| ScalarValue::Binary(Some(value)))
             .ok_or_else(|| bad(text, target)),
         Type::DATE | Type::TIME | Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::INTERVAL => {
-            let text_value = ScalarValue::Utf8(Some(trimmed.to_owned()));
-            text_value
+            let full = match *target {
+                Type::INTERVAL => trimmed.to_owned(),
+                _ => time_in_full(trimmed, target)?,
+            };
+            ScalarValue::Utf8(Some(full))
                 .cast_to(&arrow_type(target))
                 .ok()
                 .filter(|value| !value.is_null())

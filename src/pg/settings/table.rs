@@ -110,6 +110,13 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .reported()
     .accepts("ISO, with MDY, DMY or YMD"),
+    fixed("default_table_access_method", "hats", "How tables are kept."),
+    row(
+        "default_tablespace",
+        "",
+        value::any,
+        "No effect: tables lie where their schema does.",
+    ),
     row(
         "default_transaction_deferrable",
         "off",
