@@ -140,6 +140,7 @@ impl VisitorMut for Passes<'_> {
             Ok(reads) => reads,
             Err(error) => return ControlFlow::Break(error),
         };
+        patterns::template(expr);
         let rewritten = lists::compared(expr).and_then(|()| patterns::escaped(expr));
         flow(rewritten.and_then(|()| parameters::declare(expr, self.declared)))
     }
@@ -254,6 +255,10 @@ mod tests {
             (
                 "SELECT 1 FROM t WHERE a NOT LIKE 'x/_' || b ESCAPE '/' OR c LIKE 'd' ESCAPE '\\'",
                 "SELECT 1 FROM t WHERE a NOT LIKE like_escape('x/_' || b, '/') OR c LIKE 'd' ESCAPE '\\'",
+            ),
+            (
+                "SELECT to_timestamp(a, 'YYYY-MM-DD HH24:MI:SS.US'), to_char(b, '%Y') FROM t",
+                "SELECT to_timestamp(a, '%Y-%m-%d %H:%M:%S.%6f'), to_char(b, '%Y') FROM t",
             ),
             (
                 "SELECT generate_series(1, 3), g FROM generate_series(1, array_upper(a, 1)) AS g",

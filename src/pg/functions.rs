@@ -9,6 +9,7 @@ mod arrays;
 mod naming;
 mod rounding;
 mod session;
+mod spans;
 mod texts;
 mod typing;
 
@@ -24,6 +25,7 @@ use datafusion::logical_expr::{
 use pgwire::api::Type;
 
 pub(super) use rounding::Rint;
+pub(super) use spans::Times;
 
 use super::door::Door;
 use super::encode::{PG_TYPE, arrow_type};

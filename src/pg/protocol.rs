@@ -17,6 +17,10 @@ impl Connection {
     /// Answers one message.
     pub(super) async fn answer(&mut self, message: Message) -> Result<Next, Failure> {
         if self.skipping && !matches!(message, Message::Sync(_) | Message::Terminate(_)) {
+            // Who asks for answers before the Sync, as asyncpg does, waits for the error.
+            if matches!(message, Message::Flush(_)) {
+                self.wire.flush().await?;
+            }
             return Ok(Next::Go);
         }
         match message {

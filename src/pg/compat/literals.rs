@@ -16,7 +16,7 @@ use pgwire::api::Type;
 
 use super::super::decode;
 use super::super::encode::{PG_TYPE, pg_type};
-use super::super::functions::Rint;
+use super::super::functions::{Rint, Times};
 
 /// Reads the operands of operators.
 #[derive(Debug)]
@@ -69,6 +69,20 @@ impl ExprPlanner for Operands {
             } else if let (Some(text), Some(kind)) = (quoted(&left), kind_of(&right)) {
                 let kind = if computes { beside(&kind, &op) } else { Some(kind) };
                 left = read(text, kind.as_ref())?.unwrap_or(left);
+            }
+        }
+        if op == Op::Multiply {
+            let spans = |expr: &Expr| matches!(expr.get_type(schema), Ok(DataType::Interval(_)));
+            let numbers = |expr: &Expr| expr.get_type(schema).is_ok_and(|kind| kind.is_numeric());
+            let product = match (spans(&left), spans(&right)) {
+                (false, true) if numbers(&left) => Some(vec![left.clone(), right.clone()]),
+                (true, false) if numbers(&right) => Some(vec![right.clone(), left.clone()]),
+                _ => None,
+            };
+            if let Some(factors) = product {
+                return Ok(PlannerResult::Planned(
+                    ScalarUDF::new_from_impl(Times::new()).call(factors),
+                ));
             }
         }
         Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
