@@ -11,6 +11,7 @@
 //! ```
 
 mod cluster;
+mod prices;
 mod storage;
 
 use std::fs;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use cluster::ClusterConfig;
+pub use prices::PriceConfig;
 pub use storage::{Credentials, StorageConfig};
 
 use crate::{Error, ErrorKind, Result};
@@ -68,6 +70,12 @@ pub struct Config {
 
     /// Other processes that take part in answering queries.
     pub cluster: ClusterConfig,
+
+    /// What reading and computing cost.
+    pub prices: PriceConfig,
+
+    /// Spans for OpenTelemetry.
+    pub trace: TraceConfig,
 }
 
 impl Default for Config {
@@ -83,6 +91,8 @@ impl Default for Config {
             limits: Limits::default(),
             storage: StorageConfig::default(),
             cluster: ClusterConfig::default(),
+            prices: PriceConfig::default(),
+            trace: TraceConfig::default(),
         }
     }
 }
@@ -162,6 +172,15 @@ impl Default for PgConfig {
 pub struct HttpConfig {
     /// Address and port to listen on. Default: none.
     pub listen: Option<SocketAddr>,
+}
+
+/// Spans: what this process did for a statement, and when.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TraceConfig {
+    /// File to append spans to, a line of OTLP/JSON each, as collectors of OpenTelemetry read them. Default: none are
+    /// made.
+    pub file: Option<PathBuf>,
 }
 
 /// Bounds. Each has a default, and an error that names the key to raise.
@@ -280,6 +299,7 @@ impl Config {
         }
         config.storage.check()?;
         config.cluster.check()?;
+        config.prices.check()?;
         Ok(config)
     }
 }

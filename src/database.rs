@@ -10,11 +10,12 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
 use crate::catalog::{LiveCatalog, keep_current};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Peers};
 use crate::engine::Engine;
 use crate::session::{Running, builder};
 use crate::state::StateStore;
 use crate::storage::{ClosedRegistry, open_roots};
+use crate::trace::Tracer;
 use crate::{Config, DEFAULT_USER, Limits, Member, Principal, QueryEnd, Result, RunningQuery, Session, StoreMetrics};
 
 /// Consumers of memory that an out-of-memory error lists.
@@ -33,8 +34,13 @@ pub struct Database {
     stores: Arc<ClosedRegistry>,
     engine: Engine,
     running: Arc<Running>,
-    /// Those who help, and the threads on which we speak with them.
-    cluster: Option<(Arc<Cluster>, Engine)>,
+    /// Those who help.
+    cluster: Option<Arc<Cluster>>,
+    /// Other servers.
+    peers: Arc<Peers>,
+    tracer: Option<Arc<Tracer>>,
+    /// The threads on which we speak with both.
+    _lines: Engine,
 }
 
 impl Database {
@@ -53,6 +59,9 @@ impl Database {
         let lines = Engine::start("dreyer-cluster", Some(1))?;
         // Boxed, since callers hold the future of all this on their stacks.
         let cluster = Box::pin(Cluster::open(&config.cluster, lines.handle().clone())).await?;
+        let running: Arc<Running> = Arc::default();
+        let peers = Peers::new(&config.cluster, Arc::clone(&running), lines.handle().clone())?;
+        let tracer = config.trace.file.as_deref().map(Tracer::to).transpose()?;
         if let Some(interval) = config.limits.refresh() {
             engine.handle().spawn(keep_current(Arc::downgrade(&tables), interval));
         }
@@ -63,8 +72,11 @@ impl Database {
             template,
             stores: registry,
             engine,
-            running: Arc::default(),
-            cluster: cluster.map(|cluster| (cluster, lines)),
+            running,
+            cluster,
+            peers,
+            tracer,
+            _lines: lines,
         }))
     }
 
@@ -94,9 +106,19 @@ impl Database {
         self.cluster().map(Cluster::members).unwrap_or_default()
     }
 
-    /// The queries that run now, the oldest first.
+    /// The queries that run now or wait for their turn, the oldest first.
     pub fn queries(&self) -> Vec<RunningQuery> {
         self.running.all()
+    }
+
+    /// The queries that ended last, the oldest first: a hundred at most.
+    pub fn last_queries(&self) -> Vec<RunningQuery> {
+        self.running.last()
+    }
+
+    /// Waves of long queries that are done, and that failed and were run again.
+    pub fn waves(&self) -> [u64; 2] {
+        self.running.waves()
     }
 
     /// How many queries have ended so.
@@ -114,7 +136,15 @@ impl Database {
     }
 
     pub(crate) fn cluster(&self) -> Option<&Cluster> {
-        self.cluster.as_ref().map(|(cluster, _)| cluster.as_ref())
+        self.cluster.as_deref()
+    }
+
+    pub(crate) fn tracer(&self) -> Option<&Arc<Tracer>> {
+        self.tracer.as_ref()
+    }
+
+    pub(crate) fn peers(&self) -> &Arc<Peers> {
+        &self.peers
     }
 
     pub(crate) fn stores(&self) -> &ClosedRegistry {

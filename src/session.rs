@@ -16,11 +16,13 @@ mod outcome;
 mod parse;
 mod replan;
 mod running;
+mod scalars;
 mod suggest;
 mod views;
+mod waves;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
@@ -32,12 +34,13 @@ use dreyer_sky::tiling::{Dialect, Notices, sky_options};
 use futures::FutureExt;
 
 pub(crate) use allowance::allowed;
+pub use cost::Usage;
 pub(crate) use cost::stored_bytes;
 pub(crate) use ddl::command;
 pub use outcome::Outcome;
 pub use parse::Statement;
 pub(crate) use running::Running;
-pub use running::{QueryEnd, RunningQuery};
+pub use running::{QueryEnd, QueryState, RunningQuery, WaveCount};
 
 use crate::state::Comments;
 use crate::{DEFAULT_SCHEMA, Database, Error, ErrorKind, Principal, Result};
@@ -50,6 +53,8 @@ pub struct Session {
     principal: Arc<Principal>,
     /// Schemas in which tables are looked for that are named without one.
     path: Arc<RwLock<Vec<String>>>,
+    /// The connection that it is for, if it is for one.
+    pid: Arc<OnceLock<i32>>,
 }
 
 impl Session {
@@ -61,6 +66,7 @@ impl Session {
             context,
             principal: Arc::new(principal),
             path: Arc::new(RwLock::new(path)),
+            pid: Arc::default(),
         }
     }
 
@@ -159,6 +165,8 @@ impl Session {
             context: self.context.clone(),
             database: Arc::clone(&self.database),
             user: self.principal.name().to_owned(),
+            pid: self.pid.get().copied(),
+            span: self.database.tracer().map(|tracer| Arc::new(tracer.begin("statement"))),
         }
     }
 
@@ -228,6 +236,12 @@ impl Session {
             comments.table = Some(kept);
         }
         comments
+    }
+
+    /// Says which connection the session is for: once, when it begins.
+    pub(crate) fn is_of(&self, pid: i32) {
+        // A second word on it changes nothing.
+        let _ = self.pid.set(pid);
     }
 
     /// Who the session acts as.

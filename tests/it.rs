@@ -20,6 +20,8 @@ mod clients;
 mod cluster;
 #[path = "it/codec.rs"]
 mod codec;
+#[path = "it/cost.rs"]
+mod cost;
 #[path = "it/crash.rs"]
 mod crash;
 #[path = "it/crossmatch.rs"]

@@ -86,6 +86,7 @@ impl Report<'_> {
             ("pg", Some(config.pg.listen)),
             ("http", config.http.listen),
             ("worker", config.cluster.listen),
+            ("coordinator", config.cluster.coordinator_listen),
         ];
         for (door, address) in doors {
             if let Some(address) = address {

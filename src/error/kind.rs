@@ -110,6 +110,8 @@ kinds! {
     OutOfMemory = "53200",
     /// As many connections as are allowed.
     TooManyConnections = "53300",
+    /// As many queries are under way, and wait, as are allowed.
+    Busy = "53400",
     /// A limit of the configuration was reached.
     LimitExceeded = "54000",
     /// The user, a deadline or a shutdown stopped the statement.

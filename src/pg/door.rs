@@ -61,6 +61,7 @@ impl Door {
             config.options_mut().catalog.information_schema = false;
         }
 
+        session.is_of(pid);
         door.system.register(&context)?;
         for function in functions::scalar(&door) {
             context.register_udf(function);

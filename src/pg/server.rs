@@ -55,6 +55,8 @@ pub async fn serve(database: Arc<Database>, listener: TcpListener, shutdown: Can
         shutdown: shutdown.clone(),
         over: CancellationToken::new(),
     });
+    let desk = Arc::downgrade(&shared.registry);
+    shared.database.peers().sits(desk);
     let clients = TaskTracker::new();
     let arriving = Arc::new(Semaphore::new(
         most.saturating_add(ARRIVING).min(Semaphore::MAX_PERMITS),

@@ -34,12 +34,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Runs a plan on the engine's threads, so that dropping its rows stops it soon, wherever it is.
+/// Runs a plan on the engine's threads, so that dropping its rows stops it soon, wherever it is. Gives the plan as it runs,
+/// whose operators count, beside the rows.
 pub(super) fn run(
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
     engine: &Handle,
-) -> Result<SendableRecordBatchStream> {
+) -> Result<(Arc<dyn ExecutionPlan>, SendableRecordBatchStream)> {
     let token = CancellationToken::new();
     // What runs on workers is guarded there.
     let plan = if plan.exists(|node| Ok(node.is::<DistributedExec>()))? {
@@ -49,8 +50,9 @@ pub(super) fn run(
     };
     let schema = plan.schema();
     let (sender, receiver) = mpsc::channel(1);
+    let running = Arc::clone(&plan);
     let task = AbortOnDropHandle::new(engine.spawn(async move {
-        let mut rows = match execute_stream(plan, context) {
+        let mut rows = match execute_stream(running, context) {
             Ok(rows) => rows,
             Err(error) => return drop(sender.send(Some(Err(error))).await),
         };
@@ -69,7 +71,7 @@ pub(super) fn run(
             None => exec_err!("the query ended without saying so"),
         }
     });
-    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    Ok((plan, Box::pin(RecordBatchStreamAdapter::new(schema, rows))))
 }
 
 /// Stops what runs under it when it is dropped.

@@ -31,10 +31,12 @@ use dreyer_sky::tiling::{Notices, TilingSources};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::allowance::allowed;
-use super::cost::stored_bytes;
+use super::cost::{estimate, stored_bytes};
+use super::running::{Begun, QueryEnd, Ticket};
 use super::views::is_shared;
 use super::{explain, interrupt};
 use crate::cluster::{Cluster, Spread, is_lost, lost_worker};
+use crate::trace::Span;
 use crate::{DEFAULT_SCHEMA, Database, Error, ErrorKind};
 
 /// The pause before a query whose worker was lost is run again; it doubles each time.
@@ -47,6 +49,10 @@ pub(super) struct Runner {
     pub(super) database: Arc<Database>,
     /// Who asks.
     pub(super) user: String,
+    /// On which connection, if on one.
+    pub(super) pid: Option<i32>,
+    /// What is written of the statement for traces.
+    pub(super) span: Option<Arc<Span>>,
 }
 
 impl Runner {
@@ -74,44 +80,115 @@ impl Runner {
         Ok(adapter(rows.schema(), rows.map_err(conflict)))
     }
 
+    /// The rows of a query that are to be written: read in waves where workers read them.
+    ///
+    /// # Errors
+    /// As for [`Self::rows`].
+    pub(super) async fn to_write(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
+        if self.database.cluster().is_some() {
+            let plan = self.with_tables_of_now(plan.clone(), false).await?;
+            let (plan, task) = self.planned(plan).await?;
+            let task = Arc::new(task);
+            if let Some(waves) = self.waves(&plan, &task).await? {
+                let rows = waves.execute(0, task)?;
+                return Ok(adapter(rows.schema(), rows.map_err(conflict)));
+            }
+        }
+        self.once(plan).await
+    }
+
+    /// The rows of a part of a query, whose tables are those of now.
+    pub(super) async fn settled_rows(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
+        let rows = self.start(plan.clone()).await?;
+        Ok(self.watched(rows, plan))
+    }
+
     /// Plans, and starts here or on the workers.
     async fn start(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
-        let explained = match &plan {
-            LogicalPlan::Explain(explain) => Some(Arc::clone(&explain.plan)),
-            _ => None,
-        };
-        let frame = self.context.execute_logical_plan(plan).await?;
-        let task = frame.task_ctx();
+        let (explained, analyzed) = (explain::explained(&plan), matches!(plan, LogicalPlan::Analyze(_)));
+        let prices = &self.database.config().prices;
+        let span = self.span.as_ref().map(|span| span.part("query"));
+        let (mut plan, task) = self.planned(plan).await?;
         let runtime = allowed(&task.runtime_env(), self.database.config().limits.query_memory_bytes);
         let task = Arc::new(task.with_runtime(Arc::clone(&runtime)));
-        let mut plan = frame.create_physical_plan().await?;
-        if let (Some(explained), Some(_)) = (explained, self.database.cluster()) {
-            let here = self.context.state().create_physical_plan(&explained).await?;
-            let stages = self.spread(&here, &runtime).await?;
+        let mut expected = estimate(&plan, prices);
+        // A plan that cannot be made is for EXPLAIN to tell of.
+        if let Some(explained) = &explained
+            && let Ok(here) = self.context.state().create_physical_plan(explained).await
+        {
+            expected = estimate(&here, prices);
+            let stages = self.spread(&here, &runtime, None, None).await?;
             plan = stages
                 .and_then(|stages| explain::with_stages(&plan, &stages.plan))
                 .unwrap_or(plan);
         }
-        let bytes = stored_bytes(&plan, &TilingSources::of(task.session_config()));
-        let spread = self.spread(&plan, &runtime).await?;
+        let scan_bytes = stored_bytes(&plan, &TilingSources::of(task.session_config()));
+        let spread = self.spread(&plan, &runtime, None, span.as_ref()).await?;
         let here = Spread {
             plan,
             context: task,
             workers: 0,
         };
         let Spread { plan, context, workers } = spread.unwrap_or(here);
-        let rows = interrupt::run(plan, context, self.database.engine())?;
-        Ok(self.database.running().watched(rows, &self.user, bytes, workers))
+        let mut ticket = self.database.running().enter(
+            Begun {
+                user: self.user.clone(),
+                pid: self.pid,
+                scan_bytes,
+                workers,
+                estimate: expected,
+            },
+            self.database.engine(),
+        );
+        ticket.traced(span);
+        if workers > 0 {
+            self.turn(&mut ticket).await?;
+        }
+        let (plan, rows) = interrupt::run(plan, context, self.database.engine())?;
+        ticket.runs(&plan);
+        let rows = ticket.watched(rows);
+        Ok(if explained.is_some() || analyzed {
+            explain::with_cost(rows, prices, expected, analyzed.then_some(plan))
+        } else {
+            rows
+        })
     }
 
     /// The plan on the workers, if there are any and it is for them.
-    async fn spread(&self, plan: &Arc<dyn ExecutionPlan>, runtime: &Arc<RuntimeEnv>) -> Result<Option<Spread>> {
+    pub(super) async fn spread(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        runtime: &Arc<RuntimeEnv>,
+        least: Option<u64>,
+        span: Option<&Span>,
+    ) -> Result<Option<Spread>> {
         match self.database.cluster() {
             Some(cluster) => {
-                let state = self.context.state();
-                cluster.spread(plan, &state, self.database.template(), runtime).await
+                let mut state = self.context.state();
+                if let Some(span) = span {
+                    state.config_mut().set_extension(Arc::new(span.parent()));
+                }
+                let known = self.database.template();
+                cluster.spread(plan, &state, known, runtime, least).await
             }
             None => Ok(None),
+        }
+    }
+
+    /// Waits until one more query may be on the workers.
+    pub(super) async fn turn(&self, ticket: &mut Ticket) -> Result<()> {
+        let Some(cluster) = self.database.cluster() else {
+            return Ok(());
+        };
+        match cluster.turn(|waits| ticket.waits(waits)).await {
+            Ok(turn) => {
+                ticket.has_turn(turn);
+                Ok(())
+            }
+            Err(error) => {
+                ticket.ends(QueryEnd::Failed);
+                Err(error.into())
+            }
         }
     }
 

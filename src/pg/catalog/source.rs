@@ -14,6 +14,8 @@ use datafusion::datasource::TableType;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use pgwire::api::Type;
 
 use super::super::door::Door;
@@ -34,6 +36,7 @@ enum Value {
     Null,
     Oid(u32),
     Int(i64),
+    Float(f64),
     Bool(bool),
     Text(String),
     Oids(Vec<u32>),
@@ -200,15 +203,37 @@ pub(super) const SOURCES: &[Source] = &[
         name: "queries",
         columns: &[
             ("id", Type::INT8),
+            ("coordinator", Type::TEXT),
+            ("pid", Type::INT4),
             ("user_name", Type::NAME),
+            ("state", Type::TEXT),
             ("since", Type::TIMESTAMPTZ),
+            ("seconds", Type::FLOAT8),
             ("scan_bytes", Type::INT8),
             ("workers", Type::INT8),
             ("rows", Type::INT8),
+            ("progress", Type::FLOAT8),
+            ("waves", Type::INT8),
+            ("waves_done", Type::INT8),
+            ("waves_failed", Type::INT8),
+            ("bytes_read", Type::INT8),
+            ("gets", Type::INT8),
+            ("core_seconds", Type::FLOAT8),
+            ("money", Type::FLOAT8),
+            ("estimated_bytes", Type::INT8),
+            ("estimated_gets", Type::INT8),
+            ("estimated_core_seconds", Type::FLOAT8),
+            ("estimated_money", Type::FLOAT8),
         ],
         rows: queries,
     },
 ];
+
+/// What fills the rest of a source of which other servers have a part.
+type Asked = fn(&Door) -> BoxFuture<'_, Vec<Vec<Value>>>;
+
+/// Sources of which other servers have a part.
+const ELSEWHERE: &[(&str, Asked)] = &[("queries", queries_elsewhere)];
 
 /// The number of the one user, which is that of PostgreSQL's first.
 pub(super) const USER_OID: u32 = 10;
@@ -333,18 +358,51 @@ fn workers(door: &Door) -> Vec<Vec<Value>> {
 }
 
 fn queries(door: &Door) -> Vec<Vec<Value>> {
+    let own = [door.database.last_queries(), door.database.queries()].concat();
+    own.into_iter().map(|query| query_row(door, None, query)).collect()
+}
+
+/// What the other servers run.
+fn queries_elsewhere(door: &Door) -> BoxFuture<'_, Vec<Vec<Value>>> {
+    let asked = async {
+        let queries = door.database.peers().queries().await;
+        let row = |(server, query): (url::Url, _)| query_row(door, Some(server.as_str()), query);
+        queries.into_iter().map(row).collect()
+    };
+    asked.boxed()
+}
+
+fn query_row(door: &Door, server: Option<&str>, query: crate::RunningQuery) -> Vec<Value> {
     let int = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
-    let row = |query: crate::RunningQuery| {
-        vec![
-            int(query.id),
-            text(query.user),
-            micros(query.since),
-            int(query.scan_bytes),
-            int(query.workers as u64),
-            int(query.rows),
+    let prices = &door.database.config().prices;
+    let usage = |usage: &crate::Usage| {
+        [
+            int(usage.bytes),
+            int(usage.gets),
+            Value::Float(usage.core_seconds),
+            maybe(usage.money(prices), Value::Float),
         ]
     };
-    door.database.queries().into_iter().map(row).collect()
+    let waves = query.waves;
+    let wave = |count: fn(crate::WaveCount) -> u64| maybe(waves.map(count), int);
+    let progress = query.progress();
+    let head = vec![
+        int(query.id),
+        maybe(server, text),
+        maybe(query.pid, |pid| Value::Int(pid.into())),
+        text(query.user),
+        text(query.state.word()),
+        micros(query.since),
+        Value::Float(query.seconds),
+        int(query.scan_bytes),
+        int(query.workers as u64),
+        int(query.rows),
+        maybe(progress, Value::Float),
+        wave(|waves| waves.total),
+        wave(|waves| waves.done),
+        wave(|waves| waves.failed),
+    ];
+    [head, usage(&query.spent).to_vec(), usage(&query.estimate).to_vec()].concat()
 }
 
 /// A time as PostgreSQL counts it.
@@ -400,8 +458,11 @@ impl SourceTable {
         }
     }
 
-    fn batch(&self, door: &Door) -> Result<RecordBatch> {
-        let rows = (self.source.rows)(door);
+    async fn batch(&self, door: &Door) -> Result<RecordBatch> {
+        let mut rows = (self.source.rows)(door);
+        if let Some((_, ask)) = ELSEWHERE.iter().find(|(name, _)| *name == self.source.name) {
+            rows.extend(ask(door).await);
+        }
         let columns = self.schema.fields().iter().enumerate();
         let arrays = columns.map(|(at, field)| array(rows.iter().map(|row| &row[at]), field.data_type()));
         let options = datafusion::arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(rows.len()));
@@ -431,6 +492,7 @@ fn scalar(value: &Value, data_type: &DataType) -> Result<ScalarValue> {
         Value::Oid(oid) => Ok(ScalarValue::UInt32(Some(*oid))),
         Value::Bool(value) => Ok(ScalarValue::Boolean(Some(*value))),
         Value::Text(text) => Ok(ScalarValue::Utf8(Some(text.clone()))),
+        Value::Float(value) => Ok(ScalarValue::Float64(Some(*value))),
         Value::Int(value) => ScalarValue::Int64(Some(*value)).cast_to(data_type),
         Value::Micros(micros) => ScalarValue::TimestampMicrosecond(Some(*micros), None).cast_to(data_type),
         Value::Oids(oids) => Ok(list(
@@ -467,7 +529,7 @@ impl TableProvider for SourceTable {
                 self.source.name
             )
         })?;
-        let batch = self.batch(&door)?;
+        let batch = self.batch(&door).await?;
         Ok(MemorySourceConfig::try_new_exec(
             &[vec![batch]],
             Arc::clone(&self.schema),

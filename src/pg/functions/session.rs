@@ -51,7 +51,8 @@ pub(super) const ROWS: &[Row] = &[
     }),
     looking("pg_cancel_backend", Type::BOOL, |door, arguments| {
         let pid = integer(arguments, 0).and_then(|pid| i32::try_from(pid).ok());
-        Ok(ScalarValue::Boolean(pid.map(|pid| door.registry.cancel_unchecked(pid))))
+        let stop = |pid| door.registry.cancel_unchecked(pid) || door.database.peers().cancel_and_wait(pid);
+        Ok(ScalarValue::Boolean(pid.map(stop)))
     }),
     pure("pg_is_in_recovery", Type::BOOL, |_| Ok(truth(false))),
     pure("pg_is_other_temp_schema", Type::BOOL, |_| Ok(truth(false))),

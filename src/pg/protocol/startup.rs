@@ -17,6 +17,7 @@ use tokio_util::codec::Framed;
 
 use super::super::connection::Connection;
 use super::super::door::Door;
+use super::super::registry::secret_bytes;
 use super::super::report;
 use super::super::server::Shared;
 use super::super::settings::Settings;
@@ -50,7 +51,11 @@ async fn receive(socket: TcpStream, shared: &Arc<Shared>) -> Option<Started> {
     let startup = match line.next().await? {
         Ok(Message::Startup(startup)) => startup,
         Ok(Message::CancelRequest(cancel)) => {
-            shared.registry.cancel(cancel.pid, &cancel.secret_key);
+            let secret = secret_bytes(&cancel.secret_key);
+            if !shared.registry.cancel(cancel.pid, &secret) {
+                // A balancer may have sent it here.
+                shared.database.peers().cancel(cancel.pid, Some(secret)).await;
+            }
             return None;
         }
         Ok(_) => return None,
@@ -106,7 +111,8 @@ async fn admit(line: &mut Line, startup: &Startup, shared: &Arc<Shared>) -> Resu
             .with_hint("Close some, or raise limits.max_connections.")
     })?;
     let settings = settings(startup, shared, &user)?;
-    let (pid, secret) = shared.keys.generate(line);
+    let (_, secret) = shared.keys.generate(line);
+    let pid = shared.registry.free_pid();
     let seat = shared.registry.enter(pid, secret.clone(), &user, line.socket_addr());
     let session = shared.database.session_as(&user);
     let door = Door::open(&session, shared, &user, pid, settings)?;

@@ -11,7 +11,7 @@ use tonic::transport::server::TcpIncoming;
 use super::process::Process;
 use super::{coordinator, coordinator_with, ready, worker};
 
-async fn with_token(folder: &Path, token: &str) -> String {
+pub(super) async fn with_token(folder: &Path, token: &str) -> String {
     let (file, config) = (
         folder.join(format!("{token}.token")),
         folder.join(format!("{token}.toml")),
