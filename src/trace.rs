@@ -9,9 +9,9 @@
 //!
 //! A collector of OpenTelemetry reads such files as they are. No text of a statement is in them.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -180,10 +180,7 @@ impl Drop for Span {
             "attributes": *self.attributes.lock().unwrap_or_else(PoisonError::into_inner),
         });
         if let Some(parent) = self.parent {
-            let mut text = String::new();
-            // Writing to a string does not fail.
-            let _ = write!(text, "{parent:016x}");
-            span["parentSpanId"] = Value::String(text);
+            span["parentSpanId"] = Value::String(format!("{parent:016x}"));
         }
         self.tracer.write(&span);
     }
