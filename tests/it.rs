@@ -40,6 +40,8 @@ mod examples;
 mod formats;
 #[path = "it/functions.rs"]
 mod functions;
+#[path = "it/generated/mod.rs"]
+mod generated;
 #[path = "it/import.rs"]
 mod import;
 #[path = "it/killed.rs"]
