@@ -26,6 +26,8 @@ mod crash;
 mod crossmatch;
 #[path = "it/crossmatch_aligned.rs"]
 mod crossmatch_aligned;
+#[path = "it/crossmatch_chains.rs"]
+mod crossmatch_chains;
 #[path = "it/crossmatch_kinds.rs"]
 mod crossmatch_kinds;
 #[path = "it/crossmatch_words.rs"]
