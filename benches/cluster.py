@@ -1,12 +1,13 @@
 """What it costs to deal a query to workers, and what it gains: overhead on the same cores, latency, scaling, balance.
 
-    python benches/cluster.py DREYER_BINARY ROOT [--rounds 5] [--json FILE]
+    python benches/cluster.py DREYER_BINARY ROOT [--rounds 5] [--json FILE] [--plot FILE.svg]
 
 ROOT holds the catalogues `gaia` and `wise` that skybench generates and imports. Needs psycopg.
 
 - overhead: a server alone against a server that deals all to one worker, both on all cores, taking turns;
 - latency: a small query, forced to the worker, against the same query at home;
-- scaling: one worker of one core against two of one core each, the server beside them. Queries of ten seconds and more.
+- scaling: one worker of one core against two of one core each, the server beside them. Queries of ten seconds and more;
+  `--plot` draws it (plot.py).
 """
 
 import argparse
@@ -18,6 +19,7 @@ import statistics
 import subprocess
 import time
 
+import plot
 import psycopg
 
 MANY = 160  # how often a column is summed, so that scanning takes ten seconds
@@ -130,6 +132,7 @@ def main():
     parser.add_argument("root", type=os.path.abspath)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--plot", metavar="FILE.svg")
     options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
     result = {
@@ -143,6 +146,8 @@ def main():
         with open(options.json, "w") as file:
             json.dump(result, file, indent=1)
             file.write("\n")
+    if options.plot:
+        plot.draw(result, options.plot)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 mod discovery;
 mod entry;
+mod handed;
 mod live;
 mod overlay;
 
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use entry::Entry;
+pub(crate) use handed::Handed;
 pub(crate) use live::{LiveCatalog, keep_current};
 pub(crate) use overlay::{SessionCatalog, is_own, is_shared, shared_object};
 

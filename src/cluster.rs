@@ -24,12 +24,15 @@ mod gate;
 mod leaf;
 mod lost;
 mod members;
+mod peers;
 mod secrets;
 mod settings;
 mod shape;
 mod shielded;
 mod spread;
 mod travel;
+mod turn;
+mod whole;
 mod worker;
 
 use std::fmt;
@@ -38,6 +41,7 @@ use std::sync::Arc;
 use datafusion::prelude::SessionConfig;
 use datafusion_distributed::{DistributedConfig, DistributedExt};
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::config::ClusterConfig;
 use crate::{Error, ErrorKind, Result};
@@ -46,8 +50,10 @@ use channel::Channels;
 use members::Members;
 pub use members::{Member, Standing};
 use secrets::Secrets;
+use turn::Turns;
 
 pub(crate) use lost::{is_lost, lost_worker};
+pub(crate) use peers::{Desk, Peers};
 pub(crate) use spread::Spread;
 pub use worker::Worker;
 
@@ -56,6 +62,7 @@ pub(crate) struct Cluster {
     config: ClusterConfig,
     members: Arc<Members>,
     channels: Arc<Channels>,
+    turns: Turns,
 }
 
 impl Cluster {
@@ -79,6 +86,7 @@ impl Cluster {
         ));
         Ok(Some(Arc::new(Self {
             config: config.clone(),
+            turns: Turns::new(config),
             members,
             channels,
         })))
@@ -87,6 +95,19 @@ impl Cluster {
     /// Who the workers are, and how they stand.
     pub(crate) fn members(&self) -> Vec<Member> {
         self.members.all()
+    }
+
+    /// A turn among the queries that may be on the workers at once; `waits` is told when the waiting begins and ends.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooManyQueries`]: as many wait already as may, or it took too long.
+    pub(crate) async fn turn(&self, waits: impl Fn(bool)) -> Result<OwnedSemaphorePermit> {
+        self.turns.take(waits).await
+    }
+
+    /// Stored bytes of a wave of a query whose rows are written.
+    pub(crate) fn wave_bytes(&self) -> u64 {
+        self.config.wave_bytes
     }
 
     /// How often a query is run again.

@@ -3,8 +3,10 @@
 mod doctor;
 mod import;
 mod run;
+mod secret;
 mod serve;
 mod sql;
+mod user;
 mod vacuum;
 mod worker;
 
@@ -16,6 +18,7 @@ pub use import::{ImportArgs, import};
 pub(crate) use serve::psql_line;
 pub use serve::{ServeArgs, serve};
 pub use sql::{Input, SqlOptions, sql};
+pub use user::{UserArgs, user};
 pub use vacuum::{VacuumArgs, vacuum};
 pub use worker::{WorkerArgs, worker};
 

@@ -10,7 +10,9 @@
 //! memory_bytes = 8_000_000_000
 //! ```
 
+mod audit;
 mod cluster;
+mod prices;
 mod storage;
 
 use std::fs;
@@ -20,7 +22,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use audit::AuditConfig;
 pub use cluster::ClusterConfig;
+pub use prices::PriceConfig;
 pub use storage::{Credentials, StorageConfig};
 
 use crate::{Error, ErrorKind, Result};
@@ -50,6 +54,10 @@ pub struct Config {
     /// kept in memory, and ends with the process.
     pub state: Option<String>,
 
+    /// The file of those who may log in, of their roles and of what these may read; `dreyer user add` makes it. Default:
+    /// `users.json` in `state`, if that is a directory. As long as there is none, this machine is let in without passwords.
+    pub users_file: Option<PathBuf>,
+
     /// Users and what they may do besides reading. Empty, the default: `dreyer` may write in the schema `dreyer`, if
     /// there is a writable root.
     pub users: Vec<UserConfig>,
@@ -60,6 +68,9 @@ pub struct Config {
     /// The door for machines that watch over the process.
     pub http: HttpConfig,
 
+    /// The log of who asked what.
+    pub audit: AuditConfig,
+
     /// How much one query, one session and all of them together may use.
     pub limits: Limits,
 
@@ -68,6 +79,12 @@ pub struct Config {
 
     /// Other processes that take part in answering queries.
     pub cluster: ClusterConfig,
+
+    /// What reading and computing cost.
+    pub prices: PriceConfig,
+
+    /// Spans for OpenTelemetry.
+    pub trace: TraceConfig,
 }
 
 impl Default for Config {
@@ -77,12 +94,16 @@ impl Default for Config {
             writable: None,
             access: Access::ReadOnly,
             state: None,
+            users_file: None,
             users: Vec::new(),
             pg: PgConfig::default(),
             http: HttpConfig::default(),
+            audit: AuditConfig::default(),
             limits: Limits::default(),
             storage: StorageConfig::default(),
             cluster: ClusterConfig::default(),
+            prices: PriceConfig::default(),
+            trace: TraceConfig::default(),
         }
     }
 }
@@ -146,13 +167,65 @@ impl WriteConfig {
 pub struct PgConfig {
     /// Address and port to listen on. Default `127.0.0.1:5433`: this machine only.
     pub listen: SocketAddr,
+
+    /// Whether clients encrypt. Default: `required` if there is a certificate, else `off`.
+    pub tls: Option<TlsMode>,
+
+    /// Certificate (PEM), with those between it and its authority after it. Read again when it changes.
+    pub tls_cert: Option<PathBuf>,
+
+    /// Its key (PEM).
+    pub tls_key: Option<PathBuf>,
+
+    /// Milliseconds that the answer to a wrong password waits; each further one from the same address waits twice as
+    /// long, up to 32 times. Default 250.
+    pub failed_login_delay_ms: u64,
+}
+
+/// Whether clients encrypt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsMode {
+    /// They cannot.
+    Off,
+    /// They may.
+    Allow,
+    /// They must: whoever does not is turned away.
+    Required,
 }
 
 impl Default for PgConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 5433)),
+            tls: None,
+            tls_cert: None,
+            tls_key: None,
+            failed_login_delay_ms: 250,
         }
+    }
+}
+
+impl PgConfig {
+    /// Whether clients encrypt, by what is said and by what there is.
+    pub fn tls_mode(&self) -> TlsMode {
+        let default = match &self.tls_cert {
+            Some(_) => TlsMode::Required,
+            None => TlsMode::Off,
+        };
+        self.tls.unwrap_or(default)
+    }
+
+    fn check(&self) -> Result<()> {
+        let files = [&self.tls_cert, &self.tls_key].map(Option::is_some);
+        let message = if files[0] != files[1] {
+            "pg.tls_cert and pg.tls_key come together, or not at all"
+        } else if self.tls_mode() != TlsMode::Off && !files[0] {
+            "pg.tls needs pg.tls_cert and pg.tls_key"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::Configuration, message))
     }
 }
 
@@ -164,12 +237,47 @@ pub struct HttpConfig {
     pub listen: Option<SocketAddr>,
 }
 
+/// Spans: what this process did for a statement, and when.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TraceConfig {
+    /// File to append spans to, a line of OTLP/JSON each, as collectors of OpenTelemetry read them. Default: none are
+    /// made.
+    pub file: Option<PathBuf>,
+}
+
 /// Bounds. Each has a default, and an error that names the key to raise.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Connections open at once. Default 100.
     pub max_connections: usize,
+
+    /// Of them, connections of one user; 0, the default: as many as there are.
+    pub max_connections_per_user: usize,
+
+    /// Queries that run at once, those whose cursor is open included; the others wait. A query that reads only what lies in
+    /// memory does not count. 0, the default: as many as are asked.
+    pub max_queries: usize,
+
+    /// Of them, queries of one user; 0, the default: as many as there are.
+    pub max_queries_per_user: usize,
+
+    /// Queries that may wait for their turn. Default 100.
+    pub max_queued_queries: usize,
+
+    /// Seconds that a query waits for its turn. Default 60.
+    pub queue_timeout_s: u64,
+
+    /// Bytes that one result may have on its way to a client; 0, the default, means no limit.
+    pub max_result_bytes: u64,
+
+    /// Seconds after which a session ends in which nothing happens; 0, the default, means never. A session may ask for
+    /// less with `SET idle_session_timeout`.
+    pub idle_session_timeout_s: u64,
+
+    /// The same within a transaction block: `SET idle_in_transaction_session_timeout`.
+    pub idle_transaction_timeout_s: u64,
 
     /// Length of one statement text, in bytes. Default 1 MiB.
     pub max_statement_bytes: usize,
@@ -213,6 +321,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 100,
+            max_connections_per_user: 0,
+            max_queries: 0,
+            max_queries_per_user: 0,
+            max_queued_queries: 100,
+            queue_timeout_s: 60,
+            max_result_bytes: 0,
+            idle_session_timeout_s: 0,
+            idle_transaction_timeout_s: 0,
             max_statement_bytes: 1 << 20,
             statement_timeout_s: 0,
             memory_bytes: memory_default(),
@@ -234,6 +350,16 @@ impl Limits {
         (self.statement_timeout_s > 0).then(|| Duration::from_secs(self.statement_timeout_s))
     }
 
+    /// The time that a session may stand idle, in a transaction block or outside one, if there is a limit.
+    pub(crate) fn idle_timeout(&self, in_block: bool) -> Option<Duration> {
+        let seconds = if in_block {
+            self.idle_transaction_timeout_s
+        } else {
+            self.idle_session_timeout_s
+        };
+        (seconds > 0).then(|| Duration::from_secs(seconds))
+    }
+
     /// How often the roots are looked at again, if at all.
     pub fn refresh(&self) -> Option<Duration> {
         (self.refresh_s > 0).then(|| Duration::from_secs(self.refresh_s))
@@ -251,6 +377,15 @@ impl Limits {
 }
 
 impl Config {
+    /// Where the file of users lies, or would; `None` where there is no place for one.
+    pub fn users_path(&self) -> Option<PathBuf> {
+        let beside = |state: &String| {
+            let folder = state.strip_prefix("file://").unwrap_or(state);
+            (!folder.contains("://")).then(|| Path::new(folder).join("users.json"))
+        };
+        self.users_file.clone().or_else(|| self.state.as_ref().and_then(beside))
+    }
+
     /// Reads a TOML file.
     ///
     /// # Errors
@@ -278,8 +413,10 @@ impl Config {
                 "limits.memory_bytes must be more than 0".to_owned(),
             ));
         }
+        config.pg.check()?;
         config.storage.check()?;
         config.cluster.check()?;
+        config.prices.check()?;
         Ok(config)
     }
 }
@@ -316,6 +453,35 @@ mod tests {
     #[test]
     fn an_empty_file_is_the_default() {
         assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn encryption_is_required_once_there_is_a_certificate() {
+        assert_eq!(Config::default().pg.tls_mode(), TlsMode::Off);
+        let pg = |text: &str| Config::parse(&format!("[pg]\n{text}"));
+        let files = "tls_cert = 'c'\ntls_key = 'k'\n";
+        assert_eq!(pg(files).unwrap().pg.tls_mode(), TlsMode::Required);
+        assert_eq!(
+            pg(&format!("{files}tls = 'allow'")).unwrap().pg.tls_mode(),
+            TlsMode::Allow
+        );
+        for wrong in [
+            "tls = 'required'",
+            "tls_cert = 'c'",
+            "tls_key = 'k'",
+            "tls = 'sometimes'",
+        ] {
+            assert_eq!(pg(wrong).unwrap_err().kind, ErrorKind::Configuration, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn users_lie_beside_the_state_if_that_is_a_directory() {
+        let path = |text: &str| Config::parse(text).unwrap().users_path();
+        assert_eq!(path(""), None);
+        assert_eq!(path("state = 's3://bucket/x'"), None);
+        assert_eq!(path("state = 'file:///a'"), Some("/a/users.json".into()));
+        assert_eq!(path("state = '/a'\nusers_file = '/b/u'"), Some("/b/u".into()));
     }
 
     #[test]

@@ -10,12 +10,16 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
 use crate::catalog::{LiveCatalog, keep_current};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Peers};
 use crate::engine::Engine;
-use crate::session::{Running, builder};
+use crate::session::{Admission, Running, builder};
 use crate::state::StateStore;
 use crate::storage::{ClosedRegistry, open_roots};
-use crate::{Config, DEFAULT_USER, Limits, Member, Principal, QueryEnd, Result, RunningQuery, Session, StoreMetrics};
+use crate::trace::Tracer;
+use crate::users::{Sight, Users};
+use crate::{
+    Access, Config, DEFAULT_USER, Limits, Member, Principal, QueryEnd, Result, RunningQuery, Session, StoreMetrics,
+};
 
 /// Consumers of memory that an out-of-memory error lists.
 const CONSUMERS_NAMED: NonZeroUsize = match NonZeroUsize::new(5) {
@@ -33,8 +37,16 @@ pub struct Database {
     stores: Arc<ClosedRegistry>,
     engine: Engine,
     running: Arc<Running>,
-    /// Those who help, and the threads on which we speak with them.
-    cluster: Option<(Arc<Cluster>, Engine)>,
+    admission: Admission,
+    /// The file of users, if there is a place for one.
+    users: Option<Arc<Users>>,
+    /// Those who help.
+    cluster: Option<Arc<Cluster>>,
+    /// Other servers.
+    peers: Arc<Peers>,
+    tracer: Option<Arc<Tracer>>,
+    /// The threads on which we speak with both.
+    _lines: Engine,
 }
 
 impl Database {
@@ -43,6 +55,7 @@ impl Database {
     /// # Errors
     /// A root cannot be read or holds no table, or two catalogues have one name.
     pub async fn open(config: Config) -> Result<Arc<Self>> {
+        let users = config.users_path().map(|path| Users::open(&path)).transpose()?;
         let registry = Arc::new(ClosedRegistry::default());
         let roots = open_roots(&config, &registry).await?;
         let runtime = runtime(&config.limits, Arc::clone(&registry))?;
@@ -50,9 +63,13 @@ impl Database {
         let tables = Arc::new(LiveCatalog::open(roots, template.clone()).await?);
         let state = StateStore::configured(&config).await?;
         let engine = Engine::start("dreyer-engine", None)?;
+        let admission = Admission::new(&config.limits);
         let lines = Engine::start("dreyer-cluster", Some(1))?;
         // Boxed, since callers hold the future of all this on their stacks.
         let cluster = Box::pin(Cluster::open(&config.cluster, lines.handle().clone())).await?;
+        let running: Arc<Running> = Arc::default();
+        let peers = Peers::new(&config.cluster, Arc::clone(&running), lines.handle().clone())?;
+        let tracer = config.trace.file.as_deref().map(Tracer::to).transpose()?;
         if let Some(interval) = config.limits.refresh() {
             engine.handle().spawn(keep_current(Arc::downgrade(&tables), interval));
         }
@@ -63,8 +80,13 @@ impl Database {
             template,
             stores: registry,
             engine,
-            running: Arc::default(),
-            cluster: cluster.map(|cluster| (cluster, lines)),
+            admission,
+            users,
+            running,
+            cluster,
+            peers,
+            tracer,
+            _lines: lines,
         }))
     }
 
@@ -77,6 +99,30 @@ impl Database {
     /// is for the caller to know.
     pub fn session_as(self: &Arc<Self>, user: &str) -> Session {
         Session::new(Arc::clone(self), Principal::of(&self.config, user))
+    }
+
+    /// Whether whoever comes in has to log in: there are users.
+    pub(crate) fn asks_for_passwords(&self) -> bool {
+        self.users.as_ref().is_some_and(|users| users.now().is_some())
+    }
+
+    pub(crate) fn users(&self) -> Option<&Arc<Users>> {
+        self.users.as_ref()
+    }
+
+    /// What the user of that name sees.
+    pub(crate) fn sight_of_name(&self, name: &str) -> Sight {
+        self.sight_of(&Arc::new(Principal::of(&self.config, name)))
+    }
+
+    /// What a user sees.
+    pub(crate) fn sight_of(&self, principal: &Arc<Principal>) -> Sight {
+        match &self.users {
+            Some(users) if self.config.access == Access::ReadOnly => {
+                Sight::of(Arc::clone(users), Arc::clone(principal))
+            }
+            _ => Sight::everything(),
+        }
     }
 
     /// What the database was opened with.
@@ -94,9 +140,19 @@ impl Database {
         self.cluster().map(Cluster::members).unwrap_or_default()
     }
 
-    /// The queries that run now, the oldest first.
+    /// The queries that run now or wait for their turn, the oldest first.
     pub fn queries(&self) -> Vec<RunningQuery> {
         self.running.all()
+    }
+
+    /// The queries that ended last, the oldest first: a hundred at most.
+    pub fn last_queries(&self) -> Vec<RunningQuery> {
+        self.running.last()
+    }
+
+    /// Waves of long queries that are done, and that failed and were run again.
+    pub fn waves(&self) -> [u64; 2] {
+        self.running.waves()
     }
 
     /// How many queries have ended so.
@@ -113,8 +169,21 @@ impl Database {
         &self.running
     }
 
+    /// Who may run a query, and who waits.
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
     pub(crate) fn cluster(&self) -> Option<&Cluster> {
-        self.cluster.as_ref().map(|(cluster, _)| cluster.as_ref())
+        self.cluster.as_deref()
+    }
+
+    pub(crate) fn tracer(&self) -> Option<&Arc<Tracer>> {
+        self.tracer.as_ref()
+    }
+
+    pub(crate) fn peers(&self) -> &Arc<Peers> {
+        &self.peers
     }
 
     pub(crate) fn stores(&self) -> &ClosedRegistry {

@@ -39,8 +39,17 @@ pub struct Error {
     pub detail: Option<String>,
     /// What to type or set instead.
     pub hint: Option<String>,
+    /// What few errors have.
+    rest: Option<Box<Rest>>,
+}
+
+/// The rest of an error, apart so that all others stay small.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Rest {
     /// Where the fault lies as far as the engine could tell; becomes `position` once the text is at hand.
-    place: Option<Box<Place>>,
+    place: Option<Place>,
+    /// Where in what was read it happened.
+    context: Option<String>,
 }
 
 impl Error {
@@ -54,7 +63,7 @@ impl Error {
             width: None,
             detail: None,
             hint: None,
-            place: None,
+            rest: None,
         }
     }
 
@@ -72,10 +81,22 @@ impl Error {
         self
     }
 
+    /// The same with a context: the line and column of a copy, say.
+    #[must_use]
+    pub fn with_context(mut self, context: impl Into<String>) -> Self {
+        self.rest.get_or_insert_default().context = Some(context.into());
+        self
+    }
+
+    /// Where in what was read it happened, if that is known.
+    pub fn context(&self) -> Option<&str> {
+        self.rest.as_ref()?.context.as_deref()
+    }
+
     /// The same, to be found at `place` once [`Error::located`] sees the text.
     #[must_use]
     pub(crate) fn at(mut self, place: Place) -> Self {
-        self.place = Some(Box::new(place));
+        self.rest.get_or_insert_default().place = Some(place);
         self
     }
 
@@ -92,7 +113,11 @@ impl Error {
     /// The same with its position in `text`, which begins `offset` characters into what the user gave.
     #[must_use]
     pub(crate) fn located(mut self, text: &str, offset: usize) -> Self {
-        if let Some((position, width)) = self.place.take().and_then(|place| place.find(text)) {
+        let place = self.rest.as_mut().and_then(|rest| rest.place.take());
+        if self.rest.as_deref() == Some(&Rest::default()) {
+            self.rest = None;
+        }
+        if let Some((position, width)) = place.and_then(|place| place.find(text)) {
             self.position = Some(position + offset);
             self.width = width;
         }

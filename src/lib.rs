@@ -44,18 +44,21 @@ mod session;
 mod shell;
 mod state;
 mod storage;
+mod trace;
+mod users;
 
 pub use catalog::{DEFAULT_CATALOG, DEFAULT_SCHEMA};
 pub use cluster::{Member, Standing, Worker};
 pub use config::{
-    Access, ClusterConfig, Config, Credentials, Limits, PgConfig, StorageConfig, UserConfig, WriteConfig,
+    Access, AuditConfig, ClusterConfig, Config, Credentials, Limits, PgConfig, PriceConfig, StorageConfig, TlsMode,
+    TraceConfig, UserConfig, WriteConfig,
 };
 pub use database::Database;
 pub use encode::Format;
 pub use error::{Error, ErrorKind};
 pub use examples::{Example, Expect, examples};
 pub use principal::{DEFAULT_USER, Principal, Rights};
-pub use session::{Outcome, QueryEnd, RunningQuery, Session, Statement};
+pub use session::{Outcome, QueryEnd, QueryState, RunningQuery, Session, Statement, Usage, WaveCount};
 pub use storage::StoreMetrics;
 
 /// Result with this package's [`Error`].

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dreyer::Format;
-use dreyer::command::{self, DoctorArgs, Failure, ImportArgs, Input, ServeArgs, SqlOptions, VacuumArgs, WorkerArgs};
+use dreyer::command::{
+    self, DoctorArgs, Failure, ImportArgs, Input, ServeArgs, SqlOptions, UserArgs, VacuumArgs, WorkerArgs,
+};
 use tracing_subscriber::EnvFilter;
 
 /// An astronomical catalogue database: SQL and ADQL over HATS Parquet.
@@ -31,6 +33,8 @@ enum Command {
     Import(ImportArgs),
     /// Look at configuration, roots, addresses and workers, and say what to mend.
     Doctor(DoctorArgs),
+    /// Give users passwords, list them, take them away. A running server sees it at once.
+    User(UserArgs),
     /// Merge what inserts added to tables made by SQL, and remove what crashes left.
     Vacuum(VacuumArgs),
 }
@@ -97,6 +101,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Worker(args) => command::worker(args).await,
         Command::Import(args) => command::import(args, &mut io::stdout()).await,
         Command::Doctor(args) => command::doctor(args, &mut io::stdout()).await,
+        Command::User(args) => command::user(args, &mut io::stdout()).await,
         Command::Vacuum(args) => command::vacuum(args, &mut io::stdout()).await,
     }
 }

@@ -3,6 +3,7 @@
 //! A front door calls [`Session::parse`], then [`Session::plan`] and [`Session::execute`] for each statement; it may
 //! look at the plan in between. [`Session::query`] does all three for one statement.
 
+mod admission;
 mod allow;
 mod allowance;
 pub(crate) mod builder;
@@ -11,19 +12,24 @@ mod cost;
 mod ddl;
 mod explain;
 pub(crate) mod interrupt;
+mod memberships;
 mod names;
 mod outcome;
 mod parse;
 mod replan;
+mod rights;
 mod running;
+mod scalars;
 mod suggest;
 mod views;
+mod waves;
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{LogicalPlan, Statement as Directive};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{CopyToSource, Statement as Ast};
 use datafusion::sql::sqlparser::ast;
@@ -31,15 +37,19 @@ use dreyer_adql::Language;
 use dreyer_sky::tiling::{Dialect, Notices, sky_options};
 use futures::FutureExt;
 
+pub(crate) use admission::Admission;
 pub(crate) use allowance::allowed;
+pub use cost::Usage;
 pub(crate) use cost::stored_bytes;
-pub(crate) use ddl::command;
+pub(crate) use ddl::{Intake, command};
 pub use outcome::Outcome;
 pub use parse::Statement;
 pub(crate) use running::Running;
-pub use running::{QueryEnd, RunningQuery};
+pub use running::{QueryEnd, QueryState, RunningQuery, WaveCount};
 
+use crate::catalog::Handed;
 use crate::state::Comments;
+use crate::users::Sight;
 use crate::{DEFAULT_SCHEMA, Database, Error, ErrorKind, Principal, Result};
 
 /// A session. Clones are the same session.
@@ -48,19 +58,43 @@ pub struct Session {
     database: Arc<Database>,
     context: SessionContext,
     principal: Arc<Principal>,
+    /// What its user may read.
+    sight: Sight,
+    handed: Arc<Handed>,
+    owners: rights::Owners,
+    /// What PREPARE has prepared: the right to read it may go before EXECUTE comes.
+    prepared: Arc<Mutex<HashMap<String, LogicalPlan>>>,
     /// Schemas in which tables are looked for that are named without one.
     path: Arc<RwLock<Vec<String>>>,
+    /// The connection that it is for, if it is for one.
+    pid: Arc<OnceLock<i32>>,
 }
 
 impl Session {
     pub(crate) fn new(database: Arc<Database>, principal: Principal) -> Self {
-        let context = builder::context(database.template(), database.tables(), database.state());
+        let principal = Arc::new(principal);
+        let (sight, handed) = (database.sight_of(&principal), Arc::default());
+        let others = Arc::clone(&database);
+        let owners: rights::Owners = Arc::new(move |name| others.sight_of_name(name));
+        let shared = builder::Shared {
+            tables: database.tables(),
+            views: database.state(),
+            sight: &sight,
+            handed: &handed,
+            owners: &owners,
+        };
+        let context = builder::context(database.template(), &shared);
         let path = vec![principal.name().to_owned(), DEFAULT_SCHEMA.to_owned()];
         Self {
             database,
             context,
-            principal: Arc::new(principal),
+            principal,
+            sight,
+            handed,
+            owners,
+            prepared: Arc::default(),
             path: Arc::new(RwLock::new(path)),
+            pid: Arc::default(),
         }
     }
 
@@ -97,7 +131,8 @@ impl Session {
             // Not finding it had the roots looked at again: now it may be known, in whichever schema of the path.
             planned = Box::pin(self.plan_unlocated(statement.ast().clone())).await;
         }
-        planned.map_err(|error| self.explain(error, statement))
+        let checked = planned.and_then(|plan| self.check_rights(&plan).map(|()| plan));
+        checked.map_err(|error| self.explain(error, statement))
     }
 
     async fn plan_unlocated(&self, mut ast: Ast) -> Result<LogicalPlan> {
@@ -138,6 +173,7 @@ impl Session {
     /// Those of the optimiser, which evaluates constants, and of the start of the execution; later ones come with the
     /// rows. Their place in the text is not known here: see [`Session::explain`].
     pub async fn execute(&self, plan: LogicalPlan) -> Result<Outcome> {
+        self.check_rights(&plan)?;
         match ddl::command(&plan) {
             Some(command) => ddl::run(self, command).await,
             None => {
@@ -145,6 +181,28 @@ impl Session {
                 let runner = self.runner();
                 outcome::run(&runner, plan).boxed().await
             }
+        }
+    }
+
+    /// How far the query has come that this session runs, in words; `None` if it runs none.
+    pub(crate) fn progress(&self) -> Option<String> {
+        self.database.running().progress(&self.context.session_id())
+    }
+
+    /// Whether the user may read all that a plan reads, at this moment.
+    fn check_rights(&self, plan: &LogicalPlan) -> Result<()> {
+        rights::check(plan, &self.sight, &self.handed, &self.owners)?;
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        match plan {
+            LogicalPlan::Statement(Directive::Prepare(prepare)) => {
+                prepared.insert(prepare.name.clone(), (*prepare.input).clone());
+                Ok(())
+            }
+            LogicalPlan::Statement(Directive::Execute(execute)) => match prepared.get(&execute.name) {
+                Some(input) => rights::check(input, &self.sight, &self.handed, &self.owners),
+                None => Ok(()),
+            },
+            _ => Ok(()),
         }
     }
 
@@ -159,6 +217,8 @@ impl Session {
             context: self.context.clone(),
             database: Arc::clone(&self.database),
             user: self.principal.name().to_owned(),
+            pid: self.pid.get().copied(),
+            span: self.database.tracer().map(|tracer| Arc::new(tracer.begin("statement"))),
         }
     }
 
@@ -228,6 +288,17 @@ impl Session {
             comments.table = Some(kept);
         }
         comments
+    }
+
+    /// Says which connection the session is for: once, when it begins.
+    pub(crate) fn is_of(&self, pid: i32) {
+        // A second word on it changes nothing.
+        let _ = self.pid.set(pid);
+    }
+
+    /// What the session's user may read.
+    pub(crate) fn sight(&self) -> &Sight {
+        &self.sight
     }
 
     /// Who the session acts as.

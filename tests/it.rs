@@ -20,12 +20,16 @@ mod clients;
 mod cluster;
 #[path = "it/codec.rs"]
 mod codec;
+#[path = "it/cost.rs"]
+mod cost;
 #[path = "it/crash.rs"]
 mod crash;
 #[path = "it/crossmatch.rs"]
 mod crossmatch;
 #[path = "it/crossmatch_aligned.rs"]
 mod crossmatch_aligned;
+#[path = "it/crossmatch_chains.rs"]
+mod crossmatch_chains;
 #[path = "it/crossmatch_kinds.rs"]
 mod crossmatch_kinds;
 #[path = "it/crossmatch_words.rs"]
@@ -40,6 +44,8 @@ mod examples;
 mod formats;
 #[path = "it/functions.rs"]
 mod functions;
+#[path = "it/generated/mod.rs"]
+mod generated;
 #[path = "it/import.rs"]
 mod import;
 #[path = "it/killed.rs"]

@@ -7,3 +7,5 @@ UNION ALL
 SELECT oid, 2615::oid, 0::int4, comment FROM source.schemas WHERE comment IS NOT NULL
 UNION ALL
 SELECT oid, 1255::oid, 0::int4, comment FROM source.routines WHERE comment IS NOT NULL
+UNION ALL
+SELECT oid, 2617::oid, 0::int4, comment FROM source.operators

@@ -196,6 +196,11 @@ impl LiveCatalog {
         *looked = Instant::now();
     }
 
+    /// The time that it takes to find that a name is not known.
+    pub(super) async fn miss(&self) {
+        self.look_again_for_a_name().await;
+    }
+
     async fn look_again_for_a_name(&self) {
         let mut looked = self.looked.lock().await;
         if looked.elapsed() >= LOOK_AGAIN {

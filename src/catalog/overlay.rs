@@ -1,6 +1,7 @@
 //! One session's view of the catalogue: the shared tables, and over them its own views and tables.
 //!
-//! What a session creates lives and ends with it. Shared tables can be neither replaced nor dropped.
+//! What a session creates lives and ends with it. Shared tables can be neither replaced nor dropped. Those that its user
+//! may not read are not there at all, in no list and by no name.
 
 use std::sync::Arc;
 
@@ -10,23 +11,44 @@ use datafusion::catalog::{
 };
 use datafusion::common::Result;
 
-use super::LiveCatalog;
-use crate::{Error, ErrorKind};
+use super::{Handed, LiveCatalog};
+use crate::users::Sight;
+use crate::{DEFAULT_SCHEMA, Error, ErrorKind};
 
 /// The catalogue of one session.
 #[derive(Debug)]
 pub(crate) struct SessionCatalog {
     shared: Arc<LiveCatalog>,
+    /// What its user may read of them.
+    sight: Sight,
+    /// What it was given of them.
+    handed: Arc<Handed>,
     /// Schemas that the session has touched or made.
     own: MemoryCatalogProvider,
 }
 
 impl SessionCatalog {
-    pub(crate) fn new(shared: Arc<LiveCatalog>) -> Self {
+    pub(crate) fn new(shared: Arc<LiveCatalog>, sight: Sight, handed: Arc<Handed>) -> Self {
         Self {
             shared,
+            sight,
+            handed,
             own: MemoryCatalogProvider::new(),
         }
+    }
+
+    /// Whether the session gets to know of a schema: there is something in it that it sees, or nothing of others at all.
+    fn shows(&self, schema: &str) -> bool {
+        if schema == DEFAULT_SCHEMA || self.sight.sees_all() || !self.shared.has_schema(schema) {
+            return true;
+        }
+        let tables = self.shared.table_names(schema);
+        let own = || {
+            self.own
+                .schema(schema)
+                .is_some_and(|schema| !schema.table_names().is_empty())
+        };
+        tables.iter().any(|table| self.sight.sees(schema, table)) || own()
     }
 }
 
@@ -36,10 +58,14 @@ impl CatalogProvider for SessionCatalog {
         names.extend(self.shared.schema_names());
         names.sort_unstable();
         names.dedup();
+        names.retain(|name| self.shows(name));
         names
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        if !self.shows(name) {
+            return None;
+        }
         if let Some(schema) = self.own.schema(name) {
             return Some(schema);
         }
@@ -49,6 +75,8 @@ impl CatalogProvider for SessionCatalog {
         let schema: Arc<dyn SchemaProvider> = Arc::new(SessionSchema {
             name: name.to_owned(),
             shared: Arc::clone(&self.shared),
+            sight: self.sight.clone(),
+            handed: Arc::clone(&self.handed),
             own: MemorySchemaProvider::new(),
         });
         self.own.register_schema(name, Arc::clone(&schema)).ok()?;
@@ -75,14 +103,25 @@ impl CatalogProvider for SessionCatalog {
 struct SessionSchema {
     name: String,
     shared: Arc<LiveCatalog>,
+    sight: Sight,
+    handed: Arc<Handed>,
     own: MemorySchemaProvider,
+}
+
+impl SessionSchema {
+    /// Whether there is a shared table of that name, for this session.
+    fn has_shared(&self, table: &str) -> bool {
+        self.shared.has_table(&self.name, table) && self.sight.sees(&self.name, table)
+    }
 }
 
 #[async_trait]
 impl SchemaProvider for SessionSchema {
     fn table_names(&self) -> Vec<String> {
         let mut names = self.own.table_names();
-        names.extend(self.shared.table_names(&self.name));
+        let mut shared = self.shared.table_names(&self.name);
+        shared.retain(|table| self.sight.sees(&self.name, table));
+        names.extend(shared);
         names.sort_unstable();
         names
     }
@@ -91,25 +130,33 @@ impl SchemaProvider for SessionSchema {
         if let Some(own) = self.own.table(name).await? {
             return Ok(Some(own));
         }
-        Ok(self.shared.table(&self.name, name).await?)
+        if !self.sight.sees(&self.name, name) {
+            self.shared.miss().await;
+            return Ok(None);
+        }
+        let table = self.shared.table(&self.name, name).await?;
+        if let Some(table) = &table {
+            self.handed.remember(table, &self.name, name);
+        }
+        Ok(table)
     }
 
     fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
-        if self.shared.has_table(&self.name, &name) {
+        if self.has_shared(&name) {
             return Err(shared_object("relation", &name).into());
         }
         self.own.register_table(name, table)
     }
 
     fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if self.shared.has_table(&self.name, name) {
+        if self.has_shared(name) {
             return Err(shared_object("relation", name).into());
         }
         self.own.deregister_table(name)
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.shared.has_table(&self.name, name) || self.own.table_exist(name)
+        self.has_shared(name) || self.own.table_exist(name)
     }
 }
 
@@ -117,7 +164,7 @@ impl SchemaProvider for SessionSchema {
 pub(crate) fn is_shared(schema: &dyn SchemaProvider, table: &str) -> bool {
     schema
         .downcast_ref::<SessionSchema>()
-        .is_some_and(|schema| !schema.own.table_exist(table) && schema.shared.has_table(&schema.name, table))
+        .is_some_and(|schema| !schema.own.table_exist(table) && schema.has_shared(table))
 }
 
 /// Whether the session itself made a table or view of that name.
@@ -170,10 +217,14 @@ mod tests {
         )
     }
 
+    fn seeing(shared: &Arc<LiveCatalog>) -> SessionCatalog {
+        SessionCatalog::new(Arc::clone(shared), Sight::everything(), Arc::default())
+    }
+
     #[tokio::test]
     async fn a_session_sees_its_own_tables_and_no_other_session_does() {
         let shared = shared().await;
-        let (one, two) = (SessionCatalog::new(Arc::clone(&shared)), SessionCatalog::new(shared));
+        let (one, two) = (seeing(&shared), seeing(&shared));
         let (one, two) = (one.schema("public").unwrap(), two.schema("public").unwrap());
         one.register_table("mine".to_owned(), table()).unwrap();
         assert_eq!(one.table_names(), ["mine"]);
@@ -185,7 +236,7 @@ mod tests {
 
     #[tokio::test]
     async fn shared_tables_cannot_be_touched() {
-        let catalog = SessionCatalog::new(shared().await);
+        let catalog = seeing(&shared().await);
         let schema = catalog.schema("public").unwrap();
         let refused = Error::from(schema.deregister_table("stars").unwrap_err());
         assert_eq!(refused.sqlstate(), "25006");
@@ -197,7 +248,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_broken_catalogue_is_not_listed_and_says_why() {
-        let catalog = SessionCatalog::new(shared().await);
+        let catalog = seeing(&shared().await);
         let schema = catalog.schema("public").unwrap();
         assert_eq!(schema.table_names(), Vec::<String>::new());
         let error = Error::from(schema.table("stars").await.unwrap_err());

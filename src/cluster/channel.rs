@@ -87,13 +87,18 @@ impl Channels {
     }
 
     fn worker(&self, url: &Url, members: Option<&Arc<Members>>) -> Result<Box<dyn WorkerChannel>> {
-        let line = Line {
+        let line = self.line(url, members)?;
+        Ok(grpc::create_worker_client(grpc::BoxCloneSyncChannel::new(line)))
+    }
+
+    /// The line to one of the cluster; if it fails, `members` are told.
+    pub(super) fn line(&self, url: &Url, members: Option<&Arc<Members>>) -> Result<Line> {
+        Ok(Line {
             channel: self.channel(url)?,
             url: url.clone(),
             token: self.secrets.token().cloned(),
             members: members.cloned(),
-        };
-        Ok(grpc::create_worker_client(grpc::BoxCloneSyncChannel::new(line)))
+        })
     }
 
     /// The connection to a worker: made when it is first used, and again after it broke.
@@ -137,7 +142,7 @@ impl ChannelResolver for Channels {
 
 /// A connection that knows whose it is.
 #[derive(Clone)]
-struct Line {
+pub(super) struct Line {
     channel: Channel,
     url: Url,
     token: Option<http::HeaderValue>,

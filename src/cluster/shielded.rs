@@ -7,7 +7,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use datafusion::arrow::array::RecordBatch;
@@ -21,24 +21,49 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
 };
-use datafusion_distributed::{BroadcastExec, WorkerPlanRewriteEvent, WorkerPlanRewriteEventResponse};
+use datafusion::prelude::SessionConfig;
+use datafusion_distributed::{
+    BroadcastExec, DistributedTaskContext, WorkerPlanRewriteEvent, WorkerPlanRewriteEventResponse,
+};
+use dreyer_sky::tiling::TilingSources;
 use futures::Stream;
 
+use super::whole::with_whole_leaves;
 use crate::session::interrupt::{self, Guard};
+use crate::trace::{Parent, Span, Tracer};
 
 /// Shields a task's plan. The exchange at its head stays where the library looks for it.
 pub(super) fn shield(event: WorkerPlanRewriteEvent<'_>) -> Result<WorkerPlanRewriteEventResponse> {
     let (plan, guard) = interrupt::guarded(event.plan)?;
+    let span = span(event.session_config);
+    let plan = with_whole_leaves(plan, &TilingSources::of(event.session_config))?;
     let is_exchange = plan.is::<RepartitionExec>() || plan.is::<BroadcastExec>();
     let plan = match plan.children().as_slice() {
         [input] if is_exchange => {
-            let shielded: Arc<dyn ExecutionPlan> = Arc::new(Shielded::new(Arc::clone(input), guard));
+            let shielded: Arc<dyn ExecutionPlan> = Arc::new(Shielded::new(Arc::clone(input), guard, span));
             let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
             Arc::clone(&plan).replace_children(vec![shielded], options)?
         }
-        _ => Arc::new(Shielded::new(plan, guard)),
+        _ => Arc::new(Shielded::new(plan, guard, span)),
     };
     Ok(WorkerPlanRewriteEventResponse::new(plan))
+}
+
+/// What a task's spans belong to.
+#[derive(Debug)]
+pub(super) struct Traced {
+    pub(super) tracer: Arc<Tracer>,
+    pub(super) parent: Parent,
+}
+
+fn span(config: &SessionConfig) -> Option<Span> {
+    let traced = config.get_extension::<Traced>()?;
+    let span = traced.tracer.continued("task", traced.parent);
+    if let Some(place) = config.get_extension::<DistributedTaskContext>() {
+        span.note("dreyer.task", place.task_index as u64);
+        span.note("dreyer.tasks", place.task_count as u64);
+    }
+    Some(span)
 }
 
 /// A plan in its place: to whoever walks the tree, it is the plan itself.
@@ -47,11 +72,18 @@ struct Shielded {
     inner: Arc<dyn ExecutionPlan>,
     /// Dropped with the task.
     _guard: Guard,
+    /// What is written of the task, and how many of its partitions are not done: the task itself is let go of later.
+    span: Arc<Mutex<(usize, Option<Span>)>>,
 }
 
 impl Shielded {
-    fn new(inner: Arc<dyn ExecutionPlan>, guard: Guard) -> Self {
-        Self { inner, _guard: guard }
+    fn new(inner: Arc<dyn ExecutionPlan>, guard: Guard, span: Option<Span>) -> Self {
+        let partitions = inner.properties().partitioning.partition_count();
+        Self {
+            inner,
+            _guard: guard,
+            span: Arc::new(Mutex::new((partitions, span))),
+        }
     }
 }
 
@@ -91,6 +123,7 @@ impl ExecutionPlan for Shielded {
         Ok(Box::pin(ShieldedRows {
             rows: Some(rows),
             schema: self.inner.schema(),
+            span: Arc::clone(&self.span),
         }))
     }
 
@@ -103,6 +136,17 @@ struct ShieldedRows {
     /// None after it died.
     rows: Option<SendableRecordBatchStream>,
     schema: SchemaRef,
+    span: Arc<Mutex<(usize, Option<Span>)>>,
+}
+
+impl Drop for ShieldedRows {
+    fn drop(&mut self) {
+        let mut span = self.span.lock().unwrap_or_else(PoisonError::into_inner);
+        span.0 = span.0.saturating_sub(1);
+        if span.0 == 0 {
+            span.1 = None;
+        }
+    }
 }
 
 impl Stream for ShieldedRows {
@@ -149,6 +193,7 @@ mod tests {
         let mut shielded = ShieldedRows {
             rows: Some(Box::pin(rows)),
             schema,
+            span: Arc::default(),
         };
         let error = shielded.next().await.unwrap().unwrap_err();
         assert!(error.to_string().contains("the sky fell"), "{error}");

@@ -20,6 +20,7 @@ use url::Url;
 use super::leaf::Leaf;
 use super::{Cluster, distributed, equip, settings, shape, travel};
 use crate::session::stored_bytes;
+use crate::trace::{Parent, TRACEPARENT};
 use crate::{Error, ErrorKind};
 
 /// Pieces that each partition of each task should have at least, so that they can be dealt evenly.
@@ -34,8 +35,20 @@ pub(crate) struct Spread {
 }
 
 impl Cluster {
+    /// Whether a plan had better be dealt: the session insists, or it reads enough; `least` takes the place of the
+    /// configured number of bytes.
+    pub(crate) fn wants(&self, plan: &Arc<dyn ExecutionPlan>, config: &SessionConfig, least: Option<u64>) -> bool {
+        let least = least.unwrap_or(self.config.min_scan_bytes);
+        match sky_options(config).compute {
+            Compute::Local => false,
+            Compute::Distributed => true,
+            Compute::Auto => stored_bytes(plan, &TilingSources::of(config)) >= least,
+        }
+    }
+
     /// `plan`, as planned for this process, on the workers; `None` if it had better stay here. `known` has the functions
-    /// that workers have, and their usual settings; `runtime` is where rows come together.
+    /// that workers have, and their usual settings; `runtime` is where rows come together; `least` is as for
+    /// [`Self::wants`].
     ///
     /// # Errors
     /// The session insists on the workers, and there are none.
@@ -45,16 +58,13 @@ impl Cluster {
         state: &SessionState,
         known: &SessionState,
         runtime: &Arc<RuntimeEnv>,
+        least: Option<u64>,
     ) -> Result<Option<Spread>> {
-        let compute = sky_options(state.config()).compute;
-        if compute == Compute::Local {
+        if !self.wants(plan, state.config(), least) {
             return Ok(None);
         }
-        let insists = compute == Compute::Distributed;
+        let insists = sky_options(state.config()).compute == Compute::Distributed;
         let sources = TilingSources::of(state.config());
-        if !insists && stored_bytes(plan, &sources) < self.config.min_scan_bytes {
-            return Ok(None);
-        }
         let workers = self.members.ready();
         if workers.is_empty() {
             let has_work = plan.exists(|node| Ok(dreyer_sky::divide(node, &sources, 1).is_some()))?;
@@ -141,7 +151,10 @@ impl Cluster {
 
     /// What the stages are planned and run with.
     fn configured(&self, config: SessionConfig, usual: &SessionConfig, places: usize) -> Result<SessionConfig> {
-        let headers = settings::pack(config.options(), usual.options())?;
+        let mut headers = settings::pack(config.options(), usual.options())?;
+        if let Some(parent) = config.get_extension::<Parent>().and_then(|parent| parent.header()) {
+            headers.insert(TRACEPARENT, parent);
+        }
         let members: Arc<dyn WorkerResolver> = Arc::clone(&self.members) as _;
         equip(config, &self.channels)
             .with_distributed_option_extension(distributed(&self.config))

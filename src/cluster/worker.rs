@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::common::Result as EngineResult;
 use datafusion::execution::{SessionState, SessionStateBuilder};
@@ -18,13 +19,18 @@ use super::channel::Channels;
 use super::gate::{Attendance, Gate};
 use super::members::Members;
 use super::secrets::Secrets;
-use super::{build, configuration, equip, settings, shielded};
+use super::shielded::{self, Traced};
+use super::{build, configuration, equip, settings};
 use crate::session::allowed;
+use crate::trace::{Parent, TRACEPARENT};
 use crate::{Database, Error, ErrorKind, Result};
 
 /// Bytes that may be under way in one stream, and in one connection, before their receiver asks for more.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
+
+/// Time in which lines are closed once all tasks are done.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A database that works for others: it does the tasks that they deal to it.
 pub struct Worker {
@@ -85,12 +91,16 @@ impl Worker {
                 tracing::warn!(tasks = self.tasks(), "the time to finish is over: tasks are dropped");
             }
         };
-        let served = server
-            .add_service(gate)
-            .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
+        // What is done may still be on its way out.
+        let late = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(drain + FAREWELL).await;
+        };
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let served = server.add_service(gate).serve_with_incoming_shutdown(incoming, drained);
         tokio::select! {
             served = served => served.map_err(|error| Error::new(ErrorKind::Io, format!("the worker's door failed: {error}"))),
-            () = drained => Ok(()),
+            () = late => Ok(()),
         }
     }
 
@@ -110,8 +120,14 @@ impl Worker {
         let runtime = Arc::clone(template.runtime_env());
         let channels = Arc::clone(&self.channels);
         let limit = self.database.config().limits.query_memory_bytes;
+        let tracer = self.database.tracer().cloned();
         let session = move |context: WorkerQueryContext| {
-            let state = session(&template, &channels, limit, context);
+            let parent = context.headers.get(&TRACEPARENT).and_then(Parent::read);
+            let traced = tracer
+                .clone()
+                .zip(parent)
+                .map(|(tracer, parent)| Traced { tracer, parent });
+            let state = session(&template, &channels, limit, context, traced);
             async move { state }
         };
         TaskWorker::from_session_builder(session)
@@ -135,6 +151,7 @@ fn session(
     channels: &Arc<Channels>,
     limit: usize,
     mut context: WorkerQueryContext,
+    traced: Option<Traced>,
 ) -> EngineResult<SessionState> {
     let mut config = context.builder.config().take().unwrap_or_default();
     let travelled = DistributedConfig::from_config_options(config.options())?.clone();
@@ -143,7 +160,10 @@ fn session(
     *options = own.options().as_ref().clone();
     options.extensions.insert(travelled);
     settings::unpack(&context.headers, options)?;
-    let config = config.with_extension(TilingSources::of(own));
+    let mut config = config.with_extension(TilingSources::of(own));
+    if let Some(traced) = traced {
+        config.set_extension(Arc::new(traced));
+    }
     let config = equip(config, channels).with_distributed_worker_plan_rewrite_handler(shielded::shield);
     Ok(SessionStateBuilder::new_from_existing(template.clone())
         .with_config(config)

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use super::serve::configured;
 use super::{Failure, seconds};
+use crate::users::Users;
 use crate::{Config, Database, Error, ErrorKind, Result, Standing};
 
 /// What `dreyer doctor` is asked to look at. What is given takes the place of the configuration's.
@@ -41,6 +42,7 @@ pub async fn doctor(args: DoctorArgs, out: &mut dyn Write) -> Result<(), Failure
     if let Some(mut config) = config {
         config.cluster.workers = args.workers.or(config.cluster.workers);
         report.places(&config).await;
+        report.users(&config);
         report.database(config).await;
     }
     match report.faults {
@@ -86,6 +88,7 @@ impl Report<'_> {
             ("pg", Some(config.pg.listen)),
             ("http", config.http.listen),
             ("worker", config.cluster.listen),
+            ("coordinator", config.cluster.coordinator_listen),
         ];
         for (door, address) in doors {
             if let Some(address) = address {
@@ -97,6 +100,16 @@ impl Report<'_> {
         self.look("spill", probe, |()| format!("{} can be written", folder.display()));
         let (memory, spill) = (config.limits.memory_bytes >> 20, config.limits.spill_bytes >> 20);
         self.say("ok", "limits", format!("{memory} MiB of memory, {spill} MiB of spill"));
+    }
+
+    /// Those who may log in, if there is a place for them.
+    fn users(&mut self, config: &Config) {
+        let Some(path) = config.users_path() else { return };
+        let found = Users::open(&path).map(|users| users.now().map(|roles| roles.users().count()));
+        self.look("users", found, |number| match number {
+            None => "none: this machine is let in without passwords".to_owned(),
+            Some(number) => format!("{number} in {}", path.display()),
+        });
     }
 
     /// The roots and what is under them, and the workers.

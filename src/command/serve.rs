@@ -34,6 +34,13 @@ pub struct ServeArgs {
     /// Workers that large queries are dealt to: URL[,URL…], or dns:HOST:PORT for all that a name resolves to.
     #[arg(long, value_name = "WORKERS")]
     pub workers: Option<String>,
+    /// Other servers over the same workers, in the same form: what is asked of one about running queries, or to cancel
+    /// one, reaches all.
+    #[arg(long, value_name = "SERVERS")]
+    pub coordinators: Option<String>,
+    /// Address on which this server answers the others.
+    #[arg(long, value_name = "ADDR")]
+    pub coordinator: Option<SocketAddr>,
     /// Address on which this process works for others as well.
     #[arg(long, value_name = "ADDR")]
     pub worker: Option<SocketAddr>,
@@ -55,6 +62,8 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     config.writable = args.writable.or(config.writable);
     config.state = args.state.or(config.state);
     config.cluster.workers = args.workers.or(config.cluster.workers);
+    config.cluster.coordinators = args.coordinators.or(config.cluster.coordinators);
+    config.cluster.coordinator_listen = args.coordinator.or(config.cluster.coordinator_listen);
     config.cluster.listen = args.worker.or(config.cluster.listen);
     config.http.listen = args.http.or(config.http.listen);
     let (address, work, watch) = (config.pg.listen, config.cluster.listen, config.http.listen);
@@ -72,14 +81,19 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
         stop: stop.clone(),
     };
     let _watching = watch_over(watch, watched).await?;
+    let _answering = answer_servers(&database).await?;
     let working = worker
         .map(|(worker, listener)| start(worker, listener, stop.clone()))
         .transpose()?;
+    if !address.ip().is_loopback() && !database.asks_for_passwords() {
+        say("only this machine is let in, since there are no users; dreyer user add makes one")?;
+    }
+    let server = pg::Server::new(database, listener, stop)?;
     say(&format!(
         "listening on {address}; connect with:  {}",
         psql_line(address)
     ))?;
-    pg::serve(database, listener, stop).await?;
+    server.run().await;
     if let Some(working) = working {
         working
             .await
@@ -127,6 +141,17 @@ pub(super) async fn watch_over(
     Ok(Some(AbortOnDropHandle::new(tokio::spawn(http::serve(
         listener, watched,
     )))))
+}
+
+/// Answers the other servers, if it is told where, as long as what is returned lives.
+async fn answer_servers(database: &Arc<Database>) -> Result<Option<AbortOnDropHandle<Result<()>>>> {
+    let Some(address) = database.config().cluster.coordinator_listen else {
+        return Ok(None);
+    };
+    let listener = listen(address, "--coordinator").await?;
+    say(&format!("answering servers on {}", listener.local_addr()?))?;
+    let peers = Arc::clone(database.peers());
+    Ok(Some(AbortOnDropHandle::new(tokio::spawn(peers.serve(listener)))))
 }
 
 /// A line for whoever started us.

@@ -19,6 +19,13 @@ pub struct ClusterConfig {
     /// Address on which this process works for others. Default: it does not; `dreyer worker` takes `127.0.0.1:50051`.
     pub listen: Option<SocketAddr>,
 
+    /// Other servers over the same workers, in the same form: a cancel, or a look at what runs, that reaches this server
+    /// reaches them too. The list may name this server as well. Default: none.
+    pub coordinators: Option<String>,
+
+    /// Address on which this server answers the others. Default: it does not.
+    pub coordinator_listen: Option<SocketAddr>,
+
     /// File with a secret that all processes of the cluster share. Without one, whoever reaches a worker may use it.
     pub token_file: Option<PathBuf>,
 
@@ -59,6 +66,19 @@ pub struct ClusterConfig {
     /// Bytes that may be on their way over one connection between two processes. Default 8 MiB.
     pub connection_bytes: usize,
 
+    /// Stored bytes of a wave of a query whose rows are written: a part that is run again, alone, if a worker is lost.
+    /// Default 1 GiB.
+    pub wave_bytes: u64,
+
+    /// Queries that this server has on the workers at once; more wait. Default 64.
+    pub max_queries: usize,
+
+    /// Queries that wait for that; more are refused (SQLSTATE 53400). Default 256.
+    pub max_queued: usize,
+
+    /// Seconds that a query waits for its turn at most. Default 60.
+    pub queue_s: f64,
+
     /// Tasks of queries that a worker has at once; more are sent elsewhere. Default 256.
     pub max_tasks: usize,
 }
@@ -68,6 +88,8 @@ impl Default for ClusterConfig {
         Self {
             workers: None,
             listen: None,
+            coordinators: None,
+            coordinator_listen: None,
             token_file: None,
             tls_cert: None,
             tls_key: None,
@@ -81,6 +103,10 @@ impl Default for ClusterConfig {
             min_scan_bytes: 256 << 20,
             task_bytes: 64 << 20,
             connection_bytes: 8 << 20,
+            wave_bytes: 1 << 30,
+            max_queries: 64,
+            max_queued: 256,
+            queue_s: 60.0,
             max_tasks: 256,
         }
     }
@@ -107,6 +133,11 @@ impl ClusterConfig {
         seconds(self.eject_s)
     }
 
+    /// How long a query waits for its turn.
+    pub fn queue(&self) -> Duration {
+        seconds(self.queue_s)
+    }
+
     /// Checks that the numbers make sense and that secrets come together.
     ///
     /// # Errors
@@ -117,17 +148,23 @@ impl ClusterConfig {
             ("keep_alive_s", self.keep_alive_s),
             ("refresh_s", self.refresh_s),
             ("eject_s", self.eject_s),
+            ("queue_s", self.queue_s),
         ] {
             if !(0.001..=86_400.0).contains(&value) {
                 let message = format!("cluster.{key} must lie in [0.001, 86400] seconds, got {value}");
                 return Err(Error::new(ErrorKind::Configuration, message));
             }
         }
-        if self.max_tasks == 0 || self.task_bytes == 0 || self.connection_bytes == 0 {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                "cluster.max_tasks, cluster.task_bytes and cluster.connection_bytes must be more than 0",
-            ));
+        let none = [
+            ("max_tasks", self.max_tasks == 0),
+            ("max_queries", self.max_queries == 0),
+            ("task_bytes", self.task_bytes == 0),
+            ("wave_bytes", self.wave_bytes == 0),
+            ("connection_bytes", self.connection_bytes == 0),
+        ];
+        if let Some((key, _)) = none.iter().find(|(_, none)| *none) {
+            let message = format!("cluster.{key} must be more than 0");
+            return Err(Error::new(ErrorKind::Configuration, message));
         }
         let given = [&self.tls_cert, &self.tls_key, &self.tls_ca].map(Option::is_some);
         if given.contains(&true) && given.contains(&false) {

@@ -30,12 +30,20 @@ kinds! {
     Data = "22000",
     /// A number too large for its type.
     OutOfRange = "22003",
+    /// Text that spells no date or time.
+    InvalidDatetime = "22007",
+    /// A LIMIT below zero.
+    InvalidLimit = "2201W",
     /// Division by zero.
     DivisionByZero = "22012",
     /// An argument outside its domain: a radius of 3600 degrees, say.
     InvalidParameter = "22023",
     /// Text that does not spell a value of the type asked for.
     InvalidText = "22P02",
+    /// Rows of a copy that are not in the format they are said to be in.
+    BadCopy = "22P04",
+    /// NULL where there must be a value.
+    NotNull = "23502",
     /// A message that breaks the protocol of a front door.
     ProtocolViolation = "08P01",
     /// Bytes that are not UTF-8.
@@ -46,12 +54,22 @@ kinds! {
     FailedTransaction = "25P02",
     /// What needs a transaction block, outside one.
     NoTransaction = "25P01",
+    /// A transaction block in which nothing happened for too long.
+    IdleTransaction = "25P03",
     /// BEGIN inside a transaction block.
     ActiveTransaction = "25001",
     /// A user who may not come in.
     InvalidAuthorization = "28000",
+    /// A wrong password, or a user who does not exist.
+    InvalidPassword = "28P01",
     /// No portal or cursor of that name.
     UndefinedPortal = "34000",
+    /// A cursor of that name exists already.
+    DuplicateCursor = "42P03",
+    /// A cursor that is declared to be two things at once.
+    InvalidCursor = "42P11",
+    /// What a cursor or another object cannot do in the state it is in.
+    WrongState = "55000",
     /// No savepoint of that name.
     UndefinedSavepoint = "3B001",
     /// A prepared statement of that name exists already.
@@ -60,6 +78,8 @@ kinds! {
     IndeterminateType = "42P18",
     /// A setting that is not for users to change.
     CannotChange = "55P02",
+    /// A session in which nothing happened for too long.
+    IdleSession = "57P05",
     /// The server is shutting down.
     Shutdown = "57P01",
     /// A subquery that was to give one row gave more.
@@ -88,6 +108,8 @@ kinds! {
     UndefinedObject = "42704",
     /// Two columns of one name where names must differ.
     DuplicateColumn = "42701",
+    /// Two tables of one name in FROM.
+    DuplicateAlias = "42712",
     /// A column neither grouped by nor aggregated.
     Grouping = "42803",
     /// Types that do not fit together.
@@ -98,6 +120,8 @@ kinds! {
     UndefinedTable = "42P01",
     /// An object of that name exists, and is of another kind than the statement is for.
     WrongObjectType = "42809",
+    /// A role of that name exists already.
+    DuplicateObject = "42710",
     /// A table of that name exists already.
     DuplicateTable = "42P07",
     /// A worker was lost while it had a part in the query, or there is none.
@@ -110,6 +134,8 @@ kinds! {
     OutOfMemory = "53200",
     /// As many connections as are allowed.
     TooManyConnections = "53300",
+    /// As many queries as are allowed run or wait.
+    TooManyQueries = "53400",
     /// A limit of the configuration was reached.
     LimitExceeded = "54000",
     /// The user, a deadline or a shutdown stopped the statement.

@@ -12,7 +12,11 @@ pub(super) fn render(error: &Error, sql: &str) -> String {
         out.push('\n');
         out.push_str(&excerpt);
     }
-    for (label, text) in [("DETAIL", &error.detail), ("HINT", &error.hint)] {
+    for (label, text) in [
+        ("DETAIL", error.detail.as_deref()),
+        ("HINT", error.hint.as_deref()),
+        ("CONTEXT", error.context()),
+    ] {
         if let Some(text) = text {
             out.push_str(&format!("\n{label}:  {text}"));
         }

@@ -33,6 +33,9 @@ const WORDINGS: &[(&str, ErrorKind)] = &[
     ("verflow", ErrorKind::OutOfRange),
     ("more than one row", ErrorKind::Cardinality),
     ("spilling process has exceeded", ErrorKind::DiskFull),
+    ("functions are not allowed in the WHERE clause", ErrorKind::Grouping),
+    ("LIMIT must be >= 0", ErrorKind::InvalidLimit),
+    ("queries have different number of columns", ErrorKind::Syntax),
 ];
 
 impl From<DataFusionError> for Error {
@@ -70,7 +73,7 @@ fn translate(error: &DataFusionError, diagnostic: Option<&Diagnostic>) -> Error 
         E::ArrowError(arrow, _) => placed(arrow_error(arrow, diagnostic), diagnostic),
         E::Plan(text) => placed(told(ErrorKind::Invalid, text), diagnostic),
         E::Configuration(text) => told(ErrorKind::InvalidParameter, text),
-        E::NotImplemented(text) => placed(worded(ErrorKind::NotSupported, text), diagnostic),
+        E::NotImplemented(text) => placed(told(ErrorKind::NotSupported, text), diagnostic),
         E::ResourcesExhausted(text) => exhausted(text),
         E::Execution(text) => placed(told(ErrorKind::Data, text), diagnostic),
         E::ObjectStore(store) => super::store::translate(store),
@@ -159,6 +162,10 @@ const NAMED: &[Named] = &[
     }),
     ("Config value \"", "\" not found on", undefined_setting),
     ("Could not find config namespace \"", "\"", undefined_setting),
+    ("Unsupported SQL type ", "", |name| {
+        Error::new(ErrorKind::UndefinedObject, format!("type \"{name}\" does not exist"))
+            .at(Place::Word(name.to_owned()))
+    }),
     (
         "'",
         "' is not a variable which can be viewed with 'SHOW'",
@@ -235,6 +242,17 @@ fn schema_error(error: &SchemaError) -> Error {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let name = field.name();
+            if let Some(table) = &field.relation
+                && !valid_fields.is_empty()
+                && !valid_fields.iter().any(|field| {
+                    field
+                        .relation
+                        .as_ref()
+                        .is_some_and(|known| known.table() == table.table())
+                })
+            {
+                return missing_table(table.table());
+            }
             let message = match &field.relation {
                 Some(relation) => format!("column {}.{name} does not exist", relation.table()),
                 None => format!("column \"{name}\" does not exist"),
@@ -254,7 +272,13 @@ fn schema_error(error: &SchemaError) -> Error {
             .with_hint(format!("Say whose it is, as in a.{name}."))
             .at(Place::Word(name.to_owned()))
         }
-        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+        SchemaError::DuplicateQualifiedField { qualifier, .. } => Error::new(
+            ErrorKind::DuplicateAlias,
+            format!("table name \"{}\" specified more than once", qualifier.table()),
+        )
+        .with_hint("Give one of the two another name with AS.")
+        .at(Place::Word(qualifier.table().to_owned())),
+        SchemaError::DuplicateUnqualifiedField { name } => {
             Error::new(ErrorKind::DuplicateColumn, format!("column \"{name}\" is there twice"))
                 .with_hint("Give one of the two a name of its own with AS.")
                 .at(Place::Word(name.clone()))
@@ -262,10 +286,19 @@ fn schema_error(error: &SchemaError) -> Error {
     }
 }
 
+/// A column of a table that FROM does not have.
+fn missing_table(table: &str) -> Error {
+    let message = format!("missing FROM-clause entry for table \"{table}\"");
+    Error::new(ErrorKind::UndefinedTable, message).at(Place::Word(table.to_owned()))
+}
+
 fn arrow_error(error: &ArrowError, diagnostic: Option<&Diagnostic>) -> Error {
     match error {
         ArrowError::DivideByZero => Error::new(ErrorKind::DivisionByZero, "division by zero"),
         ArrowError::ArithmeticOverflow(text) => Error::new(ErrorKind::OutOfRange, text.clone()),
+        ArrowError::CastError(text) if text.starts_with("Can't cast value") => {
+            Error::new(ErrorKind::OutOfRange, text.clone())
+        }
         ArrowError::CastError(text) | ArrowError::ParseError(text) => Error::new(ErrorKind::InvalidText, text.clone()),
         ArrowError::ExternalError(inner) => external(inner.as_ref(), diagnostic),
         ArrowError::IoError(text, _) => Error::new(ErrorKind::Io, text.clone()),

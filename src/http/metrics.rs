@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Watched;
-use crate::{QueryEnd, StoreMetrics};
+use crate::{QueryEnd, QueryState, StoreMetrics};
 
 /// A label and a value; no label: the metric has one value.
 type Sample = (Option<(&'static str, String)>, u64);
@@ -21,7 +21,13 @@ const METRICS: &[Metric] = &[
         name: "dreyer_queries_running",
         kind: "gauge",
         help: "Queries whose rows are being made.",
-        samples: |watched| one(watched.database.queries().len() as u64),
+        samples: |watched| one(by_state(watched, QueryState::Running)),
+    },
+    Metric {
+        name: "dreyer_queries_queued",
+        kind: "gauge",
+        help: "Queries that wait for others to leave the workers.",
+        samples: |watched| one(by_state(watched, QueryState::Queued)),
     },
     Metric {
         name: "dreyer_queries_total",
@@ -35,6 +41,16 @@ const METRICS: &[Metric] = &[
                 )
             };
             QueryEnd::ALL.into_iter().map(sample).collect()
+        },
+    },
+    Metric {
+        name: "dreyer_waves_total",
+        kind: "counter",
+        help: "Waves of long queries, by whether they were done or failed and were run again.",
+        samples: |watched| {
+            let [done, failed] = watched.database.waves();
+            let sample = |word: &str, number| (Some(("outcome", word.to_owned())), number);
+            vec![sample("complete", done), sample("failed", failed)]
         },
     },
     Metric {
@@ -89,6 +105,11 @@ const METRICS: &[Metric] = &[
         samples: |_| resident_bytes().map(one).unwrap_or_default(),
     },
 ];
+
+fn by_state(watched: &Watched, state: QueryState) -> u64 {
+    let queries = watched.database.queries();
+    queries.iter().filter(|query| query.state == state).count() as u64
+}
 
 fn one(value: u64) -> Vec<Sample> {
     vec![(None, value)]

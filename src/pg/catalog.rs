@@ -7,13 +7,15 @@
 
 mod names;
 mod oid;
+mod operators;
 mod routines;
 mod snapshot;
 mod source;
 mod system;
 mod typenames;
 
-pub(super) use names::{is_always_empty, is_catalog_schema, is_pg_catalog_relation};
+pub(super) use names::{is_always_empty, is_catalog_schema, is_pg_catalog_function, is_pg_catalog_relation};
+pub(super) use oid::{number_of_catalog_relation, routine_number};
 pub(super) use snapshot::{Relation, Routine, Snapshot};
 pub(super) use source::is_source;
 pub(super) use system::System;

@@ -1,18 +1,28 @@
 //! Constructs of PostgreSQL that the engine's planner lacks, rewritten into ones it has: one construct a file, on the
-//! syntax tree (and [`subquery`] on the plan). No rewrite looks at who sent a query, or for a query as a whole.
+//! syntax tree, or on the plan where types matter ([`subquery`], [`literals`], [`counts`], [`exists`]). No rewrite looks at who sent a query, or for a query as a whole.
 
+mod aliases;
 mod arrays;
 mod casts;
+mod counts;
 mod empty;
+mod exists;
 mod labels;
+mod lists;
+mod literals;
 mod names;
+mod never;
 mod parameters;
+mod patterns;
+mod sets;
 mod subquery;
+mod system_columns;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::common::{DataFusionError, Result};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement as Ast;
 use datafusion::sql::sqlparser::ast::{
     Expr, ObjectName, Query, Select, SetExpr, Statement, TableFactor, VisitMut, VisitorMut,
@@ -21,7 +31,14 @@ use datafusion::sql::sqlparser::parser::Parser;
 use pgwire::api::Type;
 
 pub(super) use labels::Labels;
+pub(super) use literals::Operands;
+pub(super) use parameters::said;
 pub(super) use subquery::decorrelate;
+
+/// The rewrites of a plan that do not depend on what it reads.
+pub(super) fn finish(plan: LogicalPlan) -> Result<LogicalPlan> {
+    exists::counted(counts::signed(literals::typed(plan)?)?)
+}
 
 /// What was learnt on the way.
 #[derive(Debug, Default)]
@@ -50,6 +67,9 @@ pub(super) fn rewrite(ast: &mut Ast, declared: &[Option<Type>]) -> Result<Rewrit
         Statement::Query(query) => labels::of(query),
         _ => Labels::default(),
     };
+    if let Statement::Query(query) = &mut **statement {
+        labels::order_casts(query)?;
+    }
     let mut passes = Passes {
         declared,
         common: names::common_tables(statement),
@@ -91,12 +111,17 @@ impl VisitorMut for Passes<'_> {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         empty::fold(select, &self.common);
+        never::prune(select);
         labels::keep_apart(select);
-        ControlFlow::Continue(())
+        flow(system_columns::fill_in(select).and_then(|()| sets::in_select(select)))
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
         names::table_function(factor);
+        self.uses_catalog |= match sets::in_from(factor) {
+            Ok(reads) => reads,
+            Err(error) => return ControlFlow::Break(error),
+        };
         ControlFlow::Continue(())
     }
 
@@ -116,7 +141,9 @@ impl VisitorMut for Passes<'_> {
             Ok(reads) => reads,
             Err(error) => return ControlFlow::Break(error),
         };
-        flow(parameters::declare(expr, self.declared))
+        patterns::template(expr);
+        let rewritten = lists::compared(expr).and_then(|()| patterns::escaped(expr));
+        flow(rewritten.and_then(|()| parameters::declare(expr, self.declared)))
     }
 }
 
@@ -215,8 +242,44 @@ mod tests {
                 "SELECT NULL, no_texts() FROM t",
             ),
             (
+                "SELECT generate_subscripts(indkey, $2::INT) FROM pg_index",
+                "SELECT CASE WHEN $2::INT IS NULL THEN NULL ELSE NULL END FROM pg_catalog.pg_index",
+            ),
+            (
                 "SELECT p.polname, (SELECT max(x) FROM t WHERE y = p.oid) FROM pg_policy p",
                 "SELECT p.polname, NULL FROM pg_catalog.pg_policy p",
+            ),
+            (
+                "SELECT 1 FROM t WHERE a = ANY ('{3,NULL,\"x y\"}') AND b <> ALL('{}')",
+                "SELECT 1 FROM t WHERE a IN ('3', NULL, 'x y') AND true",
+            ),
+            (
+                "SELECT 1 FROM t WHERE a NOT LIKE 'x/_' || b ESCAPE '/' OR c LIKE 'd' ESCAPE '\\'",
+                "SELECT 1 FROM t WHERE a NOT LIKE like_escape('x/_' || b, '/') OR c LIKE 'd' ESCAPE '\\'",
+            ),
+            (
+                "SELECT to_timestamp(a, 'YYYY-MM-DD HH24:MI:SS.US'), to_char(b, '%Y') FROM t",
+                "SELECT to_timestamp(a, '%Y-%m-%d %H:%M:%S.%6f'), to_char(b, '%Y') FROM t",
+            ),
+            (
+                "SELECT generate_series(1, 3), g FROM generate_series(1, array_upper(a, 1)) AS g",
+                "SELECT unnest(generate_series(1, 3)) AS generate_series, g FROM generate_series(1, CAST(array_upper(a, 1) AS BIGINT)) AS g (g)",
+            ),
+            (
+                "SELECT c.tableoid FROM pg_class c JOIN t ON t.tableoid = c.oid",
+                "SELECT oid(1259) FROM pg_catalog.pg_class c JOIN t ON t.tableoid = c.oid",
+            ),
+            (
+                "SELECT id::text, ra::int AS r, id::int FROM t ORDER BY id",
+                "SELECT id::TEXT AS \"_1\", ra::INT AS r, id::INT AS \"_3\" FROM t ORDER BY 1",
+            ),
+            (
+                "SELECT CASE WHEN t.typtype = 'd' THEN (SELECT 1) WHEN t.typtype = 'b' THEN 2 END, CASE WHEN c.relkind = 'i' THEN 1 ELSE 3 END FROM pg_type t, t AS c",
+                "SELECT CASE WHEN t.typtype = 'b' THEN 2 END, CASE WHEN c.relkind = 'i' THEN 1 ELSE 3 END FROM pg_catalog.pg_type t, t AS c",
+            ),
+            (
+                "SELECT s[i] FROM generate_series(1, 2) AS i, string_to_array('a,b', ',') s",
+                "SELECT s[i] FROM generate_series(1, 2) AS i (i), (SELECT string_to_array('a,b', ',') AS s) s",
             ),
             (
                 "SELECT NULL, NULL, a, a FROM t",

@@ -2,6 +2,7 @@
 
 mod array;
 mod binary;
+mod moment;
 mod text;
 
 use bytes::Bytes;
@@ -10,6 +11,9 @@ use pgwire::api::Type;
 
 use super::encode::{WireFormat, arrow_type};
 use crate::{Error, ErrorKind, Result};
+
+pub(super) use array::array_elements;
+pub(super) use moment::time_in_full;
 
 /// The value of one parameter, `number` from 1.
 ///
@@ -39,6 +43,19 @@ pub(super) fn parameter(
             ))
         }),
     }
+}
+
+/// The value that a text spells.
+///
+/// # Errors
+/// As for [`parameter`].
+pub(super) fn from_text(text: &str, target: &Type) -> Result<ScalarValue> {
+    text::value(text, target)
+}
+
+/// The value that bytes spell in PostgreSQL's binary format; `None` if they do not.
+pub(super) fn from_binary(bytes: &[u8], target: &Type) -> Option<ScalarValue> {
+    binary::value(bytes, target)
 }
 
 /// NULL of the type.

@@ -4,13 +4,17 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
 
+use datafusion::execution::FunctionRegistry;
+
 use super::catalog::{Snapshot, System};
-use super::functions;
+use super::portal::{Cursor, Prepared};
+use super::{compat, functions};
 
 use super::registry::Registry;
 use super::server::Shared;
 use super::settings::Settings;
-use crate::{Database, Result, Session};
+use crate::users::Sight;
+use crate::{Database, Error, ErrorKind, Result, Session};
 
 /// One session, as seen through SQL.
 pub(super) struct Door {
@@ -20,9 +24,28 @@ pub(super) struct Door {
     pub(super) registry: Arc<Registry>,
     pub(super) system: Arc<System>,
     pub(super) database: Arc<Database>,
+    /// What the user may know of.
+    pub(super) sight: Sight,
 
     settings: RwLock<Settings>,
     snapshot: RwLock<Arc<Snapshot>>,
+    portals: RwLock<Vec<OpenPortal>>,
+    statements: RwLock<Vec<KnownStatement>>,
+}
+
+/// A prepared statement, for `pg_prepared_statements`.
+#[derive(Debug, Clone)]
+pub(super) struct KnownStatement {
+    pub(super) name: String,
+    pub(super) prepared: Arc<Prepared>,
+}
+
+/// A portal that is open, for `pg_cursors`.
+#[derive(Debug, Clone)]
+pub(super) struct OpenPortal {
+    pub(super) name: String,
+    pub(super) statement: String,
+    pub(super) cursor: Cursor,
 }
 
 impl std::fmt::Debug for Door {
@@ -40,6 +63,15 @@ impl Door {
         pid: i32,
         settings: Settings,
     ) -> Result<Arc<Self>> {
+        let most = session.database().config().limits.max_connections_per_user;
+        if most > 0 && shared.registry.before(pid) >= most {
+            let message = format!("too many connections for role \"{user}\"");
+            return Err(Error::new(ErrorKind::TooManyConnections, message)
+                .with_detail(format!(
+                    "{most} are open, as many as limits.max_connections_per_user allows."
+                ))
+                .with_hint("Close some, or raise the limit."));
+        }
         let door = Arc::new(Self {
             user: user.to_owned(),
             pid,
@@ -47,9 +79,12 @@ impl Door {
             registry: Arc::clone(&shared.registry),
             system: Arc::clone(&shared.system),
             database: Arc::clone(session.database()),
+            sight: session.sight().clone(),
 
             settings: RwLock::new(settings),
             snapshot: RwLock::default(),
+            portals: RwLock::default(),
+            statements: RwLock::default(),
         });
         let context = session.context();
         {
@@ -59,8 +94,12 @@ impl Door {
             config.set_extension(Arc::clone(&door));
             // The engine's own information_schema would take the place of ours.
             config.options_mut().catalog.information_schema = false;
+            if let Some(number) = functions::number() {
+                state.register_expr_planner(Arc::new(compat::Operands::new(number)))?;
+            }
         }
 
+        session.is_of(pid);
         door.system.register(&context)?;
         for function in functions::scalar(&door) {
             context.register_udf(function);
@@ -80,6 +119,24 @@ impl Door {
     /// What exists, as of the last [`Door::refresh`].
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The portals that were open when the statement began.
+    pub(super) fn portals(&self) -> Vec<OpenPortal> {
+        self.portals.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_portals(&self, open: Vec<OpenPortal>) {
+        *self.portals.write().unwrap_or_else(PoisonError::into_inner) = open;
+    }
+
+    /// The prepared statements that there were when the statement began.
+    pub(super) fn statements(&self) -> Vec<KnownStatement> {
+        self.statements.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_statements(&self, known: Vec<KnownStatement>) {
+        *self.statements.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     /// Looks again at what exists.

@@ -82,7 +82,14 @@ impl RowEncoder {
 
     /// Prepares one batch.
     pub(crate) fn open(&self, batch: &RecordBatch) -> Result<EncodedBatch, ArrowError> {
-        let columns = batch
+        Ok(EncodedBatch {
+            columns: self.columns(batch)?,
+        })
+    }
+
+    /// The writers of one batch, column by column.
+    pub(crate) fn columns(&self, batch: &RecordBatch) -> Result<Vec<Column>, ArrowError> {
+        batch
             .columns()
             .iter()
             .zip(batch.schema_ref().fields())
@@ -91,8 +98,7 @@ impl RowEncoder {
                 let array = pgtype::conform(array, &pg_type(field), target)?;
                 Column::new(&array, target, *format, &self.style)
             })
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(EncodedBatch { columns })
+            .collect()
     }
 }
 
@@ -123,7 +129,7 @@ impl EncodedBatch {
 type Writer = Box<dyn Fn(usize, &mut BytesMut) + Send + Sync>;
 
 /// One column of one batch.
-struct Column {
+pub(crate) struct Column {
     nulls: Option<NullBuffer>,
     writer: Writer,
 }
@@ -137,12 +143,17 @@ impl Column {
         })
     }
 
-    fn is_null(&self, row: usize) -> bool {
+    pub(crate) fn is_null(&self, row: usize) -> bool {
         self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
     }
 
+    /// Appends the value, which must not be NULL.
+    pub(crate) fn put(&self, row: usize, out: &mut BytesMut) {
+        (self.writer)(row, out);
+    }
+
     /// Appends the value with its length, or the length -1 for NULL.
-    fn write(&self, row: usize, out: &mut BytesMut) {
+    pub(crate) fn write(&self, row: usize, out: &mut BytesMut) {
         if self.is_null(row) {
             out.put_i32(-1);
         } else {
@@ -153,7 +164,7 @@ impl Column {
 
 /// Whether a length counts its own four bytes.
 #[derive(Clone, Copy)]
-enum Counts {
+pub(crate) enum Counts {
     Itself,
     Rest,
 }
@@ -163,7 +174,7 @@ enum Counts {
     clippy::cast_possible_truncation,
     reason = "no value of the engine is as long as 4 GiB"
 )]
-fn framed(out: &mut BytesMut, counts: Counts, body: impl FnOnce(&mut BytesMut)) {
+pub(crate) fn framed(out: &mut BytesMut, counts: Counts, body: impl FnOnce(&mut BytesMut)) {
     let start = out.len();
     out.put_i32(0);
     body(out);

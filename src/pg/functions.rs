@@ -7,7 +7,10 @@ mod about;
 mod argument;
 mod arrays;
 mod naming;
+mod rounding;
 mod session;
+mod spans;
+mod texts;
 mod typing;
 
 use std::fmt;
@@ -20,6 +23,9 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 use pgwire::api::Type;
+
+pub(super) use rounding::Rint;
+pub(super) use spans::Times;
 
 use super::door::Door;
 use super::encode::{PG_TYPE, arrow_type};
@@ -65,9 +71,16 @@ const fn looking(name: &'static str, kind: Type, compute: fn(&Door, &[ScalarValu
 }
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    [typing::ROWS, naming::ROWS, about::ROWS, session::ROWS, arrays::ROWS]
-        .into_iter()
-        .flatten()
+    [
+        typing::ROWS,
+        naming::ROWS,
+        about::ROWS,
+        session::ROWS,
+        arrays::ROWS,
+        texts::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Every function, looking through a door.
@@ -83,6 +96,12 @@ pub(super) fn typing() -> Vec<ScalarUDF> {
         .iter()
         .map(|row| ScalarUDF::new_from_impl(Function::new(row, None)))
         .collect()
+}
+
+/// `oid`, which makes a number of whatever names an object.
+pub(super) fn number() -> Option<ScalarUDF> {
+    let row = rows().find(|row| row.name == typing::NUMBER)?;
+    Some(ScalarUDF::new_from_impl(Function::new(row, None)))
 }
 
 /// Whether there is a function of that name here.
@@ -174,7 +193,10 @@ impl ScalarUDFImpl for Function {
         })
     }
 
-    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke_with_args(&self, mut arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if self.row.name == typing::NUMBER && typing::names_a_function(&arguments.arg_fields) {
+            typing::number_functions(&mut arguments.args)?;
+        }
         let target = arguments.return_field.data_type();
         let constant = arguments
             .args

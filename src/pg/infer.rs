@@ -12,7 +12,7 @@ use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::{Placeholder, ScalarFunction};
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, ScalarUDF};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, ScalarUDF, TypeSignature};
 use dreyer_sky::kernel::spec_of;
 use pgwire::api::Type;
 
@@ -64,7 +64,7 @@ impl Found {
                     self.note(number, known);
                 }
             }
-            Expr::Cast(cast) => self.decide(&cast.expr, cast.field.data_type()),
+            Expr::Cast(cast) => self.cast(&cast.expr, cast.field.data_type()),
             Expr::TryCast(cast) => self.decide(&cast.expr, cast.field.data_type()),
             Expr::Negative(inner) => self.decide(inner, &DataType::Float64),
             Expr::Case(case) => {
@@ -77,6 +77,19 @@ impl Found {
             }
             Expr::ScalarFunction(call) => self.call(call, schema),
             _ => {}
+        }
+    }
+
+    /// A cast to numbers of objects, which only `::oid[]` spells here, says so.
+    fn cast(&mut self, expr: &Expr, kind: &DataType) {
+        let numbers = matches!(kind, DataType::List(item) if *item.data_type() == DataType::UInt32);
+        match expr {
+            Expr::Placeholder(placeholder @ Placeholder { field: None, .. }) if numbers => {
+                if let Some(number) = number(placeholder) {
+                    self.note(number, Some(Type::OID_ARRAY));
+                }
+            }
+            expr => self.decide(expr, kind),
         }
     }
 
@@ -174,6 +187,9 @@ fn documented(function: &ScalarUDF, given: &[Option<DataType>]) -> Option<Vec<Da
 
 /// The types that the signature of one of the engine's functions makes of the first candidate it takes.
 fn accepted(function: &ScalarUDF, given: &[Option<DataType>]) -> Option<Vec<DataType>> {
+    if takes_anything(function) {
+        return None;
+    }
     candidates().into_iter().find_map(|candidate| {
         let fields: Vec<FieldRef> = given
             .iter()
@@ -188,6 +204,18 @@ fn accepted(function: &ScalarUDF, given: &[Option<DataType>]) -> Option<Vec<Data
             .all(|(kind, coerced)| kind.is_some() || plain(coerced) == plain(&candidate));
         kept.then_some(kinds)
     })
+}
+
+/// Whether arguments of any type are taken as they are, so that nothing can be learnt from them.
+fn takes_anything(function: &ScalarUDF) -> bool {
+    fn any(signature: &TypeSignature) -> bool {
+        match signature {
+            TypeSignature::VariadicAny | TypeSignature::Any(_) => true,
+            TypeSignature::OneOf(forms) => forms.iter().any(any),
+            _ => false,
+        }
+    }
+    any(&function.signature().type_signature)
 }
 
 /// A type without regard to layout.

@@ -1,31 +1,53 @@
 //! Prepared statements, and portals: a statement with its parameters bound, and how far its rows have been sent.
+//!
+//! ```text
+//!  rows ──► pump, on the engine's threads: encodes slices of a batch ──► at most two chunks ──► socket
+//! ```
+//!
+//! A client that does not read stops the pump, and with it the rows, a few hundred kilobytes ahead.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use bytes::BytesMut;
 use datafusion::arrow::array::RecordBatch;
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::arrow::error::ArrowError;
 use datafusion::logical_expr::LogicalPlan;
-use futures::TryStreamExt;
 use pgwire::api::Type;
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::control::Control;
+use super::copy::{CopyBatch, CopyEncoder};
 use super::describe::{self, Column};
 use super::encode::{EncodedBatch, RowEncoder, Style, WireFormat};
 use super::report::Failure;
-
-use super::statement::Planned;
+use super::rows::Rows;
+use super::statement::{CopyIn, ExecuteNamed, Planned, PrepareNamed, Purpose};
 use super::utility::Utility;
 use super::wire::Wire;
-use crate::Error;
+use crate::{Database, Error, ErrorKind, Result};
 
-/// Rows that are encoded between two looks at whether to go on.
+/// Rows that are encoded between two looks at how much there is.
 const SLICE: usize = 256;
+
+/// Bytes of encoded rows that go to the socket at once.
+const CHUNK: usize = 128 << 10;
+
+/// Chunks that wait for the socket.
+const CHUNKS: usize = 2;
+
+/// Time after which rows that are there are sent, be they ever so few.
+const QUIET: Duration = Duration::from_millis(5);
 
 /// What Parse leaves behind.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) text: String,
     pub(super) work: Work,
+    pub(super) since: SystemTime,
+    /// Whether PREPARE made it.
+    pub(super) from_sql: bool,
 }
 
 /// What there is to do.
@@ -35,22 +57,37 @@ pub(super) enum Work {
     Nothing,
     Utility(Utility),
     Query(Box<Planned>),
+    CopyIn(Box<CopyIn>),
+    Prepare(Box<PrepareNamed>),
+    Execute(Box<ExecuteNamed>),
 }
 
 impl Prepared {
+    pub(super) fn new(text: String, work: Work) -> Self {
+        Self {
+            text,
+            work,
+            since: SystemTime::now(),
+            from_sql: false,
+        }
+    }
+
     pub(super) fn parameters(&self) -> &[Type] {
         match &self.work {
             Work::Query(planned) => &planned.parameters,
-            Work::Nothing | Work::Utility(_) => &[],
+            _ => &[],
         }
     }
 
     /// The columns of the rows, if there will be rows.
     pub(super) fn columns(&self) -> Option<Arc<[Column]>> {
         match &self.work {
-            Work::Query(planned) => planned.columns.clone(),
+            Work::Query(planned) => match planned.purpose() {
+                Purpose::Rows => planned.columns.clone(),
+                Purpose::CopyOut(_) | Purpose::Declare(_) => None,
+            },
             Work::Utility(utility) => Some(utility.columns()?.into_iter().map(Column::text).collect()),
-            Work::Nothing => None,
+            Work::Nothing | Work::CopyIn(_) | Work::Prepare(_) | Work::Execute(_) => None,
         }
     }
 }
@@ -62,6 +99,34 @@ pub(super) struct Portal {
     pub(super) plan: Option<LogicalPlan>,
     pub(super) formats: Vec<WireFormat>,
     pub(super) progress: Progress,
+    pub(super) cursor: Cursor,
+}
+
+/// What a portal is as a cursor of SQL.
+#[derive(Debug, Clone)]
+pub(super) struct Cursor {
+    /// Whether DECLARE made it.
+    pub(super) declared: bool,
+    pub(super) holdable: bool,
+    pub(super) binary: bool,
+    pub(super) scrolls: bool,
+    pub(super) since: SystemTime,
+    /// When it was made, as [`super::transaction::Transaction`] counts.
+    pub(super) born: u64,
+}
+
+impl Cursor {
+    /// That of a portal of the protocol.
+    pub(super) fn of_protocol(born: u64) -> Self {
+        Self {
+            declared: false,
+            holdable: false,
+            binary: false,
+            scrolls: false,
+            since: SystemTime::now(),
+            born,
+        }
+    }
 }
 
 /// How far a portal has come.
@@ -74,16 +139,34 @@ pub(super) enum Progress {
 
 /// A result on its way.
 pub(super) struct Sending {
-    rows: SendableRecordBatchStream,
-    encoder: RowEncoder,
-    batch: Option<Slice>,
+    rows: Arc<Mutex<Rows>>,
+    encoder: Arc<Encoder>,
+    /// Bytes that have been sent.
+    bytes: u64,
 }
 
-/// A batch, and its rows that are still to be sent.
-struct Slice {
-    batch: EncodedBatch,
-    next: usize,
-    end: usize,
+/// How rows are written down.
+pub(super) enum Encoder {
+    Rows(RowEncoder),
+    Copy(CopyEncoder),
+}
+
+/// A batch that is ready to be written down.
+enum Opened {
+    Rows(EncodedBatch),
+    Copy(CopyBatch),
+}
+
+/// What the pump gives.
+enum Part {
+    Bytes {
+        bytes: BytesMut,
+        rows: usize,
+    },
+    /// There are no more rows, or as many have been sent as were asked for.
+    End {
+        more: bool,
+    },
 }
 
 /// How an Execute ended.
@@ -103,66 +186,150 @@ impl Portal {
             plan,
             formats: Vec::new(),
             progress: Progress::Bound,
+            cursor: Cursor::of_protocol(0),
+        }
+    }
+
+    /// The columns of the rows, if there will be rows. Those of a statement that names a cursor are the cursor's.
+    pub(super) fn columns(&self) -> Option<Arc<[Column]>> {
+        match &self.prepared.work {
+            Work::Query(planned) if self.cursor.declared => planned.columns.clone(),
+            _ => self.prepared.columns(),
         }
     }
 
     /// Ready to send rows in the formats that were asked for.
-    pub(super) fn sending(&self, rows: SendableRecordBatchStream, columns: &[Column], style: Style) -> Box<Sending> {
+    pub(super) fn sending(&self, rows: Rows, columns: &[Column], style: Style) -> Box<Sending> {
         let columns = columns.iter().enumerate();
         let columns = columns.map(|(at, column)| (column.kind.clone(), describe::format_of(&self.formats, at)));
-        Box::new(Sending {
-            rows,
-            encoder: RowEncoder::new(columns, style),
-            batch: None,
+        Box::new(Sending::new(rows, Encoder::Rows(RowEncoder::new(columns, style))))
+    }
+}
+
+impl Encoder {
+    fn open(&self, batch: &RecordBatch) -> Result<Opened, ArrowError> {
+        Ok(match self {
+            Self::Rows(encoder) => Opened::Rows(encoder.open(batch)?),
+            Self::Copy(encoder) => Opened::Copy(encoder.open(batch)?),
         })
     }
 }
 
+impl Opened {
+    fn write(&self, rows: std::ops::Range<usize>, first: bool, out: &mut BytesMut) {
+        match self {
+            Self::Rows(batch) => batch.write(rows, out),
+            Self::Copy(batch) => batch.write(rows, first, out),
+        }
+    }
+}
+
 impl Sending {
+    pub(super) fn new(rows: Rows, encoder: Encoder) -> Self {
+        Self {
+            rows: Arc::new(Mutex::new(rows)),
+            encoder: Arc::new(encoder),
+            bytes: 0,
+        }
+    }
+
+    /// The rows themselves.
+    pub(super) fn rows(&self) -> Arc<Mutex<Rows>> {
+        Arc::clone(&self.rows)
+    }
+
+    pub(super) fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
     /// Sends rows as they come, at most `limit` unless that is 0.
-    pub(super) async fn send(&mut self, limit: usize, wire: &mut Wire, control: &Control) -> Result<Sent, Failure> {
+    pub(super) async fn send(
+        &mut self,
+        limit: usize,
+        wire: &mut Wire,
+        control: &Control,
+        database: &Database,
+    ) -> Result<Sent, Failure> {
+        let (to, mut from) = mpsc::channel(CHUNKS);
+        let pump = pump(Arc::clone(&self.rows), Arc::clone(&self.encoder), limit, to);
+        let _pump = AbortOnDropHandle::new(database.engine().spawn(pump));
+        let most = database.config().limits.max_result_bytes;
         let mut sent = 0;
         loop {
-            let slice = match &mut self.batch {
-                Some(slice) => slice,
-                empty @ None => {
+            let quiet = wire.is_empty();
+            let step = async {
+                tokio::select! {
+                    biased;
+                    part = from.recv() => Ok::<_, Failure>(Some(part)),
+                    () = tokio::time::sleep(QUIET), if !quiet => Ok(None),
+                }
+            };
+            match control.watch(wire, step).await? {
+                None => control.flush(wire).await?,
+                Some(Some(Ok(Part::Bytes { bytes, rows }))) => {
+                    sent += rows;
+                    self.bytes += bytes.len() as u64;
+                    if most > 0 && self.bytes > most {
+                        return Err(too_large(most).into());
+                    }
+                    wire.append(bytes);
                     if wire.is_full() {
                         control.flush(wire).await?;
                     }
-                    let Some(batch) = control.watch(wire, next(&mut self.rows)).await? else {
-                        return Ok(Sent::All { rows: sent });
-                    };
-                    empty.insert(Slice {
-                        end: batch.num_rows(),
-                        batch: self.encoder.open(&batch).map_err(arrow)?,
-                        next: 0,
-                    })
                 }
-            };
-            let mut count = SLICE.min(slice.end - slice.next);
-            if limit > 0 {
-                count = count.min(limit - sent);
-            }
-            slice.batch.write(slice.next..slice.next + count, wire.outbox());
-            slice.next += count;
-            sent += count;
-            if slice.next == slice.end {
-                self.batch = None;
-            }
-            if wire.is_full() {
-                control.flush(wire).await?;
-            }
-            if limit > 0 && sent == limit {
-                return Ok(Sent::Some);
+                Some(Some(Ok(Part::End { more: true }))) => return Ok(Sent::Some),
+                Some(Some(Ok(Part::End { more: false }))) => return Ok(Sent::All { rows: sent }),
+                Some(Some(Err(error))) => return Err(error.into()),
+                Some(None) => {
+                    let message = "the rows ended without saying so";
+                    return Err(Error::new(ErrorKind::Internal, message).into());
+                }
             }
         }
     }
 }
 
-async fn next(rows: &mut SendableRecordBatchStream) -> Result<Option<RecordBatch>, Error> {
-    Ok(rows.try_next().await?)
+fn too_large(most: u64) -> Error {
+    let message = format!("the result is larger than the {most} bytes that limits.max_result_bytes allows");
+    Error::new(ErrorKind::LimitExceeded, message).with_hint("Ask for fewer rows or columns, or CREATE TABLE … AS.")
 }
 
-fn arrow(error: datafusion::arrow::error::ArrowError) -> Failure {
-    Failure::Error(datafusion::error::DataFusionError::from(error).into())
+/// Encodes rows until there are no more, or as many as were asked for, or nobody takes them.
+async fn pump(rows: Arc<Mutex<Rows>>, encoder: Arc<Encoder>, limit: usize, to: mpsc::Sender<Result<Part>>) {
+    let mut rows = rows.lock().await;
+    let mut left = if limit == 0 { usize::MAX } else { limit };
+    let mut first = true;
+    while left > 0 {
+        let batch = match rows.next(left).await {
+            Ok(Some(batch)) => batch,
+            Ok(None) => return drop(to.send(Ok(Part::End { more: false })).await),
+            Err(error) => return drop(to.send(Err(error)).await),
+        };
+        let opened = match encoder.open(&batch) {
+            Ok(opened) => opened,
+            Err(error) => {
+                let error = datafusion::error::DataFusionError::from(error).into();
+                return drop(to.send(Err(error)).await);
+            }
+        };
+        let (mut next, end) = (0, batch.num_rows());
+        left -= end;
+        while next < end {
+            let start = next;
+            let mut bytes = BytesMut::with_capacity(CHUNK + CHUNK / 4);
+            while next < end && bytes.len() < CHUNK {
+                let stop = end.min(next + SLICE);
+                opened.write(next..stop, first, &mut bytes);
+                (next, first) = (stop, false);
+            }
+            let part = Part::Bytes {
+                bytes,
+                rows: next - start,
+            };
+            if to.send(Ok(part)).await.is_err() {
+                return;
+            }
+        }
+    }
+    drop(to.send(Ok(Part::End { more: true })).await);
 }

@@ -2,21 +2,31 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use pgwire::messages::startup::SecretKey;
 use tokio_util::sync::CancellationToken;
 
+use super::audit::Who;
+use super::redact::redact;
+use crate::cluster::Desk;
+
 /// Every open connection, by process id as clients know it.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     seats: Mutex<HashMap<i32, Arc<Entry>>>,
+    entered: AtomicU64,
 }
 
 /// One connection, as seen from others.
 #[derive(Debug)]
 struct Entry {
+    /// Counts those who entered.
+    number: u64,
+    /// The session is to end.
+    leave: CancellationToken,
     secret: SecretKey,
     user: String,
     peer: SocketAddr,
@@ -51,6 +61,8 @@ impl Registry {
     /// Enters a connection; it leaves when the seat is dropped.
     pub(super) fn enter(self: &Arc<Self>, pid: i32, secret: SecretKey, user: &str, peer: SocketAddr) -> Seat {
         let entry = Arc::new(Entry {
+            number: self.entered.fetch_add(1, Ordering::Relaxed),
+            leave: CancellationToken::new(),
             secret,
             user: user.to_owned(),
             peer,
@@ -68,18 +80,47 @@ impl Registry {
         }
     }
 
-    /// Stops what the connection runs, if the secret is right; nobody is told whether it was.
-    pub(super) fn cancel(&self, pid: i32, secret: &SecretKey) {
-        let entry = lock(&self.seats).get(&pid).cloned();
-        if let Some(entry) = entry.filter(|entry| same_secret(&entry.secret, secret)) {
-            entry.cancel();
+    /// A number for a connection. Drawn, not counted: servers that know of each other must not use the same.
+    pub(super) fn free_pid(&self) -> i32 {
+        let seats = lock(&self.seats);
+        loop {
+            let pid = rand::random_range(1..i32::MAX);
+            if !seats.contains_key(&pid) {
+                return pid;
+            }
         }
+    }
+
+    /// Whose a connection is.
+    pub(super) fn user_of(&self, pid: i32) -> Option<String> {
+        lock(&self.seats).get(&pid).map(|entry| entry.user.clone())
+    }
+
+    /// Connections of the same user that were there before that one.
+    pub(super) fn before(&self, pid: i32) -> usize {
+        let seats = lock(&self.seats);
+        let Some(own) = seats.get(&pid) else { return 0 };
+        let before = |entry: &&Arc<Entry>| entry.user == own.user && entry.number < own.number;
+        seats.values().filter(before).count()
+    }
+
+    /// Stops what the connection runs, if the secret is right; whether it was is not for the client to know.
+    pub(super) fn cancel(&self, pid: i32, secret: &[u8]) -> bool {
+        let entry = lock(&self.seats).get(&pid).cloned();
+        let entry = entry.filter(|entry| same_secret(&secret_bytes(&entry.secret), secret));
+        entry.map(|entry| entry.cancel()).is_some()
     }
 
     /// Stops what a connection runs, for one who may; false if there is no such connection.
     pub(super) fn cancel_unchecked(&self, pid: i32) -> bool {
         let entry = lock(&self.seats).get(&pid).cloned();
         entry.map(|entry| entry.cancel()).is_some()
+    }
+
+    /// Ends a connection, for one who may; false if there is no such connection.
+    pub(super) fn terminate_unchecked(&self, pid: i32) -> bool {
+        let entry = lock(&self.seats).get(&pid).cloned();
+        entry.map(|entry| entry.leave.cancel()).is_some()
     }
 
     /// All connections.
@@ -90,6 +131,15 @@ impl Registry {
             .collect();
         all.sort_by_key(|activity| activity.pid);
         all
+    }
+}
+
+impl Desk for Registry {
+    fn cancel(&self, pid: i32, secret: Option<&[u8]>) -> bool {
+        match secret {
+            Some(secret) => Self::cancel(self, pid, secret),
+            None => self.cancel_unchecked(pid),
+        }
     }
 }
 
@@ -128,16 +178,30 @@ pub(super) struct Seat {
 }
 
 impl Seat {
+    /// Is cancelled when the session is to end.
+    pub(super) fn leave(&self) -> CancellationToken {
+        self.entry.leave.clone()
+    }
+
     /// A statement begins: from now on a cancel hits it.
     pub(super) fn begin(&self, query: Option<&str>) -> CancellationToken {
         let token = CancellationToken::new();
         let mut now = lock(&self.entry.now);
         now.cancel = Some(token.clone());
         if let Some(query) = query {
-            now.query = query.chars().take(1024).collect();
+            now.query = redact(query).chars().take(1024).collect();
             now.query_since = Some(SystemTime::now());
         }
         token
+    }
+
+    /// Who sits here, for those who write it down.
+    pub(super) fn who(&self) -> Who {
+        Who {
+            user: self.entry.user.clone(),
+            address: self.entry.peer,
+            pid: Some(self.pid),
+        }
     }
 
     /// The statement is over: a cancel that comes late hits nothing.
@@ -162,13 +226,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Compares in a time that does not depend on where the first difference lies.
-fn same_secret(a: &SecretKey, b: &SecretKey) -> bool {
-    let bytes = |key: &SecretKey| match key {
+fn same_secret(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (x, y)| differ | (x ^ y)) == 0
+}
+
+/// A secret as bytes, however many its version of the protocol has.
+pub(super) fn secret_bytes(key: &SecretKey) -> Vec<u8> {
+    match key {
         SecretKey::I32(number) => number.to_be_bytes().to_vec(),
         SecretKey::Bytes(bytes) => bytes.to_vec(),
-    };
-    let (a, b) = (bytes(a), bytes(b));
-    a.len() == b.len() && a.iter().zip(&b).fold(0, |differ, (x, y)| differ | (x ^ y)) == 0
+    }
 }
 
 #[cfg(test)]
@@ -180,13 +247,13 @@ mod tests {
         let registry = Arc::new(Registry::default());
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let seat = registry.enter(7, SecretKey::I32(42), "dreyer", peer);
-        registry.cancel(7, &SecretKey::I32(42));
+        registry.cancel(7, &42_i32.to_be_bytes());
         let token = seat.begin(Some("SELECT 1"));
-        registry.cancel(7, &SecretKey::I32(43));
-        registry.cancel(8, &SecretKey::I32(42));
+        assert!(!registry.cancel(7, &43_i32.to_be_bytes()));
+        assert!(!registry.cancel(8, &42_i32.to_be_bytes()));
         assert!(!token.is_cancelled());
         assert_eq!(registry.activity()[0].state, "active");
-        registry.cancel(7, &SecretKey::I32(42));
+        assert!(registry.cancel(7, &42_i32.to_be_bytes()));
         assert!(token.is_cancelled());
         seat.end("idle", "psql");
         let after = seat.begin(None);

@@ -55,6 +55,7 @@ fn fields(error: &Error, severity: &str) -> Vec<(u8, String)> {
     ];
     fields.extend(error.detail.as_deref().map(|detail| (b'D', clean(detail))));
     fields.extend(error.hint.as_deref().map(|hint| (b'H', clean(hint))));
+    fields.extend(error.context().map(|context| (b'W', clean(context))));
     fields.extend(error.position.map(|position| (b'P', position.to_string())));
     fields
 }

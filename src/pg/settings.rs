@@ -1,7 +1,8 @@
 //! What a session has SET: a value for every row of the [`table`], with PostgreSQL's rules for when a change ends.
 //!
 //! A change inside a transaction block that rolls back is undone; `SET LOCAL` ends with its block whatever happens.
-//! Settings with a dot in their name (`dreyer.dialect`, `datafusion.…`) belong to the engine and are not kept here.
+//! Settings with a dot in their name (`dreyer.dialect`, `datafusion.…`) belong to the engine and are not kept here, but
+//! for those that the engine has no part in.
 
 mod table;
 mod value;
@@ -127,6 +128,22 @@ impl Settings {
         (millis > 0).then(|| Duration::from_millis(millis))
     }
 
+    /// How long the session may stand idle, in a transaction block or outside one; `None` without bound.
+    pub(super) fn idle_timeout(&self, in_block: bool) -> Option<Duration> {
+        let name = if in_block {
+            "idle_in_transaction_session_timeout"
+        } else {
+            "idle_session_timeout"
+        };
+        let millis = self.get(name).and_then(value::milliseconds)?;
+        (millis > 0).then(|| Duration::from_millis(millis))
+    }
+
+    /// Whether the client wants to know how far its statements have come.
+    pub(super) fn tells_progress(&self) -> bool {
+        self.get("dreyer.progress") == Some("on")
+    }
+
     /// The schemas that names without a schema are looked up in, in order. `$user` is the schema of the user's name.
     pub(super) fn search_path(&self, user: &str) -> Vec<String> {
         value::names(self.get("search_path").unwrap_or_default())
@@ -162,6 +179,11 @@ fn checked(name: &str, value: &str) -> Result<(&'static Setting, String)> {
             })
         }
     }
+}
+
+/// The name of a setting as it is spelt here; that of the engine's, and of none, as it is.
+pub(super) fn canonical(name: &str) -> &str {
+    table::find(name).map_or(name, |row| row.name)
 }
 
 /// The error for a setting that does not exist.

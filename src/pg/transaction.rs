@@ -10,9 +10,14 @@ use crate::{Error, ErrorKind, Result};
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
     state: State,
-    savepoints: Vec<String>,
+    /// Names, and when they were set.
+    savepoints: Vec<(String, u64)>,
     /// Whether a statement of the block has written.
     wrote: bool,
+    /// Counts blocks, savepoints and what is made between them.
+    clock: u64,
+    /// When the block began.
+    began: u64,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +36,17 @@ pub(super) enum Ended {
 }
 
 impl Transaction {
+    /// The time, as far as it matters here: of two things one was first.
+    pub(super) fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    /// When the block began that is open, or the last one.
+    pub(super) fn began(&self) -> u64 {
+        self.began
+    }
+
     pub(super) fn status(&self) -> TransactionStatus {
         match self.state {
             State::None => TransactionStatus::Idle,
@@ -74,13 +90,16 @@ impl Transaction {
         let fresh = !self.is_open();
         if fresh {
             self.state = State::Active;
+            self.began = self.tick();
         }
         fresh
     }
 
     /// Ends the block: a failed one rolls back whatever was asked for. `None` if there is no block.
     pub(super) fn end(&mut self, wanted: Ended) -> Option<Ended> {
-        let before = std::mem::take(self).state;
+        let before = std::mem::take(&mut self.state);
+        self.savepoints.clear();
+        self.wrote = false;
         match before {
             State::None => None,
             State::Active => Some(wanted),
@@ -90,7 +109,8 @@ impl Transaction {
 
     pub(super) fn savepoint(&mut self, name: &str) -> Result<()> {
         self.only_in_block("SAVEPOINT")?;
-        self.savepoints.push(name.to_owned());
+        let now = self.tick();
+        self.savepoints.push((name.to_owned(), now));
         Ok(())
     }
 
@@ -101,19 +121,19 @@ impl Transaction {
         Ok(())
     }
 
-    /// Back to the state at a savepoint, which stays.
-    pub(super) fn roll_back_to(&mut self, name: &str) -> Result<()> {
+    /// Back to the state at a savepoint, which stays; gives its time.
+    pub(super) fn roll_back_to(&mut self, name: &str) -> Result<u64> {
         self.only_in_block("ROLLBACK TO SAVEPOINT")?;
         let at = self.find(name)?;
         self.savepoints.truncate(at + 1);
         self.state = State::Active;
-        Ok(())
+        Ok(self.savepoints.last().map_or(0, |(_, time)| *time))
     }
 
     fn find(&self, name: &str) -> Result<usize> {
         self.savepoints
             .iter()
-            .rposition(|savepoint| savepoint == name)
+            .rposition(|(savepoint, _)| savepoint == name)
             .ok_or_else(|| {
                 Error::new(
                     ErrorKind::UndefinedSavepoint,

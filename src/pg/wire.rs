@@ -8,10 +8,14 @@ use pgwire::tokio::server::MaybeTls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::report::Failure;
+use super::shape;
 use crate::{Error, ErrorKind};
 
 /// Bytes that are gathered before a write.
 const FLUSH_AT: usize = 64 << 10;
+
+/// Room for one read.
+const READ_AT_ONCE: usize = 64 << 10;
 
 /// Bytes that a client may send ahead while a statement of its runs.
 const READ_AHEAD: usize = 1 << 20;
@@ -19,26 +23,42 @@ const READ_AHEAD: usize = 1 << 20;
 /// Longest message a client may send, in bytes: room for a large array as a parameter.
 const MESSAGE_LIMIT: usize = 256 << 20;
 
+/// The same of one that has not logged in, in bytes: PostgreSQL's bound.
+const STRANGER_LIMIT: usize = 64 << 10;
+
 /// One client's end of the line.
 pub(super) struct Wire {
     io: MaybeTls,
+    /// Longest message that is taken.
+    limit: usize,
     inbox: BytesMut,
     outbox: BytesMut,
     context: DecodeContext,
 }
 
 impl Wire {
-    /// `inbox` is what was read during start-up and not used there.
+    /// The line of a stranger. `inbox` is what was read before.
     pub(super) fn new(io: MaybeTls, inbox: BytesMut, version: ProtocolVersion) -> Self {
         let mut context = DecodeContext::new(version);
         context.awaiting_frontend_ssl = false;
         context.awaiting_frontend_startup = false;
         Self {
             io,
+            limit: STRANGER_LIMIT,
             inbox,
             outbox: BytesMut::with_capacity(FLUSH_AT + 4096),
             context,
         }
+    }
+
+    /// From now on messages may be long: it is known who is there.
+    pub(super) fn trust(&mut self) {
+        self.limit = MESSAGE_LIMIT;
+    }
+
+    /// From now on messages are those of that version.
+    pub(super) fn speak(&mut self, version: ProtocolVersion) {
+        self.context.protocol_version = version;
     }
 
     /// The next message, or `None` once the client has closed its end.
@@ -47,6 +67,7 @@ impl Wire {
             if let Some(frame) = self.frame()? {
                 return decode(frame, &self.context).map(Some);
             }
+            self.inbox.reserve(READ_AT_ONCE);
             if self.io.read_buf(&mut self.inbox).await.map_err(|_| Failure::Gone)? == 0 {
                 return Ok(None);
             }
@@ -59,7 +80,7 @@ impl Wire {
             return Ok(None);
         };
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        if !(4..=MESSAGE_LIMIT).contains(&length) {
+        if !(4..=self.limit).contains(&length) {
             return Err(violation(format!("invalid message length {length}")));
         }
         Ok((self.inbox.len() > length).then(|| self.inbox.split_to(length + 1)))
@@ -76,6 +97,20 @@ impl Wire {
     /// What will be sent with the next flush; for messages that are written in place.
     pub(super) fn outbox(&mut self) -> &mut BytesMut {
         &mut self.outbox
+    }
+
+    /// Puts messages that have been encoded elsewhere behind what is queued.
+    pub(super) fn append(&mut self, bytes: BytesMut) {
+        if self.outbox.is_empty() {
+            self.outbox = bytes;
+        } else {
+            self.outbox.extend_from_slice(&bytes);
+        }
+    }
+
+    /// Whether nothing is queued.
+    pub(super) fn is_empty(&self) -> bool {
+        self.outbox.is_empty()
     }
 
     /// Whether so much has gathered that it is time to send it.
@@ -110,15 +145,19 @@ impl Wire {
     }
 }
 
-/// Reads one message. The decoders of the protocol crate trust the counts that a message gives of itself in places;
-/// what lies makes this message an error, not the process.
+/// Reads one message. The decoders of the protocol crate trust what a message says of itself, so that is looked at before;
+/// should they stumble all the same, this message is an error, and nothing else.
 fn decode(mut frame: BytesMut, context: &DecodeContext) -> Result<PgWireFrontendMessage, Failure> {
     let kind = frame.first().copied().unwrap_or_default();
+    let malformed = || violation(format!("invalid message of type {}", kind.escape_ascii()));
+    if !shape::fits(&frame) {
+        return Err(malformed());
+    }
     let decoded = catch_unwind(AssertUnwindSafe(|| PgWireFrontendMessage::decode(&mut frame, context)));
     match decoded {
         Ok(Ok(Some(message))) => Ok(message),
         Ok(Err(error)) => Err(violation(error.to_string())),
-        Ok(Ok(None)) | Err(_) => Err(violation(format!("invalid message of type {}", kind.escape_ascii()))),
+        Ok(Ok(None)) | Err(_) => Err(malformed()),
     }
 }
 

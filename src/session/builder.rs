@@ -10,9 +10,11 @@ use dreyer_sky::SkyExt;
 use dreyer_sky::tiling::Notices;
 
 use super::cooperate::CooperateAboveJoins;
-use super::views;
-use crate::catalog::{LiveCatalog, SessionCatalog};
+use super::rights::Owners;
+use super::views::{self, Origin};
+use crate::catalog::{Handed, LiveCatalog, SessionCatalog};
 use crate::state::StateStore;
+use crate::users::Sight;
 use crate::{Config, DEFAULT_CATALOG, DEFAULT_SCHEMA};
 
 /// The state that every session starts from: all functions, rules and planners, and no tables.
@@ -48,10 +50,20 @@ fn session_config(config: &Config) -> SessionConfig {
     session
 }
 
+/// What a session is put over: the shared tables and views, and how much of them it sees.
+pub(super) struct Shared<'a> {
+    pub(super) tables: &'a Arc<LiveCatalog>,
+    pub(super) views: &'a Arc<StateStore>,
+    pub(super) sight: &'a Sight,
+    pub(super) handed: &'a Arc<Handed>,
+    pub(super) owners: &'a Owners,
+}
+
 /// A context over `template` that sees the shared tables, and keeps what it creates to itself.
-pub(super) fn context(template: &SessionState, tables: &Arc<LiveCatalog>, views: &Arc<StateStore>) -> SessionContext {
+pub(super) fn context(template: &SessionState, shared: &Shared<'_>) -> SessionContext {
     let catalogs = MemoryCatalogProviderList::new();
-    let catalog: Arc<dyn CatalogProvider> = Arc::new(SessionCatalog::new(Arc::clone(tables)));
+    let (tables, handed) = (Arc::clone(shared.tables), Arc::clone(shared.handed));
+    let catalog: Arc<dyn CatalogProvider> = Arc::new(SessionCatalog::new(tables, shared.sight.clone(), handed));
     catalogs.register_catalog(DEFAULT_CATALOG.to_owned(), Arc::clone(&catalog));
     let config = template.config().clone().with_extension(Arc::new(Notices::default()));
     let state = SessionStateBuilder::new_from_existing(template.clone())
@@ -59,6 +71,12 @@ pub(super) fn context(template: &SessionState, tables: &Arc<LiveCatalog>, views:
         .with_catalog_list(Arc::new(catalogs))
         .build();
     let context = SessionContext::new_with_state(state);
-    views::show(&context, catalog, views);
+    let origin = Origin {
+        tables: Arc::clone(shared.tables),
+        views: Arc::clone(shared.views),
+        handed: Arc::clone(shared.handed),
+        owners: Arc::clone(shared.owners),
+    };
+    views::show(&context, catalog, origin, shared.sight);
     context
 }

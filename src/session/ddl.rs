@@ -14,7 +14,9 @@ mod comment;
 mod copy;
 mod create;
 mod external;
+mod grants;
 mod insert;
+mod intake;
 mod location;
 mod name;
 mod named_file;
@@ -33,6 +35,7 @@ use datafusion::sql::parser::{CopyToSource, ExplainStatement, Statement as Ast};
 use datafusion::sql::sqlparser::ast::{CopySource, ObjectName, ObjectType, Statement};
 
 pub(super) use copy::with_query;
+pub(crate) use intake::Intake;
 pub(super) use named_file::{open as open_files, take as take_files};
 pub(crate) use node::command;
 use node::{Command, CommandNode};
@@ -106,6 +109,15 @@ async fn plan_statement(session: &Session, state: &SessionState, statement: Stat
         Statement::Update(_) => changes_rows(session, state, statement, "UPDATE").await,
         Statement::Merge { .. } => changes_rows(session, state, statement, "MERGE").await,
         Statement::Truncate(_) => changes_rows(session, state, statement, "TRUNCATE").await,
+        Statement::Grant(grant) => grants::plan_grant(session, state, &grant).await,
+        Statement::Revoke(revoke) => grants::plan_revoke(session, state, &revoke).await,
+        Statement::CreateRole(create) => grants::plan_create(session, &create),
+        Statement::Drop {
+            object_type: ObjectType::Role,
+            names,
+            if_exists,
+            ..
+        } => grants::plan_drop(session, &names, if_exists),
         Statement::Prepare { .. } if writes(&statement) && session.database().config().writable.is_some() => {
             let message = "PREPARE of a statement that writes is not supported";
             Err(Error::new(ErrorKind::NotSupported, message)
@@ -180,6 +192,7 @@ pub(super) async fn run(session: &Session, node: &CommandNode) -> Result<Outcome
         Command::Comment(comment) => comment::run(session, comment).await,
         Command::Vacuum(table) => vacuum::run(session, table.as_ref()).await,
         Command::CreateExternal(create) => external::run(session, create).await,
+        Command::Roles(change) => grants::run(session, change).await,
     }
 }
 

@@ -1,11 +1,23 @@
-//! EXPLAIN of a query that would be dealt to workers: its stages in place of the plan for one process.
+//! What EXPLAIN adds to the engine's: the stages of a query that would be dealt to workers, in place of the plan for one
+//! process, and what it costs.
 
 use std::sync::Arc;
 
+use datafusion::arrow::array::{RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::Result;
 use datafusion::common::display::{PlanType, StringifiedPlan};
+use datafusion::common::format::ExplainFormat;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::explain::ExplainExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_distributed::display_plan_ascii;
+use futures::{StreamExt, stream};
+
+use super::cost::{Usage, spent};
+use crate::PriceConfig;
 
 /// `explain`, if that is what it is, with `stages` as the plan that it shows.
 pub(super) fn with_stages(
@@ -25,4 +37,45 @@ pub(super) fn with_stages(
         shown.collect(),
         exec.verbose(),
     )))
+}
+
+/// The query that a statement explains without running it, where that is told in lines of text.
+pub(super) fn explained(plan: &LogicalPlan) -> Option<Arc<LogicalPlan>> {
+    match plan {
+        LogicalPlan::Explain(explain)
+            if matches!(explain.explain_format, ExplainFormat::Indent | ExplainFormat::Tree) =>
+        {
+            Some(Arc::clone(&explain.plan))
+        }
+        _ => None,
+    }
+}
+
+/// `rows` of EXPLAIN, and after them what the query costs: as estimated, and as counted if `run` was run.
+pub(super) fn with_cost(
+    rows: SendableRecordBatchStream,
+    prices: &PriceConfig,
+    estimate: Usage,
+    run: Option<Arc<dyn ExecutionPlan>>,
+) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    let texts = schema.fields().iter().all(|field| *field.data_type() == DataType::Utf8);
+    if schema.fields().len() != 2 || !texts {
+        return rows;
+    }
+    let (prices, last) = (prices.clone(), Arc::clone(&schema));
+    let cost = async move {
+        let mut told = format!("estimated: {}", estimate.told(&prices));
+        if let Some(run) = run {
+            told = format!("{told}\nspent: {}", spent(&run).await.told(&prices));
+        }
+        cost_row(last, told)
+    };
+    let rows = rows.chain(stream::once(cost));
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+}
+
+fn cost_row(schema: SchemaRef, told: String) -> Result<RecordBatch> {
+    let columns = ["cost".to_owned(), told].map(|text| Arc::new(StringArray::from(vec![text])) as _);
+    Ok(RecordBatch::try_new(schema, columns.to_vec())?)
 }

@@ -34,12 +34,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Runs a plan on the engine's threads, so that dropping its rows stops it soon, wherever it is.
+use super::admission::Pass;
+
+/// Runs a plan on the engine's threads, so that dropping its rows stops it soon, wherever it is. Gives the plan as it runs,
+/// whose operators count, beside the rows.
 pub(super) fn run(
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
     engine: &Handle,
-) -> Result<SendableRecordBatchStream> {
+) -> Result<(Arc<dyn ExecutionPlan>, SendableRecordBatchStream)> {
     let token = CancellationToken::new();
     // What runs on workers is guarded there.
     let plan = if plan.exists(|node| Ok(node.is::<DistributedExec>()))? {
@@ -49,8 +52,9 @@ pub(super) fn run(
     };
     let schema = plan.schema();
     let (sender, receiver) = mpsc::channel(1);
+    let running = Arc::clone(&plan);
     let task = AbortOnDropHandle::new(engine.spawn(async move {
-        let mut rows = match execute_stream(plan, context) {
+        let mut rows = match execute_stream(running, context) {
             Ok(rows) => rows,
             Err(error) => return drop(sender.send(Some(Err(error))).await),
         };
@@ -69,13 +73,22 @@ pub(super) fn run(
             None => exec_err!("the query ended without saying so"),
         }
     });
-    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    Ok((plan, Box::pin(RecordBatchStreamAdapter::new(schema, rows))))
 }
 
 /// Stops what runs under it when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Guard {
     _guard: DropGuard,
+    /// The places that it has among the queries that run.
+    _pass: Pass,
+}
+
+impl Guard {
+    /// The same for a query that was given places.
+    pub(super) fn with_pass(self, pass: Pass) -> Self {
+        Self { _pass: pass, ..self }
+    }
 }
 
 /// A plan that somebody else will run, and that stops soon once the guard is dropped.
@@ -84,6 +97,7 @@ pub(crate) fn guarded(plan: Arc<dyn ExecutionPlan>) -> Result<(Arc<dyn Execution
     let plan = with_stop_points(plan, &token)?;
     let guard = Guard {
         _guard: token.drop_guard(),
+        _pass: Pass::default(),
     };
     Ok((plan, guard))
 }

@@ -96,7 +96,9 @@ impl Scope {
                 if Some(table.to_lowercase()) != lower.last().cloned() || other {
                     continue;
                 }
-                if name.len() == 1 && (spelling.in_full || *schema.schema != *default_schema(state)) {
+                // Plans are run over the tables of that moment, which are found by what the plan calls them.
+                let home = *schema.schema == *default_schema(state) && *schema.schema == *crate::DEFAULT_SCHEMA;
+                if name.len() == 1 && (spelling.in_full || !home) {
                     self.homes.insert(table.clone(), schema.schema.to_string());
                 }
                 let spelling = spelled(&schema, &table, name.len());

@@ -175,7 +175,7 @@ fn reset_of_ours(plan: LogicalPlan) -> LogicalPlan {
 }
 
 /// The number of rows written, which a writing plan gives as its only column.
-async fn count(mut rows: SendableRecordBatchStream) -> Result<u64> {
+pub(super) async fn count(mut rows: SendableRecordBatchStream) -> Result<u64> {
     let mut total = 0;
     while let Some(batch) = rows.try_next().await? {
         if let Some(counts) = batch

@@ -4,6 +4,7 @@ use datafusion::sql::parser::{DFParserBuilder, Statement as Ast};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::parser::Parser;
 
+use super::memberships;
 use crate::{Error, ErrorKind, Result};
 
 /// One statement of a text.
@@ -22,6 +23,25 @@ impl Statement {
         &self.ast
     }
 
+    /// Whether it is a query and nothing else: SELECT, VALUES, WITH, TABLE.
+    pub(crate) fn is_query(&self) -> bool {
+        matches!(&self.ast, Ast::Statement(statement) if matches!(**statement, ast::Statement::Query(_)))
+    }
+
+    /// The number of things that a SELECT names.
+    pub(crate) fn columns(&self) -> usize {
+        match &self.ast {
+            Ast::Statement(statement) => match &**statement {
+                ast::Statement::Query(query) => match &*query.body {
+                    ast::SetExpr::Select(select) => select.projection.len(),
+                    _ => 0,
+                },
+                _ => 0,
+            },
+            _ => 0,
+        }
+    }
+
     /// The same, for a front door whose clients speak constructs that the engine lacks.
     pub(crate) fn ast_mut(&mut self) -> &mut Ast {
         &mut self.ast
@@ -38,6 +58,13 @@ pub(super) fn parse(sql: &str, recursion_limit: usize) -> Result<Vec<Statement>>
 }
 
 fn one(text: &str, offset: usize, recursion_limit: usize) -> Result<Statement> {
+    if let Some(ast) = memberships::parse(text) {
+        return Ok(Statement {
+            text: text.to_owned(),
+            offset,
+            ast,
+        });
+    }
     let parsed = DFParserBuilder::new(text)
         .with_dialect(dreyer_adql::dialect())
         .with_recursion_limit(recursion_limit)

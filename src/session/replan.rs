@@ -11,30 +11,38 @@
 //! Files are pinned to the version that was planned, so rows of two versions never mix: that is the scan's part. Here
 //! is what becomes of the error.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, TableReference};
+use datafusion::datasource::memory::{DataSourceExec, MemorySourceConfig};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::explain::ExplainExec;
+use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
 use dreyer_sky::hats::HatsError;
 use dreyer_sky::tiling::{Notices, TilingSources};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
+use super::admission::Pass;
 use super::allowance::allowed;
-use super::cost::stored_bytes;
+use super::cost::{estimate, stored_bytes};
+use super::running::{Begun, QueryEnd, Ticket};
 use super::views::is_shared;
 use super::{explain, interrupt};
 use crate::cluster::{Cluster, Spread, is_lost, lost_worker};
+use crate::trace::Span;
 use crate::{DEFAULT_SCHEMA, Database, Error, ErrorKind};
 
 /// The pause before a query whose worker was lost is run again; it doubles each time.
@@ -47,6 +55,10 @@ pub(super) struct Runner {
     pub(super) database: Arc<Database>,
     /// Who asks.
     pub(super) user: String,
+    /// On which connection, if on one.
+    pub(super) pid: Option<i32>,
+    /// What is written of the statement for traces.
+    pub(super) span: Option<Arc<Span>>,
 }
 
 impl Runner {
@@ -74,44 +86,134 @@ impl Runner {
         Ok(adapter(rows.schema(), rows.map_err(conflict)))
     }
 
+    /// The rows of a query that are to be written: read in waves where workers read them.
+    ///
+    /// # Errors
+    /// As for [`Self::rows`].
+    pub(super) async fn to_write(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
+        if self.database.cluster().is_some() {
+            let plan = self.with_tables_of_now(plan.clone(), false).await?;
+            let (plan, task) = self.planned(plan).await?;
+            let task = Arc::new(task);
+            if let Some(waves) = self.waves(&plan, &task).await? {
+                let pass = self.admit(&plan).await?;
+                let rows = waves.execute(0, task)?;
+                let schema = rows.schema();
+                // Its place is held as long as there are rows.
+                let held = rows.map(move |batch| {
+                    let _ = &pass;
+                    batch.map_err(conflict)
+                });
+                return Ok(adapter(schema, held));
+            }
+        }
+        self.once(plan).await
+    }
+
+    /// The rows of a part of a query, whose tables are those of now.
+    pub(super) async fn settled_rows(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
+        let rows = self.start(plan.clone()).await?;
+        Ok(self.watched(rows, plan))
+    }
+
     /// Plans, and starts here or on the workers.
     async fn start(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
-        let explained = match &plan {
-            LogicalPlan::Explain(explain) => Some(Arc::clone(&explain.plan)),
-            _ => None,
-        };
-        let frame = self.context.execute_logical_plan(plan).await?;
-        let task = frame.task_ctx();
+        let (explained, analyzed) = (explain::explained(&plan), matches!(plan, LogicalPlan::Analyze(_)));
+        let prices = &self.database.config().prices;
+        let span = self.span.as_ref().map(|span| span.part("query"));
+        let (mut plan, task) = self.planned(plan).await?;
         let runtime = allowed(&task.runtime_env(), self.database.config().limits.query_memory_bytes);
         let task = Arc::new(task.with_runtime(Arc::clone(&runtime)));
-        let mut plan = frame.create_physical_plan().await?;
-        if let (Some(explained), Some(_)) = (explained, self.database.cluster()) {
-            let here = self.context.state().create_physical_plan(&explained).await?;
-            let stages = self.spread(&here, &runtime).await?;
+        let mut expected = estimate(&plan, prices);
+        // A plan that cannot be made is for EXPLAIN to tell of.
+        if let Some(explained) = &explained
+            && let Ok(here) = self.context.state().create_physical_plan(explained).await
+        {
+            expected = estimate(&here, prices);
+            let stages = self.spread(&here, &runtime, None, None).await?;
             plan = stages
                 .and_then(|stages| explain::with_stages(&plan, &stages.plan))
                 .unwrap_or(plan);
         }
-        let bytes = stored_bytes(&plan, &TilingSources::of(task.session_config()));
-        let spread = self.spread(&plan, &runtime).await?;
+        let scan_bytes = stored_bytes(&plan, &TilingSources::of(task.session_config()));
+        let spread = self.spread(&plan, &runtime, None, span.as_ref()).await?;
         let here = Spread {
             plan,
             context: task,
             workers: 0,
         };
         let Spread { plan, context, workers } = spread.unwrap_or(here);
-        let rows = interrupt::run(plan, context, self.database.engine())?;
-        Ok(self.database.running().watched(rows, &self.user, bytes, workers))
+        let pass = self.admit(&plan).await?;
+        let mut ticket = self.database.running().enter(
+            Begun {
+                user: self.user.clone(),
+                pid: self.pid,
+                session: self.context.session_id(),
+                scan_bytes,
+                workers,
+                estimate: expected,
+            },
+            self.database.engine(),
+        );
+        ticket.traced(span);
+        ticket.passes(pass);
+        if workers > 0 {
+            self.turn(&mut ticket).await?;
+        }
+        let (plan, rows) = interrupt::run(plan, context, self.database.engine())?;
+        ticket.runs(&plan);
+        let rows = ticket.watched(rows);
+        Ok(if explained.is_some() || analyzed {
+            explain::with_cost(rows, prices, expected, analyzed.then_some(plan))
+        } else {
+            rows
+        })
+    }
+
+    /// A place among the queries that run, for one that reads more than what lies in memory.
+    pub(super) async fn admit(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Pass> {
+        let light = !plan.exists(|node| Ok(node.children().is_empty() && !in_memory(node.as_ref())))?;
+        if light {
+            return Ok(Pass::default());
+        }
+        Ok(self.database.admission().admit(&self.user).await?)
     }
 
     /// The plan on the workers, if there are any and it is for them.
-    async fn spread(&self, plan: &Arc<dyn ExecutionPlan>, runtime: &Arc<RuntimeEnv>) -> Result<Option<Spread>> {
+    pub(super) async fn spread(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        runtime: &Arc<RuntimeEnv>,
+        least: Option<u64>,
+        span: Option<&Span>,
+    ) -> Result<Option<Spread>> {
         match self.database.cluster() {
             Some(cluster) => {
-                let state = self.context.state();
-                cluster.spread(plan, &state, self.database.template(), runtime).await
+                let mut state = self.context.state();
+                if let Some(span) = span {
+                    state.config_mut().set_extension(Arc::new(span.parent()));
+                }
+                let known = self.database.template();
+                cluster.spread(plan, &state, known, runtime, least).await
             }
             None => Ok(None),
+        }
+    }
+
+    /// Waits until one more query may be on the workers.
+    pub(super) async fn turn(&self, ticket: &mut Ticket) -> Result<()> {
+        let Some(cluster) = self.database.cluster() else {
+            return Ok(());
+        };
+        match cluster.turn(|waits| ticket.waits(waits)).await {
+            Ok(turn) => {
+                ticket.has_turn(turn);
+                Ok(())
+            }
+            Err(error) => {
+                ticket.ends(QueryEnd::Failed);
+                Err(error.into())
+            }
         }
     }
 
@@ -129,8 +231,15 @@ impl Runner {
         let runner = self.clone();
         let watched = async move {
             match rows.next().await {
-                Some(Err(error)) if is_rewritten(&error) => runner.again(&plan).await.map(StreamExt::boxed),
-                Some(Err(error)) if is_lost(&error) => runner.elsewhere(&plan, error).await.map(StreamExt::boxed),
+                // The first attempt makes room for the next.
+                Some(Err(error)) if is_rewritten(&error) => {
+                    drop(rows);
+                    runner.again(&plan).await.map(StreamExt::boxed)
+                }
+                Some(Err(error)) if is_lost(&error) => {
+                    drop(rows);
+                    runner.elsewhere(&plan, error).await.map(StreamExt::boxed)
+                }
                 first => Ok(stream::iter(first).chain(rows.map_err(too_late)).boxed()),
             }
         };
@@ -207,6 +316,14 @@ impl Runner {
         })?;
         Ok(names)
     }
+}
+
+/// Whether a leaf of a plan gives rows that are there already.
+fn in_memory(leaf: &dyn ExecutionPlan) -> bool {
+    let held = leaf
+        .downcast_ref::<DataSourceExec>()
+        .is_some_and(|source| (source.data_source().as_ref() as &dyn Any).is::<MemorySourceConfig>());
+    held || leaf.is::<EmptyExec>() || leaf.is::<PlaceholderRowExec>() || leaf.is::<ExplainExec>()
 }
 
 fn adapter(

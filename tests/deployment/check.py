@@ -129,17 +129,21 @@ def pods(name, manifests):
     chosen = lambda selector: [title for title, own in labels.items() if selector.items() <= own.items()]
     for title, service in of(manifests, "Service").items():
         found = chosen(service["spec"]["selector"])
-        check(f"{name}: service {title} finds one part", found == [title], found)
-        check(f"{name}: service {title} finds its ports", all(p["targetPort"] in ports[title] for p in service["spec"]["ports"]))
+        check(f"{name}: service {title} finds one part", found == [title.removesuffix("-servers")], found)
+        check(f"{name}: service {title} finds its ports", all(p["targetPort"] in ports[found[0]] for p in service["spec"]["ports"]))
     for title, budget in of(manifests, "PodDisruptionBudget").items():
         check(f"{name}: budget {title}", chosen(budget["spec"]["selector"]["matchLabels"]) == [title])
     for title, policy in of(manifests, "NetworkPolicy").items():
         check(f"{name}: policy {title}", chosen(policy["spec"]["podSelector"]["matchLabels"]) == [title])
         for rule in policy["spec"]["ingress"]:
             check(f"{name}: policy {title} names ports that exist", all(p["port"] in ports[title] for p in rule["ports"]))
-    (workers,) = [w for w in deployments["sky-dreyer"]["spec"]["template"]["spec"]["containers"][0]["args"] if w.startswith("dns:")]
-    service = of(manifests, "Service")["sky-dreyer-workers"]
-    check(f"{name}: servers find the workers", workers == "dns:sky-dreyer-workers.stars.svc:50051" and service["spec"]["clusterIP"] == "None")
+    arguments = deployments["sky-dreyer"]["spec"]["template"]["spec"]["containers"][0]["args"]
+    for option, part, port in (("--workers", "workers", 50051), ("--coordinators", "servers", 50052)):
+        named = arguments[arguments.index(option) + 1]
+        service = of(manifests, "Service")[f"sky-dreyer-{part}"]
+        numbers = [p["port"] for p in service["spec"]["ports"]]
+        check(f"{name}: servers find the {part}", named == f"dns:sky-dreyer-{part}.stars.svc:{port}" and port in numbers)
+        check(f"{name}: the name of the {part} is that of each", service["spec"]["clusterIP"] == "None")
 
 
 def started(binary, name, manifests):

@@ -15,6 +15,11 @@ const EPOCH: &str = "SELECT CAST(h.hip AS bigint), g.source_id FROM hipparcos h 
     ON 1 = CONTAINS(POINT(g.ra, g.dec), CIRCLE(ivo_epoch_prop_pos( \
     h.ra, h.dec, h.parallax, h.pmra, h.pmdec, 0, 1991.25, 2016.0), {radius} / 3600.))";
 
+const PICKED: &str = "SELECT CAST(h.hip AS bigint), g.source_id FROM hipparcos h JOIN gaia_bright g \
+    ON XMATCH(h.ra, h.dec, g.ra, g.dec, radius_arcsec => {radius}, {mode})";
+const ALONE: &str = "SELECT CAST(h.hip AS bigint), CAST(0 AS bigint) FROM hipparcos h WHERE NOT EXISTS \
+    (SELECT 1 FROM gaia_bright g WHERE DISTANCE(h.ra, h.dec, g.ra, g.dec) < {radius} / 3600.)";
+
 fn astropy(radius_arcsec: u32, when: &str) -> BTreeSet<(i64, i64)> {
     let python = std::env::var("DREYER_TEST_PYTHON")
         .expect("DREYER_TEST_PYTHON must name a Python with astropy and pyarrow; tests/run makes one");
@@ -40,8 +45,16 @@ fn astropy(radius_arcsec: u32, when: &str) -> BTreeSet<(i64, i64)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn astropy_finds_the_same_pairs() {
     let session = local().await;
-    for (sql, when) in [(CATALOGUED, "catalogued"), (EPOCH, "epoch")] {
-        for radius in [1, 5] {
+    let picked = |mode: &str| PICKED.replace("{mode}", mode);
+    for (sql, when, radii) in [
+        (CATALOGUED.to_owned(), "catalogued", [1, 5]),
+        (EPOCH.to_owned(), "epoch", [1, 5]),
+        (picked("mode => 'nearest'"), "nearest", [2, 600]),
+        (picked("k => 2"), "two", [60, 1200]),
+        (picked("mode => 'best'"), "best", [2, 600]),
+        (ALONE.to_owned(), "alone", [2, 60]),
+    ] {
+        for radius in radii {
             let mut found = BTreeSet::new();
             for batch in batches(&session, &sql.replace("{radius}", &radius.to_string())).await {
                 let column = |number: usize| batch.column(number).as_primitive::<Int64Type>();

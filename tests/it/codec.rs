@@ -101,6 +101,55 @@ async fn every_kind_of_match_travels() {
     }
 }
 
+/// Matches that pick, measure the separation, chain or confine themselves, with what they need to go on elsewhere.
+#[tokio::test]
+async fn matches_that_pick_and_measure_travel() {
+    let xmatch = |rest: &str| format!("XMATCH(h.ra, h.dec, g.ra, g.dec, radius_arcsec => 5, {rest})");
+    let apart = "separation_arcsec(h.ra, h.dec, g.ra, g.dec)";
+    let sky = "FROM hipparcos h JOIN gaia_bright g ON";
+    let few = "FROM (SELECT * FROM hipparcos WHERE hpmag < 4) h";
+    for (sql, shows) in [
+        (
+            format!(
+                "SELECT h.hip, g.source_id, {apart} {sky} {} AND h.hpmag < 4 ORDER BY 1, 2",
+                xmatch("k => 2")
+            ),
+            ["pick=nearest 2", "separation=__separation"],
+        ),
+        (
+            format!(
+                "SELECT h.hip, g.source_id, {apart} {sky} {} WHERE h.hpmag < 4 ORDER BY 1",
+                xmatch("mode => 'best'")
+            ),
+            ["strategy=aligned", "pick=mutual"],
+        ),
+        (
+            format!(
+                "SELECT h.hip, v.r, DISTANCE(h.ra, h.dec, v.ra, v.dec) {few} LEFT JOIN (VALUES (56.871, 24.105, 0.01), \
+                 (83.0, -5.9, 2.0)) AS v(ra, dec, r) ON XMATCH(h.ra, h.dec, v.ra, v.dec, radius_arcsec => 3600 * v.r, \
+                 mode => 'nearest') ORDER BY 1"
+            ),
+            ["strategy=indexed", "pick=nearest"],
+        ),
+        (
+            format!(
+                "SELECT h.hip, g.source_id, k.hip {sky} {} JOIN hipparcos k ON DISTANCE(h.ra, h.dec, k.ra, k.dec) < 0.05 \
+                 AND k.hip <> h.hip WHERE h.hpmag < 6 ORDER BY 1, 2, 3",
+                xmatch("mode => 'nearest'")
+            ),
+            ["pick=all", "pick=nearest"],
+        ),
+        (
+            format!("SELECT COUNT(*) {sky} {}", xmatch("min_radius_arcsec => 0.5")),
+            ["strategy=aligned", "index=proposes"],
+        ),
+    ] {
+        for shown in shows {
+            sent(&sql, shown).await;
+        }
+    }
+}
+
 /// The logical node, given back the inputs that it had.
 #[tokio::test]
 async fn the_logical_node_travels() {

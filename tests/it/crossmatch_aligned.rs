@@ -233,3 +233,34 @@ async fn pairs_at_the_radius_are_measured() {
     let none = "SELECT COUNT(*) FROM a JOIN b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0";
     assert_eq!(count(&session, none).await, 0);
 }
+
+/// The engine spreads the rows of a scan of few tiles among partitions before it filters them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sides_of_one_tile_are_filtered() {
+    let folder = tempfile::tempdir().unwrap();
+    // One clump of them, within one base cell.
+    let clump = |count, seed| {
+        let mut objects = Sky::Clustered.objects(count, seed, 0.1);
+        objects.retain(|object| object.ra.is_some_and(|ra| (45.0..47.0).contains(&ra)));
+        objects
+    };
+    write_catalogue(folder.path(), "a", &clump(1500, 1), 5000).await;
+    write_catalogue(folder.path(), "b", &clump(1200, 2), 5000).await;
+    let session = open(folder.path()).await;
+    run(&session, "SET datafusion.execution.target_partitions = 3").await;
+    run(&session, "SET datafusion.execution.batch_size = 20").await;
+    for kind in ["INNER", "LEFT", "RIGHT"] {
+        let on = "DISTANCE(x.ra, x.dec, y.ra, y.dec) < 0.1 AND x.band > 0 AND y.band < 2";
+        let sql = format!("{} WHERE x.band + y.band = 2", join_sql(kind, "a", "b", on));
+        run(&session, "SET dreyer.crossmatch_strategy = 'nested_loop'").await;
+        let truth = rows(&session, &sql).await;
+        assert!(truth.len() > 20, "{}", truth.len());
+        run(&session, "SET dreyer.crossmatch_strategy = 'aligned'").await;
+        let plan = explain(&session, &sql).await;
+        assert!(
+            plan.contains("strategy=aligned") && plan.contains("RepartitionExec"),
+            "{plan}"
+        );
+        assert_eq!(rows(&session, &sql).await, truth, "{sql}");
+    }
+}

@@ -132,7 +132,11 @@ pub(crate) fn batch(objects: &[Object]) -> RecordBatch {
 
 /// Writes the objects as HATS catalogue `name` under `root`: many small tiles, several row groups each.
 pub(crate) async fn write_catalogue(root: &Path, name: &str, objects: &[Object], tile_rows: u64) {
-    let batch = batch(objects);
+    write_batch(root, name, batch(objects), tile_rows).await;
+}
+
+/// The same of rows with any columns beside `ra` and `dec`.
+pub(crate) async fn write_batch(root: &Path, name: &str, batch: RecordBatch, tile_rows: u64) {
     let schema = batch.schema();
     let input = Input {
         plan: MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None).unwrap(),

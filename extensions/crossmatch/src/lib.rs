@@ -23,6 +23,7 @@
 //! | a radius per row | `DISTANCE(..) < a.error`, `DISTANCE(..) < 3 * SQRT(a.e * a.e + b.e * b.e)`, `DISTANCE(..) / SQRT(..) < 3` |
 //! | an ellipse | `in_ellipse(..)`, `q3c_ellipse_join(..)` |
 //! | at an epoch | `ivo_epoch_prop_pos(..)` in place of a position |
+//! | several catalogues | `a JOIN b ON DISTANCE(a, b) < r JOIN c ON DISTANCE(a, c) < r [AND DISTANCE(b, c) < r]` |
 //! | how far apart | `DISTANCE(..)`, `separation_arcsec(..)` selected: read off the match, computed once |
 //!
 //! A radius that is NULL or NaN matches nothing, nor does a position that is NULL, NaN or outside the sky; outer and anti
@@ -34,6 +35,9 @@
 //! | aligned | two tiled scans joined on the columns that tile them | blocks of right rows, as many as there is room for |
 //! | indexed | anything; one side is held in memory, sorted on the sky | the smaller side |
 //! | nested loop | anything; the engine's own operator, and the oracle in tests | the left side |
+//!
+//! An aligned match gives its rows in the order of the left side's index, and declares it; it can itself be a side of an
+//! aligned match.
 //!
 //! The geometry only proposes candidates, a little generously; the condition as written decides every one of
 //! them with the same functions that a nested loop would call. So all strategies give the same rows.

@@ -11,6 +11,7 @@ use dreyer_sphere::CellRanges;
 use dreyer_tiling::{Divisible, Piece, TileStats, Tiling, TilingSources, in_stretches};
 
 use crate::exec::{CrossMatchExec, Mode, restricted};
+use crate::spec::Pick;
 
 /// What a unit costs beside its rows.
 const UNIT_ROWS: u64 = 1;
@@ -80,7 +81,12 @@ impl Divisible for DividedMatch {
         let within = CellRanges::from_ranges(own.iter().flat_map(|unit| self.units[*unit].iter()));
         let reach_deg = exec.terms().radius.constant().unwrap_or(0.0).max(0.0) + SLACK_DEG;
         let around = within.grow(reach_deg);
-        let inputs = [(0, &within), (1, &around)].map(|(side, part)| self.confined(exec.children()[side], part));
+        // Left rows around a unit have a say in who is whose nearest.
+        let left = match exec.terms().spec.pick {
+            Pick::Mutual => around.grow(reach_deg),
+            _ => within,
+        };
+        let inputs = [(0, &left), (1, &around)].map(|(side, part)| self.confined(exec.children()[side], part));
         let [left, right] = inputs;
         let mode = Mode::Aligned {
             units: dealt.into(),
@@ -114,6 +120,9 @@ fn is_empty(plan: &Arc<dyn ExecutionPlan>) -> bool {
 fn tiling_of(sources: &TilingSources, plan: &Arc<dyn ExecutionPlan>) -> Option<Tiling> {
     if let Some((_, tiling)) = sources.tiling(plan) {
         return Some(tiling);
+    }
+    if let Some(exec) = plan.downcast_ref::<CrossMatchExec>() {
+        return tiling_of(sources, exec.cut_as_left()?);
     }
     match plan.children().as_slice() {
         [input] => tiling_of(sources, input),

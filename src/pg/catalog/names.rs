@@ -17,6 +17,9 @@ static INFORMATION_SCHEMA: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sql/infor
 /// The file that declares the relations that are always empty.
 const EMPTY: &str = "empty";
 
+/// The folder of functions that give rows.
+const FUNCTIONS: &str = "functions";
+
 /// A schema of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
@@ -41,7 +44,12 @@ impl Which {
 
     /// The query of a view.
     pub(super) fn view(self, name: &str) -> Option<&'static str> {
-        self.contents().views.get(name).copied()
+        let contents = self.contents();
+        contents
+            .views
+            .get(name)
+            .or_else(|| contents.functions.get(name))
+            .copied()
     }
 
     /// The schema of a relation that is always empty.
@@ -63,6 +71,8 @@ impl Which {
 
 struct Contents {
     views: BTreeMap<&'static str, &'static str>,
+    /// Functions without arguments that give rows: views that nobody is shown.
+    functions: BTreeMap<&'static str, &'static str>,
     empty: BTreeMap<String, SchemaRef>,
 }
 
@@ -70,22 +80,23 @@ static CONTENTS: LazyLock<(Contents, Contents)> =
     LazyLock::new(|| (contents(&PG_CATALOG), contents(&INFORMATION_SCHEMA)));
 
 fn contents(folder: &'static Dir<'static>) -> Contents {
-    let mut views = BTreeMap::new();
-    let mut empty = BTreeMap::new();
-    for file in folder.files() {
-        let (Some(name), Some(text)) = (
-            file.path().file_stem().and_then(|stem| stem.to_str()),
-            file.contents_utf8(),
-        ) else {
-            continue;
-        };
-        if name == EMPTY {
-            empty = declared(text);
-        } else {
-            views.insert(name, text);
-        }
+    let mut views = texts(folder);
+    let empty = views.remove(EMPTY).map(declared).unwrap_or_default();
+    let functions = folder.get_dir(FUNCTIONS).map(texts).unwrap_or_default();
+    Contents {
+        views,
+        functions,
+        empty,
     }
-    Contents { views, empty }
+}
+
+/// The files of a folder by name.
+fn texts(folder: &'static Dir<'static>) -> BTreeMap<&'static str, &'static str> {
+    let named = |file: &'static include_dir::File<'static>| {
+        let name = file.path().file_stem().and_then(|stem| stem.to_str())?;
+        Some((name, file.contents_utf8()?))
+    };
+    folder.files().filter_map(named).collect()
 }
 
 /// The tables that a text of CREATE TABLE statements declares. A test sees to it that the text parses.
@@ -124,6 +135,11 @@ pub(in crate::pg) fn is_catalog_schema(name: &str) -> bool {
 pub(in crate::pg) fn is_pg_catalog_relation(name: &str) -> bool {
     let contents = Which::PgCatalog.contents();
     contents.views.contains_key(name) || contents.empty.contains_key(name)
+}
+
+/// Whether a name means a function of pg_catalog that takes nothing and gives rows.
+pub(in crate::pg) fn is_pg_catalog_function(name: &str) -> bool {
+    Which::PgCatalog.contents().functions.contains_key(name)
 }
 
 /// Whether a relation of pg_catalog never has rows.

@@ -2,14 +2,16 @@
 //! with what their signatures say.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::execution::SessionState;
+use datafusion::logical_expr::type_coercion::functions::{UDFCoercionExt, fields_with_udf};
 use datafusion::logical_expr::{Documentation, ScalarUDF, Signature, Volatility};
 use dreyer_sky::kernel::{FnSpec, spec_of};
 use pgwire::api::Type;
 
-use super::super::encode::pg_type;
+use super::super::encode::{arrow_type, pg_type};
 use super::oid::{Kind, Oids};
 use super::snapshot::{Argument, Routine};
 use crate::DEFAULT_SCHEMA;
@@ -28,23 +30,23 @@ pub(super) fn all(state: &SessionState, oids: &mut Oids, schema_oid: impl Fn(&st
     }
     for (name, function) in state.aggregate_functions() {
         let returns = |types: &[DataType]| function.return_type(types).ok();
-        routines.extend(engines(
+        let form = Form {
             name,
-            "a",
-            function.signature(),
-            function.documentation(),
-            returns,
-        ));
+            kind: "a",
+            signature: function.signature(),
+            documentation: function.documentation(),
+        };
+        routines.extend(engines(&form, function.as_ref(), returns));
     }
     for (name, function) in state.window_functions() {
         if !state.aggregate_functions().contains_key(name) {
-            routines.extend(engines(
+            let form = Form {
                 name,
-                "w",
-                function.signature(),
-                function.documentation(),
-                |_| None,
-            ));
+                kind: "w",
+                signature: function.signature(),
+                documentation: function.documentation(),
+            };
+            routines.extend(engines(&form, function.as_ref(), |_| None));
         }
     }
     routines.sort_by(|a, b| (&a.name, &a.arguments.len()).cmp(&(&b.name, &b.arguments.len())));
@@ -93,17 +95,42 @@ fn ours<'a>(name: &'a str, spec: &'static FnSpec) -> impl Iterator<Item = Routin
 
 fn scalar(name: &str, function: &ScalarUDF) -> Vec<Routine> {
     let returns = |types: &[DataType]| function.return_type(types).ok();
-    engines(name, "f", function.signature(), function.documentation(), returns)
+    let form = Form {
+        name,
+        kind: "f",
+        signature: function.signature(),
+        documentation: function.documentation(),
+    };
+    engines(&form, function, returns)
+}
+
+/// A function of the engine, of whatever kind.
+struct Form<'a> {
+    name: &'a str,
+    kind: &'static str,
+    signature: &'a Signature,
+    documentation: Option<&'a Documentation>,
+}
+
+/// Whether the function takes arguments of these types, once they are those that values of PostgreSQL's types have.
+fn takes<F: UDFCoercionExt>(function: &F, arguments: &[Argument]) -> bool {
+    let field = |argument: &Argument| -> FieldRef { Arc::new(Field::new("", arrow_type(&argument.kind), true)) };
+    let fields: Vec<FieldRef> = arguments.iter().map(field).collect();
+    fields.is_empty() || fields_with_udf(&fields, function).is_ok()
 }
 
 /// The forms that a signature shows examples of; if none, a form that takes anything.
-fn engines(
-    name: &str,
-    kind: &'static str,
-    signature: &Signature,
-    documentation: Option<&Documentation>,
+fn engines<F: UDFCoercionExt>(
+    form: &Form<'_>,
+    function: &F,
     returns: impl Fn(&[DataType]) -> Option<DataType>,
 ) -> Vec<Routine> {
+    let Form {
+        name,
+        kind,
+        signature,
+        documentation,
+    } = *form;
     let mut seen = BTreeSet::new();
     let mut forms = Vec::new();
     for types in signature.type_signature.get_example_types() {
@@ -115,7 +142,7 @@ fn engines(
             })
             .collect();
         let names: Vec<&str> = arguments.iter().map(|argument| argument.kind.name()).collect();
-        if forms.len() < FORMS && seen.insert(names.join(",")) {
+        if forms.len() < FORMS && takes(function, &arguments) && seen.insert(names.join(",")) {
             let returns = returns(&types).map_or(Type::ANYELEMENT, |data_type| shown(&data_type));
             forms.push(routine(name, kind, arguments, returns));
         }

@@ -2,6 +2,8 @@
 //!
 //! Each is a row of [`SOURCES`]: its columns, and what fills them from the session's door.
 
+mod now;
+
 use std::any::Any;
 use std::sync::Arc;
 
@@ -14,11 +16,17 @@ use datafusion::datasource::TableType;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::sql::sqlparser::keywords::{
+    ALL_KEYWORDS, ALL_KEYWORDS_INDEX, Keyword, RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE_ALIAS,
+};
+use futures::future::BoxFuture;
 use pgwire::api::Type;
 
 use super::super::door::Door;
 use super::super::encode::{PG_TYPE, arrow_type, element_of, type_length};
+use super::operators;
 use super::typenames::{ARRAYS, TYPES, alignment, array_type, by_value, format_type, type_name};
+use now::{activity, cursor, prepared, queries, queries_elsewhere, workers};
 
 /// One source.
 #[derive(Debug)]
@@ -34,6 +42,7 @@ enum Value {
     Null,
     Oid(u32),
     Int(i64),
+    Float(f64),
     Bool(bool),
     Text(String),
     Oids(Vec<u32>),
@@ -136,6 +145,20 @@ pub(super) const SOURCES: &[Source] = &[
         rows: routines,
     },
     Source {
+        name: "operators",
+        columns: &[
+            ("oid", Type::OID),
+            ("name", Type::NAME),
+            ("left_type", Type::OID),
+            ("right_type", Type::OID),
+            ("result_type", Type::OID),
+            ("commutator", Type::OID),
+            ("negator", Type::OID),
+            ("comment", Type::TEXT),
+        ],
+        rows: |_| operators(),
+    },
+    Source {
         name: "settings",
         columns: &[
             ("name", Type::TEXT),
@@ -149,6 +172,34 @@ pub(super) const SOURCES: &[Source] = &[
                 .map(|(name, value, about)| vec![text(name), text(value), text(about)])
                 .collect()
         },
+    },
+    Source {
+        name: "keywords",
+        columns: &[("word", Type::TEXT), ("reserved", Type::BOOL)],
+        rows: |_| keywords(),
+    },
+    Source {
+        name: "cursors",
+        columns: &[
+            ("name", Type::TEXT),
+            ("statement", Type::TEXT),
+            ("holdable", Type::BOOL),
+            ("binary", Type::BOOL),
+            ("scrolls", Type::BOOL),
+            ("since", Type::TIMESTAMPTZ),
+        ],
+        rows: |door| door.portals().into_iter().map(cursor).collect(),
+    },
+    Source {
+        name: "prepared",
+        columns: &[
+            ("name", Type::TEXT),
+            ("statement", Type::TEXT),
+            ("since", Type::TIMESTAMPTZ),
+            ("types", Type::TEXT_ARRAY),
+            ("from_sql", Type::BOOL),
+        ],
+        rows: |door| door.statements().into_iter().map(prepared).collect(),
     },
     Source {
         name: "users",
@@ -200,15 +251,37 @@ pub(super) const SOURCES: &[Source] = &[
         name: "queries",
         columns: &[
             ("id", Type::INT8),
+            ("coordinator", Type::TEXT),
+            ("pid", Type::INT4),
             ("user_name", Type::NAME),
+            ("state", Type::TEXT),
             ("since", Type::TIMESTAMPTZ),
+            ("seconds", Type::FLOAT8),
             ("scan_bytes", Type::INT8),
             ("workers", Type::INT8),
             ("rows", Type::INT8),
+            ("progress", Type::FLOAT8),
+            ("waves", Type::INT8),
+            ("waves_done", Type::INT8),
+            ("waves_failed", Type::INT8),
+            ("bytes_read", Type::INT8),
+            ("gets", Type::INT8),
+            ("core_seconds", Type::FLOAT8),
+            ("money", Type::FLOAT8),
+            ("estimated_bytes", Type::INT8),
+            ("estimated_gets", Type::INT8),
+            ("estimated_core_seconds", Type::FLOAT8),
+            ("estimated_money", Type::FLOAT8),
         ],
         rows: queries,
     },
 ];
+
+/// What fills the rest of a source of which other servers have a part.
+type Asked = fn(&Door) -> BoxFuture<'_, Vec<Vec<Value>>>;
+
+/// Sources of which other servers have a part.
+const ELSEWHERE: &[(&str, Asked)] = &[("queries", queries_elsewhere)];
 
 /// The number of the one user, which is that of PostgreSQL's first.
 pub(super) const USER_OID: u32 = 10;
@@ -302,55 +375,31 @@ fn routines(door: &Door) -> Vec<Vec<Value>> {
     snapshot.routines.iter().map(row).collect()
 }
 
-fn activity(door: &Door) -> Vec<Vec<Value>> {
-    let row = |activity: super::super::registry::Activity| {
+fn operators() -> Vec<Vec<Value>> {
+    let all = operators::all();
+    let row = |operator: &operators::Operator| {
         vec![
-            Value::Int(activity.pid.into()),
-            text(activity.user),
-            text(activity.application),
-            text(activity.peer.ip().to_string()),
-            Value::Int(activity.peer.port().into()),
-            micros(activity.since),
-            maybe(activity.query_since, micros),
-            text(activity.state),
-            text(activity.query),
+            Value::Oid(operator.oid),
+            text(operator.name),
+            Value::Oid(operator.left),
+            Value::Oid(operator.right),
+            Value::Oid(operator.result),
+            Value::Oid(operators::sibling(&all, operator, operator.commutator)),
+            Value::Oid(operators::sibling(&all, operator, operator.negator)),
+            text(operator.about),
         ]
     };
-    door.registry.activity().into_iter().map(row).collect()
+    all.iter().map(row).collect()
 }
 
-fn workers(door: &Door) -> Vec<Vec<Value>> {
-    let row = |member: crate::Member| {
-        let seconds = i64::try_from(member.since.elapsed().as_secs()).unwrap_or(i64::MAX);
-        vec![
-            text(member.url.as_str()),
-            text(member.standing.word()),
-            Value::Int(seconds),
-            maybe(member.standing.reason(), text),
-        ]
+/// The words of the grammar, and whether they can be names without quotes.
+fn keywords() -> Vec<Vec<Value>> {
+    let words = ALL_KEYWORDS.iter().zip(ALL_KEYWORDS_INDEX);
+    let row = |(word, keyword): (&&str, &Keyword)| {
+        let reserved = RESERVED_FOR_COLUMN_ALIAS.contains(keyword) || RESERVED_FOR_TABLE_ALIAS.contains(keyword);
+        vec![text(word.to_lowercase()), Value::Bool(reserved)]
     };
-    door.database.workers().into_iter().map(row).collect()
-}
-
-fn queries(door: &Door) -> Vec<Vec<Value>> {
-    let int = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
-    let row = |query: crate::RunningQuery| {
-        vec![
-            int(query.id),
-            text(query.user),
-            micros(query.since),
-            int(query.scan_bytes),
-            int(query.workers as u64),
-            int(query.rows),
-        ]
-    };
-    door.database.queries().into_iter().map(row).collect()
-}
-
-/// A time as PostgreSQL counts it.
-fn micros(time: std::time::SystemTime) -> Value {
-    let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Value::Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    words.map(row).collect()
 }
 
 fn stores(door: &Door) -> Vec<Vec<Value>> {
@@ -400,8 +449,11 @@ impl SourceTable {
         }
     }
 
-    fn batch(&self, door: &Door) -> Result<RecordBatch> {
-        let rows = (self.source.rows)(door);
+    async fn batch(&self, door: &Door) -> Result<RecordBatch> {
+        let mut rows = (self.source.rows)(door);
+        if let Some((_, ask)) = ELSEWHERE.iter().find(|(name, _)| *name == self.source.name) {
+            rows.extend(ask(door).await);
+        }
         let columns = self.schema.fields().iter().enumerate();
         let arrays = columns.map(|(at, field)| array(rows.iter().map(|row| &row[at]), field.data_type()));
         let options = datafusion::arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(rows.len()));
@@ -431,6 +483,7 @@ fn scalar(value: &Value, data_type: &DataType) -> Result<ScalarValue> {
         Value::Oid(oid) => Ok(ScalarValue::UInt32(Some(*oid))),
         Value::Bool(value) => Ok(ScalarValue::Boolean(Some(*value))),
         Value::Text(text) => Ok(ScalarValue::Utf8(Some(text.clone()))),
+        Value::Float(value) => Ok(ScalarValue::Float64(Some(*value))),
         Value::Int(value) => ScalarValue::Int64(Some(*value)).cast_to(data_type),
         Value::Micros(micros) => ScalarValue::TimestampMicrosecond(Some(*micros), None).cast_to(data_type),
         Value::Oids(oids) => Ok(list(
@@ -467,7 +520,7 @@ impl TableProvider for SourceTable {
                 self.source.name
             )
         })?;
-        let batch = self.batch(&door)?;
+        let batch = self.batch(&door).await?;
         Ok(MemorySourceConfig::try_new_exec(
             &[vec![batch]],
             Arc::clone(&self.schema),

@@ -119,8 +119,14 @@ fn stand_in(data_type: &DataType) -> Result<Option<DataType>> {
             parsed(&format!("{last}{modifiers}")).map(Some)
         }
         DataType::JSON | DataType::JSONB => Ok(Some(DataType::Text)),
+        DataType::CharacterVarying(None) | DataType::CharVarying(None) => Ok(Some(DataType::Varchar(None))),
         DataType::Array(ArrayElemTypeDef::SquareBracket(item, size)) => {
-            let plain = stand_in(item)?.or_else(|| type_name(item).map(|_| DataType::Text));
+            let number = type_name(item).is_some_and(|name| name == "oid" || NAMED.contains(&name.as_str()));
+            let plain = match stand_in(item)? {
+                Some(plain) => Some(plain),
+                None if number => Some(parsed("INT UNSIGNED")?),
+                None => type_name(item).map(|_| DataType::Text),
+            };
             Ok(plain.map(|item| DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(item), *size))))
         }
         _ => Ok(None),

@@ -3,9 +3,12 @@
 
 use std::collections::HashSet;
 
-use datafusion::sql::sqlparser::ast::{DataType, Expr, Function, Ident, Query, Select, SelectItem, SetExpr, Value};
+use datafusion::common::Result;
+use datafusion::sql::sqlparser::ast::{
+    DataType, Expr, Function, Ident, OrderByKind, Query, Select, SelectItem, SetExpr,
+};
 
-use super::last_part;
+use super::{expression, last_part};
 
 /// The names of a result's columns, counted from both ends: how many columns a `*` between them stands for is known
 /// only later.
@@ -93,7 +96,6 @@ fn figure(expr: &Expr) -> Option<String> {
         Expr::Floor { .. } => fixed("floor"),
         Expr::AtTimeZone { .. } => fixed("timezone"),
         Expr::Subquery(query) => of(query).head.into_iter().next(),
-        Expr::Value(value) if matches!(value.value, Value::Boolean(_)) => fixed("bool"),
         _ => None,
     }
 }
@@ -110,6 +112,32 @@ fn type_label(data_type: &DataType) -> String {
     };
     let bare = spelling.split('(').next().unwrap_or_default().trim().to_owned();
     super::super::catalog::named_type(&bare).map_or(bare, |kind| kind.name().to_owned())
+}
+
+/// `SELECT id::text … ORDER BY id`: to the engine the cast and the column have one name, and to PostgreSQL it is the cast
+/// that is ordered by. It gets a name of its own, and ORDER BY its place.
+pub(super) fn order_casts(query: &mut Query) -> Result<()> {
+    let (SetExpr::Select(select), Some(order)) = (&mut *query.body, &mut query.order_by) else {
+        return Ok(());
+    };
+    for (at, item) in select.projection.iter_mut().enumerate() {
+        let SelectItem::UnnamedExpr(expr @ Expr::Cast { .. }) = item else {
+            continue;
+        };
+        let label = figure(expr);
+        if let OrderByKind::Expressions(terms) = &mut order.kind {
+            for term in terms {
+                if matches!(&term.expr, Expr::Identifier(ident) if Some(spelled(ident)) == label) {
+                    term.expr = expression(&(at + 1).to_string())?;
+                }
+            }
+        }
+        *item = SelectItem::ExprWithAlias {
+            expr: expr.clone(),
+            alias: Ident::with_quote('"', format!("_{}", at + 1)),
+        };
+    }
+    Ok(())
 }
 
 /// Gives a name of its own to every item that repeats another.
@@ -158,8 +186,8 @@ mod tests {
         let given = "SELECT 1, count(*), a.\"Ra\" + 1, (RA), 'x'::text, ra::int, 1.5::float8, CASE WHEN true THEN 1 END, \
                      EXISTS (SELECT 1), ARRAY[1], true, (SELECT max(ra) FROM t), extract(year FROM d), ra AS \"X\" FROM t a";
         let expected = [
-            "?column?", "count", "?column?", "ra", "text", "ra", "float8", "case", "exists", "array", "bool", "max",
-            "extract", "X",
+            "?column?", "count", "?column?", "ra", "text", "ra", "float8", "case", "exists", "array", "?column?",
+            "max", "extract", "X",
         ];
         let labels = labels(given);
         let names: Vec<_> = (0..expected.len())

@@ -24,6 +24,18 @@ pub(super) fn from_text(given: &str, target: &Type, element: &Type) -> Result<Sc
     list(values, element)
 }
 
+/// The elements of an array of whatever type.
+///
+/// # Errors
+/// 22P02 for a text that spells no array.
+pub(in crate::pg) fn array_elements(given: &str) -> Result<Vec<Option<String>>> {
+    let body = given.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    body.and_then(elements).ok_or_else(|| {
+        let message = format!("malformed array literal: \"{given}\"");
+        crate::Error::new(crate::ErrorKind::InvalidText, message)
+    })
+}
+
 /// The elements between the braces; `None` within is NULL.
 fn elements(body: &str) -> Option<Vec<Option<String>>> {
     let mut elements = Vec::new();

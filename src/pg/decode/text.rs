@@ -4,13 +4,13 @@ use datafusion::common::ScalarValue;
 use pgwire::api::Type;
 
 use super::super::encode::{arrow_type, element_of};
-use super::array;
+use super::{array, time_in_full};
 use crate::{Error, ErrorKind, Result};
 
 /// Most digits of a decimal that the engine keeps exactly.
 const DECIMAL_DIGITS: usize = 38;
 
-pub(super) fn value(text: &str, target: &Type) -> Result<ScalarValue> {
+pub(in crate::pg) fn value(text: &str, target: &Type) -> Result<ScalarValue> {
     if let Some(element) = element_of(target) {
         return array::from_text(text, target, &element);
     }
@@ -23,21 +23,26 @@ pub(super) fn value(text: &str, target: &Type) -> Result<ScalarValue> {
         Type::INT4 => integer(trimmed, target).map(|value| ScalarValue::Int32(Some(value))),
         Type::INT8 => integer(trimmed, target).map(|value| ScalarValue::Int64(Some(value))),
         Type::OID => integer(trimmed, target).map(|value| ScalarValue::UInt32(Some(value))),
-        Type::FLOAT4 => trimmed
-            .parse()
-            .map(|value| ScalarValue::Float32(Some(value)))
-            .map_err(|_| bad(text, target)),
-        Type::FLOAT8 => trimmed
-            .parse()
-            .map(|value| ScalarValue::Float64(Some(value)))
-            .map_err(|_| bad(text, target)),
+        Type::FLOAT4 => match trimmed.parse::<f32>() {
+            Ok(value) if value.is_infinite() && spells_number(trimmed) => Err(out_of_range(trimmed, target)),
+            Ok(value) => Ok(ScalarValue::Float32(Some(value))),
+            Err(_) => Err(bad(text, target)),
+        },
+        Type::FLOAT8 => match trimmed.parse::<f64>() {
+            Ok(value) if value.is_infinite() && spells_number(trimmed) => Err(out_of_range(trimmed, target)),
+            Ok(value) => Ok(ScalarValue::Float64(Some(value))),
+            Err(_) => Err(bad(text, target)),
+        },
         Type::NUMERIC => numeric(trimmed).ok_or_else(|| bad(text, target)),
         Type::BYTEA => bytea(text)
             .map(|value| ScalarValue::Binary(Some(value)))
             .ok_or_else(|| bad(text, target)),
         Type::DATE | Type::TIME | Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::INTERVAL => {
-            let text_value = ScalarValue::Utf8(Some(trimmed.to_owned()));
-            text_value
+            let full = match *target {
+                Type::INTERVAL => trimmed.to_owned(),
+                _ => time_in_full(trimmed, target)?,
+            };
+            ScalarValue::Utf8(Some(full))
                 .cast_to(&arrow_type(target))
                 .ok()
                 .filter(|value| !value.is_null())
@@ -53,6 +58,19 @@ pub(super) fn bad(text: &str, target: &Type) -> Error {
     Error::new(
         ErrorKind::InvalidText,
         format!("invalid input syntax for type {name}: \"{text}\""),
+    )
+}
+
+/// Digits, not the word for infinity.
+fn spells_number(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+fn out_of_range(text: &str, target: &Type) -> Error {
+    let name = super::super::catalog::type_name(target.oid());
+    Error::new(
+        ErrorKind::OutOfRange,
+        format!("\"{text}\" is out of range for type {name}"),
     )
 }
 

@@ -163,10 +163,19 @@ fn interval(array: &ArrayRef, unit: IntervalUnit, binary: bool) -> Writer {
     }
 }
 
+/// The time between two moments, in whole days and the rest, as PostgreSQL has it.
 fn duration(array: &ArrayRef, unit: TimeUnit, binary: bool) -> Writer {
-    let of = |micros| Parts {
-        micros,
-        ..Parts::default()
+    const DAY: i64 = 86_400_000_000;
+    let of = |micros: i64| match i32::try_from(micros / DAY) {
+        Ok(days) => Parts {
+            months: 0,
+            days,
+            micros: micros % DAY,
+        },
+        Err(_) => Parts {
+            micros,
+            ..Parts::default()
+        },
     };
     match unit {
         TimeUnit::Second => parts::<DurationSecondType>(array, binary, move |v| of(v.saturating_mul(1_000_000))),

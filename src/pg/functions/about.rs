@@ -93,9 +93,9 @@ pub(super) const ROWS: &[Row] = &[
     pure("pg_relation_is_updatable", Type::INT4, |_| {
         Ok(ScalarValue::Int32(Some(0)))
     }),
-    pure("has_table_privilege", Type::BOOL, reading),
+    looking("has_table_privilege", Type::BOOL, reading_a_table),
     pure("has_column_privilege", Type::BOOL, reading),
-    pure("has_any_column_privilege", Type::BOOL, reading),
+    looking("has_any_column_privilege", Type::BOOL, reading_a_table),
     pure("has_schema_privilege", Type::BOOL, reading),
     pure("has_database_privilege", Type::BOOL, reading),
     pure("has_function_privilege", Type::BOOL, reading),
@@ -103,7 +103,12 @@ pub(super) const ROWS: &[Row] = &[
     pure("has_sequence_privilege", Type::BOOL, reading),
     pure("has_tablespace_privilege", Type::BOOL, reading),
     pure("has_type_privilege", Type::BOOL, reading),
-    pure("pg_has_role", Type::BOOL, |_| Ok(truth(true))),
+    looking("pg_has_role", Type::BOOL, |door, arguments| {
+        let role = text(arguments, arguments.len().saturating_sub(2)).unwrap_or_default();
+        let has = |roles: &std::collections::BTreeSet<String>| roles.contains(&role);
+        // By number there is the user alone.
+        Ok(truth(role == "10" || door.sight.roles().as_ref().is_none_or(has)))
+    }),
 ];
 
 fn none(_: &[ScalarValue]) -> Result<ScalarValue> {
@@ -114,7 +119,33 @@ fn no(_: &[ScalarValue]) -> Result<ScalarValue> {
     Ok(truth(false))
 }
 
-/// Everybody may read and use everything, and nobody may change anything.
+/// Whether a table may be read: it may, if the session sees it. Whether another user may is told to admins only.
+fn reading_a_table(door: &Door, arguments: &[ScalarValue]) -> Result<ScalarValue> {
+    let (user, table) = match arguments.len() {
+        0 | 1 => return reading(arguments),
+        2 => (None, 0),
+        _ => (text(arguments, 0).filter(|name| *name != door.user && name != "10"), 1),
+    };
+    let Some(relation) = super::naming::relation(door, arguments, table) else {
+        // A number that means nothing, as PostgreSQL has it; a name that means nothing is an error.
+        return match integer(arguments, table) {
+            Some(_) => Ok(ScalarValue::Boolean(None)),
+            None => Err(super::naming::no_relation(&text(arguments, table).unwrap_or_default())),
+        };
+    };
+    match user {
+        Some(user) if door.sight.is_admin() => {
+            let sight = door.database.sight_of_name(&user);
+            let (schema, name) = relation;
+            let sees = crate::pg::catalog::is_catalog_schema(&schema) || sight.sees(&schema, &name);
+            if sees { reading(arguments) } else { Ok(truth(false)) }
+        }
+        Some(_) => Ok(truth(false)),
+        None => reading(arguments),
+    }
+}
+
+/// Everybody may read and use what they see, and nobody may change anything.
 fn reading(arguments: &[ScalarValue]) -> Result<ScalarValue> {
     let wanted = text(arguments, arguments.len().saturating_sub(1)).unwrap_or_default();
     let allowed =

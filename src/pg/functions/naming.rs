@@ -217,6 +217,20 @@ fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// Schema and name of the relation that an argument means, by number or by name.
+pub(super) fn relation(door: &Door, arguments: &[ScalarValue], at: usize) -> Option<(String, String)> {
+    let number = oid(arguments, at).or_else(|| found(door, &text(arguments, at)?))?;
+    let snapshot = door.snapshot();
+    let relation = snapshot.relation(number)?;
+    Some((relation.schema.clone(), relation.name.clone()))
+}
+
+/// The error for a relation that is not there.
+pub(super) fn no_relation(name: &str) -> DataFusionError {
+    let error = Error::new(ErrorKind::UndefinedTable, format!("relation \"{name}\" does not exist"));
+    DataFusionError::External(Box::new(error))
+}
+
 fn found(door: &Door, name: &str) -> Option<u32> {
     let snapshot = door.snapshot();
     let relation = match name_parts(name).as_slice() {

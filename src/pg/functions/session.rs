@@ -7,7 +7,7 @@ use super::super::door::Door;
 use super::super::settings::{self, SERVER_VERSION};
 use super::argument::{boolean, integer, some_text, text, truth};
 use super::{Row, looking, pure};
-use crate::{DEFAULT_CATALOG, Error};
+use crate::{DEFAULT_CATALOG, Error, ErrorKind};
 
 pub(super) const ROWS: &[Row] = &[
     pure("version", Type::TEXT, |_| {
@@ -51,7 +51,18 @@ pub(super) const ROWS: &[Row] = &[
     }),
     looking("pg_cancel_backend", Type::BOOL, |door, arguments| {
         let pid = integer(arguments, 0).and_then(|pid| i32::try_from(pid).ok());
-        Ok(ScalarValue::Boolean(pid.map(|pid| door.registry.cancel_unchecked(pid))))
+        pid.map(|pid| may_stop(door, pid)).transpose()?;
+        // Another server is asked only for those who may stop anybody: whose query it is, it alone knows.
+        let elsewhere = |pid| stops_anybody(door) && door.database.peers().cancel_and_wait(pid);
+        let stop = |pid| door.registry.cancel_unchecked(pid) || elsewhere(pid);
+        Ok(ScalarValue::Boolean(pid.map(stop)))
+    }),
+    looking("pg_terminate_backend", Type::BOOL, |door, arguments| {
+        let pid = integer(arguments, 0).and_then(|pid| i32::try_from(pid).ok());
+        pid.map(|pid| may_stop(door, pid)).transpose()?;
+        Ok(ScalarValue::Boolean(
+            pid.map(|pid| door.registry.terminate_unchecked(pid)),
+        ))
     }),
     pure("pg_is_in_recovery", Type::BOOL, |_| Ok(truth(false))),
     pure("pg_is_other_temp_schema", Type::BOOL, |_| Ok(truth(false))),
@@ -87,4 +98,20 @@ fn path(door: &Door) -> Vec<String> {
 
 fn failed(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
+}
+
+/// Admins stop what others run, and so does everybody where nobody has a password.
+fn stops_anybody(door: &Door) -> bool {
+    door.sight.is_admin()
+}
+
+/// A user stops only what is their own.
+fn may_stop(door: &Door, pid: i32) -> Result<()> {
+    match door.registry.user_of(pid) {
+        Some(user) if user != door.user && !stops_anybody(door) => {
+            let message = format!("must be {user}, or an admin, to stop what {user} runs");
+            Err(failed(Error::new(ErrorKind::Denied, message)))
+        }
+        _ => Ok(()),
+    }
 }

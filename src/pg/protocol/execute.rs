@@ -4,21 +4,26 @@ use std::future::Future;
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use pgwire::api::Type;
 use pgwire::messages::PgWireBackendMessage as Answer;
+use pgwire::messages::copy::CopyDone;
 use pgwire::messages::data::NoData;
 use pgwire::messages::response::EmptyQueryResponse;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::connection::Connection;
 use super::super::control::Control;
+use super::super::copy::CopyEncoder;
 use super::super::describe;
-use super::super::portal::{Portal, Prepared, Progress, Sent, Work};
+use super::super::describe::Column;
+use super::super::encode::WireFormat;
+use super::super::portal::{Encoder, Portal, Prepared, Progress, Sending, Sent, Work};
 use super::super::report::{self, Failure};
-
-use super::super::statement::{Parsed, Planned};
-use super::super::utility::Reply;
+use super::super::rows::Rows;
+use super::super::statement::{CopyIn, Parsed, Planned, Purpose};
+use super::super::utility::{Reply, Utility};
 use crate::{Error, ErrorKind, Outcome, Result, session};
 
 impl Connection {
@@ -30,8 +35,35 @@ impl Connection {
         control: &Control,
     ) -> Result<Work, Failure> {
         let query = match statement {
-            Parsed::Utility(utility) => return Ok(Work::Utility(utility)),
-            Parsed::Query(query) => query,
+            Parsed::Utility(utility) => {
+                if !utility.ends_failure() {
+                    self.transaction.check()?;
+                }
+                return Ok(Work::Utility(utility));
+            }
+            Parsed::Query(query) => *query,
+            Parsed::Prepare(prepare) => {
+                self.transaction.check()?;
+                return Ok(Work::Prepare(prepare));
+            }
+            Parsed::Execute(execute) => {
+                self.transaction.check()?;
+                return Ok(Work::Execute(execute));
+            }
+            Parsed::CopyIn {
+                table,
+                columns,
+                options,
+            } => {
+                self.transaction.check()?;
+                let session = self.session.clone();
+                let planning = self.on_engine(async move {
+                    let intake = Arc::new(session.intake(&table, &columns).await?);
+                    Ok(CopyIn { intake, options })
+                });
+                let planned = control.watch(&mut self.wire, joined(planning)).await?;
+                return Ok(Work::CopyIn(Box::new(planned)));
+            }
         };
         self.transaction.check()?;
         let (session, declared) = (self.session.clone(), declared.to_vec());
@@ -41,27 +73,62 @@ impl Connection {
     }
 
     /// The plan of a prepared statement with values for its parameters.
-    pub(super) fn bind_values(&self, prepared: &Prepared, values: Vec<ScalarValue>) -> Result<Option<LogicalPlan>> {
+    pub(in crate::pg) fn bind_values(
+        &self,
+        prepared: &Prepared,
+        values: Vec<ScalarValue>,
+    ) -> Result<Option<LogicalPlan>> {
         match &prepared.work {
             Work::Query(planned) => planned
                 .bind(values)
                 .map(Some)
                 .map_err(|e| planned.explain(&self.session, e)),
-            Work::Nothing | Work::Utility(_) => Ok(None),
+            _ => Ok(None),
         }
     }
 
     /// Tells the columns of a portal, if it has any: the simple protocol's way.
-    pub(super) fn announce(&mut self, portal: &Portal) {
-        if let Some(columns) = portal.prepared.columns() {
+    pub(super) fn announce(&mut self, portal: &mut Portal) {
+        if let Some(columns) = self.columns(portal) {
+            if self.is_binary(&portal.prepared) {
+                portal.formats = vec![WireFormat::Binary];
+            }
             self.wire.queue(&describe::row_description(&columns, &portal.formats));
         }
     }
 
+    /// The columns of a portal, if it has any; those of a FETCH are its cursor's.
+    pub(super) fn columns(&self, portal: &Portal) -> Option<Arc<[Column]>> {
+        match &portal.prepared.work {
+            Work::Utility(Utility::Fetch { name, moves: false, .. }) => self.portals.get(name)?.columns(),
+            Work::Execute(execute) => self.statements.get(&execute.name)?.columns(),
+            _ => portal.columns(),
+        }
+    }
+
+    /// The same of a statement.
+    pub(super) fn columns_of(&self, prepared: &Prepared) -> Option<Arc<[Column]>> {
+        match &prepared.work {
+            Work::Utility(Utility::Fetch { name, moves: false, .. }) => self.portals.get(name)?.columns(),
+            Work::Execute(execute) => self.statements.get(&execute.name)?.columns(),
+            _ => prepared.columns(),
+        }
+    }
+
+    /// Whether it is a FETCH from a cursor that was declared BINARY.
+    fn is_binary(&self, prepared: &Prepared) -> bool {
+        match &prepared.work {
+            Work::Utility(Utility::Fetch { name, .. }) => {
+                self.portals.get(name).is_some_and(|portal| portal.cursor.binary)
+            }
+            _ => false,
+        }
+    }
+
     /// Tells the columns of a portal or statement, or that there are none: the extended protocol's way.
-    pub(super) fn describe_columns(&mut self, prepared: &Prepared, formats: &[super::super::encode::WireFormat]) {
-        let answer = match prepared.columns() {
-            Some(columns) => describe::row_description(&columns, formats),
+    pub(super) fn describe_columns(&mut self, columns: Option<&[Column]>, formats: &[WireFormat]) {
+        let answer = match columns {
+            Some(columns) => describe::row_description(columns, formats),
             None => Answer::NoData(NoData::new()),
         };
         self.wire.queue(&answer);
@@ -75,6 +142,7 @@ impl Connection {
         limit: usize,
         control: &Control,
     ) -> Result<Sent, Failure> {
+        self.trail.run();
         let mut sending = match std::mem::replace(&mut portal.progress, Progress::Done) {
             Progress::Sending(sending) => sending,
             Progress::Bound => match self.begin_portal(portal, control).await? {
@@ -87,14 +155,27 @@ impl Connection {
                 return Ok(Sent::All { rows: 0 });
             }
         };
+        // A copy has no place to stop at.
+        let limit = if matches!(sending.encoder(), Encoder::Copy(_)) {
+            0
+        } else {
+            limit
+        };
         let sent = sending
-            .send(limit, &mut self.wire, control)
+            .send(limit, &mut self.wire, control, &self.shared.database)
             .await
             .map_err(|failure| self.place(portal, failure))?;
+        if let (Sent::All { rows }, Encoder::Copy(encoder)) = (sent, sending.encoder()) {
+            encoder.finish(rows == 0, self.wire.outbox());
+            self.wire.queue(&Answer::CopyDone(CopyDone::new()));
+        }
         match sent {
             Sent::All { rows } => {
                 let tag = match &portal.prepared.work {
-                    Work::Utility(_) => "SHOW".to_owned(),
+                    Work::Utility(utility) => match utility.verb() {
+                        Some(verb) => format!("{verb} {rows}"),
+                        None => "SHOW".to_owned(),
+                    },
                     _ => match verb(&portal.prepared) {
                         "EXPLAIN" => "EXPLAIN".to_owned(),
                         verb => format!("{verb} {rows}"),
@@ -103,6 +184,7 @@ impl Connection {
                 self.complete(tag);
             }
             Sent::Some => {
+                self.trail.rows(limit);
                 portal.progress = Progress::Sending(sending);
                 self.wire.queue(&Answer::PortalSuspended(
                     pgwire::messages::extendedquery::PortalSuspended::new(),
@@ -113,29 +195,45 @@ impl Connection {
     }
 
     /// Starts a portal. What gives no rows is done with that, and its tag sent.
-    async fn begin_portal(&mut self, portal: &mut Portal, control: &Control) -> Result<Progress, Failure> {
+    pub(in crate::pg) async fn begin_portal(
+        &mut self,
+        portal: &mut Portal,
+        control: &Control,
+    ) -> Result<Progress, Failure> {
         let prepared = Arc::clone(&portal.prepared);
         match &prepared.work {
             Work::Nothing => {
                 self.wire.queue(&Answer::EmptyQueryResponse(EmptyQueryResponse::new()));
                 Ok(Progress::Done)
             }
-            Work::Utility(utility) => match self.run_utility(utility, control).await? {
+            // Boxed, for a FETCH may begin another portal.
+            Work::Utility(utility) => match Box::pin(self.run_utility(utility, control)).await? {
                 Reply::Done(tag) => {
                     self.report_settings();
                     self.complete(tag);
                     Ok(Progress::Done)
                 }
                 Reply::Rows(stream) => {
-                    let columns = prepared.columns().unwrap_or_default();
-                    Ok(Progress::Sending(portal.sending(
-                        stream,
-                        &columns,
-                        self.door.settings().style(),
-                    )))
+                    let columns = self.columns(portal).unwrap_or_default();
+                    let style = self.door.settings().style();
+                    Ok(Progress::Sending(portal.sending(Rows::new(stream), &columns, style)))
                 }
             },
             Work::Query(planned) => self.begin_query(portal, planned, control).await,
+            Work::Prepare(prepare) => {
+                self.prepare_named(prepare, control).await?;
+                self.complete("PREPARE");
+                Ok(Progress::Done)
+            }
+            Work::Execute(execute) => {
+                self.execute_named(portal, execute, control).await?;
+                Box::pin(self.begin_portal(portal, control)).await
+            }
+            Work::CopyIn(copy) => {
+                let rows = self.copy_in(copy, control).await?;
+                self.complete(format!("COPY {rows}"));
+                Ok(Progress::Done)
+            }
         }
     }
 
@@ -149,8 +247,14 @@ impl Connection {
         let Some(plan) = portal.plan.clone() else {
             return Ok(Progress::Done);
         };
+        if let Purpose::Declare(declaration) = planned.purpose() {
+            self.may_declare(declaration)?;
+        }
+        self.publish_portals();
+        self.publish_statements();
         let writes = session::command(&plan).is_some();
         if let Some(command) = session::command(&plan)
+            && !command.is_of_roles()
             && self.door.settings().get("transaction_read_only") == Some("on")
         {
             let message = format!("cannot execute {} in a read-only transaction", command.verb());
@@ -170,14 +274,7 @@ impl Connection {
             self.wire.queue(&report::notice(&notice));
         }
         match outcome {
-            Outcome::Rows(stream) => {
-                let columns = portal.prepared.columns().unwrap_or_default();
-                Ok(Progress::Sending(portal.sending(
-                    stream,
-                    &columns,
-                    self.door.settings().style(),
-                )))
-            }
+            Outcome::Rows(stream) => self.rows_begin(portal, planned, stream),
             Outcome::Done { tag, notices } => {
                 for notice in notices {
                     self.wire.queue(&report::notice(&notice));
@@ -189,8 +286,36 @@ impl Connection {
         }
     }
 
+    /// The rows of a query are on their way: what becomes of them.
+    fn rows_begin(
+        &mut self,
+        portal: &Portal,
+        planned: &Planned,
+        stream: SendableRecordBatchStream,
+    ) -> Result<Progress, Failure> {
+        let columns = planned.columns.clone().unwrap_or_default();
+        let style = self.door.settings().style();
+        Ok(match planned.purpose() {
+            Purpose::Rows => Progress::Sending(portal.sending(Rows::new(stream), &columns, style)),
+            Purpose::CopyOut(options) => {
+                let encoder = CopyEncoder::new(&columns, options, style)?;
+                self.wire.queue(&encoder.response());
+                encoder.header(&columns, self.wire.outbox());
+                Progress::Sending(Box::new(Sending::new(Rows::new(stream), Encoder::Copy(encoder))))
+            }
+            Purpose::Declare(declaration) => {
+                self.declared(portal, declaration, stream, &columns);
+                self.complete("DECLARE CURSOR");
+                Progress::Done
+            }
+        })
+    }
+
     /// Does work on the engine's threads, so that this one can hear a cancel meanwhile; dropped, the work ends.
-    fn on_engine<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Task<T> {
+    pub(in crate::pg) fn on_engine<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Task<T> {
         AbortOnDropHandle::new(self.shared.database.engine().spawn(work))
     }
 
@@ -210,10 +335,10 @@ fn verb(prepared: &Prepared) -> &'static str {
     }
 }
 
-type Task<T> = AbortOnDropHandle<Result<T>>;
+pub(in crate::pg) type Task<T> = AbortOnDropHandle<Result<T>>;
 
 /// The result of a task. One that panicked is an error of the statement, not the end of the session.
-async fn joined<T>(task: Task<T>) -> Result<T> {
+pub(in crate::pg) async fn joined<T>(task: Task<T>) -> Result<T> {
     match task.await {
         Ok(result) => result,
         Err(error) => {

@@ -11,7 +11,8 @@ use pgwire::messages::extendedquery::{
 
 use super::super::connection::Connection;
 use super::super::encode::WireFormat;
-use super::super::portal::{Portal, Prepared, Progress, Work};
+use super::super::portal::{Cursor, Portal, Prepared, Progress, Work};
+use super::super::prepared::no_statement;
 use super::super::report::Failure;
 use super::super::{decode, describe, statement};
 use crate::{Error, ErrorKind, Result};
@@ -40,16 +41,13 @@ impl Connection {
             return Err(Error::new(ErrorKind::Syntax, message).into());
         }
         let Some(statement) = statements.pop() else {
-            return Ok(Prepared {
-                text,
-                work: Work::Nothing,
-            });
+            return Ok(Prepared::new(text, Work::Nothing));
         };
         // What the client does not know, it calls 0 or unknown.
         let declared = |oid: &u32| Type::from_oid(*oid).filter(|kind| *kind != Type::UNKNOWN);
         let declared: Vec<_> = oids.iter().map(declared).collect();
         let work = self.plan(statement, &declared, &control).await?;
-        Ok(Prepared { text, work })
+        Ok(Prepared::new(text, work))
     }
 
     /// Bind: gives a statement's parameters their values.
@@ -63,10 +61,10 @@ impl Connection {
         Ok(())
     }
 
-    fn bound(&self, bind: &Bind) -> Result<Portal> {
+    fn bound(&mut self, bind: &Bind) -> Result<Portal> {
         let prepared = self.statement(bind.statement_name.as_deref().unwrap_or_default())?;
         let values = values(bind, prepared.parameters())?;
-        let columns = prepared.columns().map_or(0, |columns| columns.len());
+        let columns = self.columns_of(&prepared).map_or(0, |columns| columns.len());
         let formats: Vec<_> = bind
             .result_column_format_codes
             .iter()
@@ -85,6 +83,7 @@ impl Connection {
             plan,
             formats,
             progress: Progress::Bound,
+            cursor: Cursor::of_protocol(self.transaction.tick()),
         })
     }
 
@@ -95,17 +94,18 @@ impl Connection {
             let found = self.statement(name).map_err(Failure::Error);
             if let Some(prepared) = self.conclude_or_skip(found)? {
                 self.wire.queue(&describe::parameter_description(prepared.parameters()));
-                self.describe_columns(&prepared, &[]);
+                let columns = self.columns_of(&prepared);
+                self.describe_columns(columns.as_deref(), &[]);
             }
             return Ok(());
         }
         let found = self
             .portals
             .get(name)
-            .map(|portal| (Arc::clone(&portal.prepared), portal.formats.clone()));
+            .map(|portal| (self.columns(portal), portal.formats.clone()));
         let found = found.ok_or_else(|| Failure::Error(no_portal(name)));
-        if let Some((prepared, formats)) = self.conclude_or_skip(found)? {
-            self.describe_columns(&prepared, &formats);
+        if let Some((columns, formats)) = self.conclude_or_skip(found)? {
+            self.describe_columns(columns.as_deref(), &formats);
         }
         Ok(())
     }
@@ -146,13 +146,7 @@ impl Connection {
     }
 
     fn statement(&self, name: &str) -> Result<Arc<Prepared>> {
-        self.statements.get(name).cloned().ok_or_else(|| {
-            let message = match name {
-                "" => "unnamed prepared statement does not exist".to_owned(),
-                name => format!("prepared statement \"{name}\" does not exist"),
-            };
-            Error::new(ErrorKind::UndefinedStatement, message)
-        })
+        self.statements.get(name).cloned().ok_or_else(|| no_statement(name))
     }
 }
 

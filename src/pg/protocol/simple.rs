@@ -19,6 +19,7 @@ impl Connection {
         let statements = match parsed {
             Ok(statements) => statements,
             Err(failure) => {
+                self.trail.begin(text);
                 self.conclude::<()>(Err(failure))?;
                 return self.ready().await;
             }
@@ -26,25 +27,24 @@ impl Connection {
         if statements.is_empty() {
             self.wire.queue(&Answer::EmptyQueryResponse(EmptyQueryResponse::new()));
         }
+        self.together = statements.len() > 1;
         for statement in statements {
             let done = self.query_one(statement, text).await;
             if self.conclude(done)?.is_none() {
                 break;
             }
         }
+        self.together = false;
         self.ready().await
     }
 
     async fn query_one(&mut self, statement: Parsed, text: &str) -> Result<(), Failure> {
         let control = self.control(Some(text));
         let work = self.plan(statement, &[], &control).await?;
-        let prepared = Arc::new(Prepared {
-            text: text.to_owned(),
-            work,
-        });
+        let prepared = Arc::new(Prepared::new(text.to_owned(), work));
         let plan = self.bind_values(&prepared, Vec::new())?;
         let mut portal = Portal::simple(prepared, plan);
-        self.announce(&portal);
+        self.announce(&mut portal);
         match self.run_portal(&mut portal, 0, &control).await? {
             Sent::All { .. } | Sent::Some => Ok(()),
         }

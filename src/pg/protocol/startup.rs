@@ -2,22 +2,26 @@
 //! of their own and get no answer.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures::{SinkExt, StreamExt};
-use pgwire::api::{ClientInfo, PgWireConnectionState, PidSecretKeyGenerator};
+use bytes::BytesMut;
+use pgwire::api::{ClientInfo, DefaultClient, PidSecretKeyGenerator};
 use pgwire::messages::response::{ReadyForQuery, TransactionStatus};
 use pgwire::messages::startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, Startup};
-use pgwire::messages::{PgWireBackendMessage as Answer, PgWireFrontendMessage as Message, ProtocolVersion};
-use pgwire::tokio::server::{MaybeTls, PgWireMessageServerCodec, negotiate_tls};
+use pgwire::messages::{PgWireBackendMessage as Answer, ProtocolVersion};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::codec::Framed;
 
+use super::super::arrival::{self, Arrival, Client};
+use super::super::audit::Who;
 use super::super::connection::Connection;
 use super::super::door::Door;
-use super::super::report;
+use super::super::login;
+use super::super::registry::secret_bytes;
+use super::super::report::{self, Failure};
 use super::super::server::Shared;
 use super::super::settings::Settings;
 use super::super::wire::Wire;
@@ -28,8 +32,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The one user there is until users are defined.
 const USER: &str = crate::DEFAULT_USER;
-
-type Line = Framed<MaybeTls, PgWireMessageServerCodec<()>>;
 
 /// A session that has started, and its place among those allowed.
 pub(in crate::pg) struct Started {
@@ -46,30 +48,45 @@ pub(in crate::pg) async fn start(socket: TcpStream, shared: &Arc<Shared>) -> Opt
 }
 
 async fn receive(socket: TcpStream, shared: &Arc<Shared>) -> Option<Started> {
-    let mut line: Line = negotiate_tls(socket, None).await.ok()??;
-    let startup = match line.next().await? {
-        Ok(Message::Startup(startup)) => startup,
-        Ok(Message::CancelRequest(cancel)) => {
-            shared.registry.cancel(cancel.pid, &cancel.secret_key);
+    let client = match arrival::receive(socket, shared.tls.as_ref()).await {
+        Arrival::Client(client) => *client,
+        Arrival::Cancel(mut io, cancel) => {
+            let secret = secret_bytes(&cancel.secret_key);
+            if !shared.registry.cancel(cancel.pid, &secret) {
+                // A balancer may have sent it here.
+                shared.database.peers().cancel(cancel.pid, Some(secret)).await;
+            }
+            // An encrypted line that ends without a farewell looks cut off to its client.
+            let _ = io.shutdown().await;
             return None;
         }
-        Ok(_) => return None,
-        Err(error) => {
-            let error = Error::new(ErrorKind::ProtocolViolation, error.to_string());
-            return turn_away(line, &error).await;
+        Arrival::Refused(io, error) => {
+            let wire = Wire::new(io, BytesMut::new(), ProtocolVersion::PROTOCOL3_0);
+            return turn_away(wire, &error).await;
         }
+        Arrival::Gone => return None,
     };
-    match admit(&mut line, &startup, shared).await {
-        Ok(Some(admitted)) => Some(admitted.open(line, shared)),
-        Ok(None) => None,
-        Err(error) => turn_away(line, &error).await,
+    let Client { io, peer, tls, startup } = client;
+    let mut knock = Knock {
+        wire: Wire::new(io, BytesMut::new(), ProtocolVersion::PROTOCOL3_0),
+        peer,
+        tls,
+        startup,
+    };
+    let began = Instant::now();
+    let admitted = knock.admit(shared).await;
+    knock.write_down(shared, began, &admitted);
+    match admitted {
+        Ok(admitted) => Some(admitted.open(knock.wire, shared)),
+        Err(Failure::Error(error) | Failure::Fatal(error)) => turn_away(knock.wire, &error).await,
+        Err(Failure::Gone) => None,
     }
 }
 
-async fn turn_away<T>(mut line: Line, error: &Error) -> Option<T> {
+async fn turn_away<T>(mut wire: Wire, error: &Error) -> Option<T> {
+    wire.queue(&report::error(error, "FATAL"));
     // Whoever does not wait for the answer misses it.
-    let _ = line.send(report::error(error, "FATAL")).await;
-    let _ = line.close().await;
+    wire.close().await;
     None
 }
 
@@ -82,10 +99,8 @@ struct Admitted {
 }
 
 impl Admitted {
-    fn open(self, line: Line, shared: &Arc<Shared>) -> Started {
-        let parts = line.into_parts();
-        let version = parts.codec.client_info.protocol_version;
-        let wire = Wire::new(parts.io, parts.read_buf, version);
+    fn open(self, mut wire: Wire, shared: &Arc<Shared>) -> Started {
+        wire.trust();
         let connection = Connection::new(wire, Arc::clone(shared), self.session, self.door, self.seat);
         Started {
             connection,
@@ -94,110 +109,163 @@ impl Admitted {
     }
 }
 
-/// Checks who is there and what they ask for, and welcomes them.
-async fn admit(line: &mut Line, startup: &Startup, shared: &Arc<Shared>) -> Result<Option<Admitted>> {
-    let version = negotiate_version(line, startup).await?;
-    line.set_protocol_version(version);
-    let user = check_identity(line, startup, shared)?;
-    let permit = Arc::clone(&shared.places).try_acquire_owned().map_err(|_| {
-        let most = shared.database.config().limits.max_connections;
-        Error::new(ErrorKind::TooManyConnections, "sorry, too many clients already")
-            .with_detail(format!("{most} connections are open."))
-            .with_hint("Close some, or raise limits.max_connections.")
-    })?;
-    let settings = settings(startup, shared, &user)?;
-    let (pid, secret) = shared.keys.generate(line);
-    let seat = shared.registry.enter(pid, secret.clone(), &user, line.socket_addr());
-    let session = shared.database.session_as(&user);
-    let door = Door::open(&session, shared, &user, pid, settings)?;
+/// A client that has said what it wants.
+struct Knock {
+    wire: Wire,
+    peer: SocketAddr,
+    /// The certificate that the line is encrypted with, if it is.
+    tls: Option<Arc<super::super::tls::Loaded>>,
+    startup: Startup,
+}
 
-    let mut welcome = vec![Answer::Authentication(Authentication::Ok)];
-    let reported = door.settings().reported();
-    welcome.extend(
-        reported
-            .into_iter()
-            .map(|(name, value)| Answer::ParameterStatus(ParameterStatus::new(name.to_owned(), value))),
-    );
-    welcome.push(Answer::BackendKeyData(BackendKeyData::new(pid, secret)));
-    welcome.push(Answer::ReadyForQuery(ReadyForQuery::new(TransactionStatus::Idle)));
-    for message in welcome {
-        if line.feed(message).await.is_err() {
-            return Ok(None);
+impl Knock {
+    /// Checks who is there and what they ask for, and welcomes them.
+    async fn admit(&mut self, shared: &Arc<Shared>) -> Result<Admitted, Failure> {
+        let version = self.negotiate_version().await?;
+        self.wire.speak(version);
+        let user = self.user()?;
+        let asks = shared.database.asks_for_passwords();
+        self.check_line(&user, asks, shared)?;
+        if asks {
+            self.log_in(&user, shared).await?;
+        } else {
+            self.trust(&user, shared)?;
+        }
+        self.check_database()?;
+        let permit = Arc::clone(&shared.places).try_acquire_owned().map_err(|_| {
+            let most = shared.database.config().limits.max_connections;
+            Error::new(ErrorKind::TooManyConnections, "sorry, too many clients already")
+                .with_detail(format!("{most} connections are open."))
+                .with_hint("Close some, or raise limits.max_connections.")
+        })?;
+        let settings = settings(&self.startup, shared, &user)?;
+        let mut client = DefaultClient::<()>::new(self.peer, self.tls.is_some());
+        client.set_protocol_version(version);
+        let (_, secret) = shared.keys.generate(&client);
+        let pid = shared.registry.free_pid();
+        let seat = shared.registry.enter(pid, secret.clone(), &user, self.peer);
+        let session = shared.database.session_as(&user);
+        let door = Door::open(&session, shared, &user, pid, settings)?;
+
+        self.wire.queue(&Answer::Authentication(Authentication::Ok));
+        for (name, value) in door.settings().reported() {
+            let status = ParameterStatus::new(name.to_owned(), value);
+            self.wire.queue(&Answer::ParameterStatus(status));
+        }
+        self.wire
+            .queue(&Answer::BackendKeyData(BackendKeyData::new(pid, secret)));
+        let ready = ReadyForQuery::new(TransactionStatus::Idle);
+        self.wire.queue(&Answer::ReadyForQuery(ready));
+        self.wire.flush().await?;
+        Ok(Admitted {
+            door,
+            session,
+            seat,
+            permit,
+        })
+    }
+
+    /// Who came in, and who did not, is written down; not who left before they said anything.
+    fn write_down(&self, shared: &Shared, began: Instant, admitted: &Result<Admitted, Failure>) {
+        let outcome = match admitted {
+            Ok(_) => "00000",
+            Err(Failure::Error(error) | Failure::Fatal(error)) => error.sqlstate(),
+            Err(Failure::Gone) => return,
+        };
+        if let Some(audit) = &shared.audit {
+            let who = Who {
+                user: self.user().unwrap_or_default(),
+                address: self.peer,
+                pid: None,
+            };
+            audit.login(&who, outcome, began.elapsed());
         }
     }
-    if line.flush().await.is_err() {
-        return Ok(None);
-    }
-    line.set_state(PgWireConnectionState::ReadyForQuery);
-    Ok(Some(Admitted {
-        door,
-        session,
-        seat,
-        permit,
-    }))
-}
 
-/// Agrees on a version. A client of a newer minor version, or with options of the protocol itself, is told what it
-/// gets instead.
-async fn negotiate_version(line: &mut Line, startup: &Startup) -> Result<ProtocolVersion> {
-    let (major, minor) = (startup.protocol_number_major, startup.protocol_number_minor);
-    let newest = ProtocolVersion::PROTOCOL3_2;
-    if major != newest.version_number().0 {
-        let message = format!("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.2");
-        return Err(Error::new(ErrorKind::NotSupported, message));
+    /// Agrees on a version. A client of a newer minor version, or with options of the protocol itself, is told what it
+    /// gets instead.
+    async fn negotiate_version(&mut self) -> Result<ProtocolVersion, Failure> {
+        let startup = &self.startup;
+        let (major, minor) = (startup.protocol_number_major, startup.protocol_number_minor);
+        let newest = ProtocolVersion::PROTOCOL3_2;
+        if major != newest.version_number().0 {
+            let message = format!("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.2");
+            return Err(Error::new(ErrorKind::NotSupported, message).into());
+        }
+        let options: Vec<String> = startup
+            .parameters
+            .keys()
+            .filter(|name| name.starts_with("_pq_."))
+            .cloned()
+            .collect();
+        let known = ProtocolVersion::from_version_number(major, minor);
+        if known.is_none() || !options.is_empty() {
+            let answer = NegotiateProtocolVersion::new(known.unwrap_or(newest).into(), options);
+            self.wire.queue(&Answer::NegotiateProtocolVersion(answer));
+            self.wire.flush().await?;
+        }
+        Ok(known.unwrap_or(newest))
     }
-    let options: Vec<String> = startup
-        .parameters
-        .keys()
-        .filter(|name| name.starts_with("_pq_."))
-        .cloned()
-        .collect();
-    let known = ProtocolVersion::from_version_number(major, minor);
-    if known.is_none() || !options.is_empty() {
-        let answer = NegotiateProtocolVersion::new(known.unwrap_or(newest).into(), options);
-        // A line that breaks here breaks again at the next write, which is where it is noticed.
-        let _ = line.send(Answer::NegotiateProtocolVersion(answer)).await;
-    }
-    Ok(known.unwrap_or(newest))
-}
 
-/// While users have no passwords, anybody on this machine may be any of them, and nobody else is anybody. Gives the
-/// user's name.
-fn check_identity(line: &Line, startup: &Startup, shared: &Shared) -> Result<String> {
-    let peer = line.socket_addr().ip();
-    if !peer.to_canonical().is_loopback() {
-        return Err(Error::new(
-            ErrorKind::InvalidAuthorization,
-            format!("no user may connect from {peer}"),
-        )
-        .with_detail("Users have no passwords, so only this machine is let in."));
+    fn user(&self) -> Result<String> {
+        self.startup.parameters.get("user").cloned().ok_or_else(|| {
+            let message = "no PostgreSQL user name specified in startup packet";
+            Error::new(ErrorKind::InvalidAuthorization, message)
+        })
     }
-    let Some(user) = startup.parameters.get("user") else {
-        return Err(Error::new(
-            ErrorKind::InvalidAuthorization,
-            "no PostgreSQL user name specified in startup packet",
-        ));
-    };
-    let users = &shared.database.config().users;
-    if user != USER && !users.iter().any(|known| known.name == *user) {
-        return Err(Error::new(
-            ErrorKind::InvalidAuthorization,
-            format!("role \"{user}\" does not exist"),
-        )
-        .with_hint(format!("Connect as {USER}: psql -U {USER}.")));
+
+    /// Whether anybody may come by this line: from elsewhere only users, and in clear text only where that is allowed.
+    fn check_line(&self, user: &str, asks: bool, shared: &Shared) -> Result<()> {
+        let peer = self.peer.ip();
+        if !asks && !peer.to_canonical().is_loopback() {
+            let message = format!("no user may connect from {peer}");
+            return Err(Error::new(ErrorKind::InvalidAuthorization, message)
+                .with_detail("Users have no passwords, so only this machine is let in.")
+                .with_hint("dreyer user add gives a user a password."));
+        }
+        let required = shared.tls.as_ref().is_some_and(super::super::tls::Tls::is_required);
+        if required && self.tls.is_none() {
+            let message = format!("user \"{user}\" may not connect from {peer} without encryption");
+            return Err(Error::new(ErrorKind::InvalidAuthorization, message).with_hint("Connect with sslmode=require."));
+        }
+        Ok(())
     }
-    let database = startup
-        .parameters
-        .get("database")
-        .map_or(DEFAULT_CATALOG, String::as_str);
-    if database != DEFAULT_CATALOG {
-        return Err(Error::new(
-            ErrorKind::UndefinedCatalog,
-            format!("database \"{database}\" does not exist"),
-        )
-        .with_hint(format!("The one database is {DEFAULT_CATALOG}.")));
+
+    /// There are users: whoever comes proves to be one. A failure is answered late, by how often the address has failed.
+    async fn log_in(&mut self, user: &str, shared: &Shared) -> Result<(), Failure> {
+        let Some(roles) = shared.database.users().and_then(|users| users.now()) else {
+            return Err(login::wrong_password(user).into());
+        };
+        let binding = self.tls.as_ref().and_then(|tls| tls.binding.as_ref());
+        let proved = login::prove(&mut self.wire, user, &roles, binding).await;
+        if matches!(proved, Err(Failure::Error(_))) {
+            tokio::time::sleep(shared.throttle.failed(self.peer.ip(), Instant::now())).await;
+        }
+        proved
     }
-    Ok(user.clone())
+
+    /// While users have no passwords, anybody on this machine may be any of them.
+    fn trust(&self, user: &str, shared: &Shared) -> Result<()> {
+        let users = &shared.database.config().users;
+        if user != USER && !users.iter().any(|known| known.name == *user) {
+            let message = format!("role \"{user}\" does not exist");
+            return Err(Error::new(ErrorKind::InvalidAuthorization, message)
+                .with_hint(format!("Connect as {USER}: psql -U {USER}.")));
+        }
+        Ok(())
+    }
+
+    fn check_database(&self) -> Result<()> {
+        let database = self.startup.parameters.get("database").map(String::as_str);
+        match database.unwrap_or(DEFAULT_CATALOG) {
+            DEFAULT_CATALOG => Ok(()),
+            other => Err(Error::new(
+                ErrorKind::UndefinedCatalog,
+                format!("database \"{other}\" does not exist"),
+            )
+            .with_hint(format!("The one database is {DEFAULT_CATALOG}."))),
+        }
+    }
 }
 
 /// Settings as the server has them, with those of the start-up message over them.

@@ -110,6 +110,13 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .reported()
     .accepts("ISO, with MDY, DMY or YMD"),
+    fixed("default_table_access_method", "hats", "How tables are kept."),
+    row(
+        "default_tablespace",
+        "",
+        value::any,
+        "No effect: tables lie where their schema does.",
+    ),
     row(
         "default_transaction_deferrable",
         "off",
@@ -149,12 +156,23 @@ pub(super) const SETTINGS: &[Setting] = &[
     .accepts("whole numbers from -15 to 3"),
     row("geqo", "on", value::boolean, "No effect."),
     row(
+        "dreyer.progress",
+        "off",
+        value::boolean,
+        "Whether notices say every 5 seconds how far a statement has come.",
+    ),
+    row(
         "idle_in_transaction_session_timeout",
         "0",
         value::duration,
-        "No effect yet.",
+        "Longest time that a transaction block may stand idle.",
     ),
-    row("idle_session_timeout", "0", value::duration, "No effect yet."),
+    row(
+        "idle_session_timeout",
+        "0",
+        value::duration,
+        "Longest time that a session may stand idle outside a transaction block.",
+    ),
     fixed("in_hot_standby", "off", "Whether the server is a standby.").reported(),
     fixed(
         "integer_datetimes",

@@ -1,133 +1,21 @@
 //! The grammar of utility statements, over the tokens of the one dialect.
 
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::{Modes, Utility};
-use crate::error::Place;
+use super::words::Words;
+use super::{Modes, Utility, cursor};
 use crate::{Error, ErrorKind, Result};
 
 /// Reads a statement if its first words say that it is about the session; `None` leaves it to the engine.
 pub(in crate::pg) fn parse(text: &str) -> Result<Option<Utility>> {
-    let Ok(tokens) = Tokenizer::new(dreyer_adql::dialect(), text).tokenize_with_location() else {
+    let Some(mut words) = Words::of(text) else {
         return Ok(None);
     };
-    let tokens = tokens
-        .into_iter()
-        .filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
-    let mut words = Words {
-        tokens: tokens.collect(),
-        next: 0,
-    };
     let utility = statement(&mut words).map_err(|error| error.located(text, 0))?;
-    if utility.is_some() && words.next < words.tokens.len() {
+    if utility.is_some() && !words.at_end() {
         return Err(words.unexpected().located(text, 0));
     }
     Ok(utility)
-}
-
-/// The tokens, and how far they have been read.
-struct Words {
-    tokens: Vec<TokenWithSpan>,
-    next: usize,
-}
-
-impl Words {
-    fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.next).map(|token| &token.token)
-    }
-
-    /// Takes the next token if it is this word, unquoted.
-    fn take(&mut self, word: &str) -> bool {
-        let found = matches!(self.peek(), Some(Token::Word(found))
-            if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word));
-        self.next += usize::from(found);
-        found
-    }
-
-    /// Takes the next tokens if they are these words.
-    fn take_all(&mut self, words: &[&str]) -> bool {
-        let start = self.next;
-        let found = words.iter().all(|word| self.take(word));
-        if !found {
-            self.next = start;
-        }
-        found
-    }
-
-    fn take_token(&mut self, token: &Token) -> bool {
-        let found = self.peek() == Some(token);
-        self.next += usize::from(found);
-        found
-    }
-
-    fn expect(&mut self, word: &str) -> Result<()> {
-        if self.take(word) {
-            Ok(())
-        } else {
-            Err(self.unexpected())
-        }
-    }
-
-    /// A name: folded to lower case unless quoted.
-    fn name(&mut self) -> Result<String> {
-        let name = match self.peek() {
-            Some(Token::Word(word)) if word.quote_style.is_some() => word.value.clone(),
-            Some(Token::Word(word)) => word.value.to_lowercase(),
-            _ => return Err(self.unexpected()),
-        };
-        self.next += 1;
-        Ok(name)
-    }
-
-    /// The name of a setting, with dots.
-    fn setting(&mut self) -> Result<String> {
-        let mut name = self.name()?;
-        while self.take_token(&Token::Period) {
-            name = format!("{name}.{}", self.name()?);
-        }
-        Ok(name)
-    }
-
-    /// One value of SET: a word, a literal or a number.
-    fn value(&mut self) -> Result<String> {
-        let minus = self.take_token(&Token::Minus);
-        let plus = !minus && self.take_token(&Token::Plus);
-        let value = match self.peek() {
-            Some(Token::Number(number, _)) => format!("{}{number}", if minus { "-" } else { "" }),
-            Some(Token::Word(word)) if !minus && !plus => word.value.clone(),
-            Some(
-                Token::SingleQuotedString(text)
-                | Token::EscapedStringLiteral(text)
-                | Token::NationalStringLiteral(text)
-                | Token::UnicodeStringLiteral(text),
-            ) if !minus && !plus => text.clone(),
-            _ => return Err(self.unexpected()),
-        };
-        self.next += 1;
-        Ok(value)
-    }
-
-    fn unexpected(&self) -> Error {
-        match self.tokens.get(self.next) {
-            Some(token) => Error::new(
-                ErrorKind::Syntax,
-                format!("syntax error at or near \"{}\"", token.token),
-            )
-            .at(Place::Span(token.span)),
-            None => Error::new(ErrorKind::Syntax, "syntax error at end of input"),
-        }
-    }
-
-    /// AND [NO] CHAIN.
-    fn chain(&mut self) -> Result<bool> {
-        let _ = self.take("work") || self.take("transaction");
-        if !self.take("and") {
-            return Ok(false);
-        }
-        let chain = !self.take("no");
-        self.expect("chain")?;
-        Ok(chain)
-    }
 }
 
 fn statement(words: &mut Words) -> Result<Option<Utility>> {
@@ -168,8 +56,16 @@ fn statement(words: &mut Words) -> Result<Option<Utility>> {
     } else if words.take("deallocate") {
         words.take("prepare");
         Utility::Deallocate(all_or_name(words)?)
+    } else if words.take("fetch") {
+        cursor::fetch(words, false)?
+    } else if words.take("move") {
+        cursor::fetch(words, true)?
     } else if words.take("close") {
         Utility::Close(all_or_name(words)?)
+    } else if words.take("listen") {
+        // Nobody can notify, so there is nothing to hear.
+        words.name()?;
+        Utility::Nothing("LISTEN")
     } else if words.take("unlisten") {
         if !words.take_token(&Token::Mul) {
             words.name()?;

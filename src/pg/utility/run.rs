@@ -9,6 +9,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
 use super::super::connection::Connection;
 use super::super::control::Control;
+use super::super::cursor::no_cursor;
+use super::super::prepared::no_statement;
 use super::super::report::{self, Failure};
 use super::super::settings;
 use super::super::transaction::Ended;
@@ -51,7 +53,8 @@ impl Connection {
                 done("RELEASE")
             }
             Utility::RollbackTo(name) => {
-                self.transaction.roll_back_to(name)?;
+                let time = self.transaction.roll_back_to(name)?;
+                self.portals.retain(|_, portal| portal.cursor.born <= time);
                 done("ROLLBACK")
             }
             Utility::Set { name, value, local } => {
@@ -77,17 +80,18 @@ impl Connection {
                 self.statements.retain(|name, _| name.is_empty());
                 done("DEALLOCATE ALL")
             }
-            Utility::Deallocate(Some(name)) => self.deallocate(name, control).await,
+            Utility::Deallocate(Some(name)) => match self.statements.remove(name) {
+                Some(_) => done("DEALLOCATE"),
+                None => Err(no_statement(name).into()),
+            },
+            Utility::Fetch { name, direction, moves } => self.fetch(name, *direction, *moves, control).await,
             Utility::Close(None) => {
                 self.portals.clear();
                 done("CLOSE CURSOR ALL")
             }
             Utility::Close(Some(name)) => match self.portals.remove(name) {
                 Some(_) => done("CLOSE CURSOR"),
-                None => {
-                    let message = format!("cursor \"{name}\" does not exist");
-                    Err(crate::Error::new(ErrorKind::UndefinedPortal, message).into())
-                }
+                None => Err(no_cursor(name).into()),
             },
             Utility::Nothing(tag) => done(tag),
         }
@@ -107,7 +111,11 @@ impl Connection {
         }
         self.door.settings_mut().end_block(ended == Some(Ended::Committed));
         self.door.apply(&self.session);
-        self.portals.clear();
+        if ended == Some(Ended::RolledBack) {
+            let began = self.transaction.began();
+            self.portals.retain(|_, portal| portal.cursor.born < began);
+        }
+        self.keep_held();
         if chain && ended.is_some() {
             self.transaction.begin();
         }
@@ -128,8 +136,12 @@ impl Connection {
 
     /// SET and RESET. A name with a dot is the engine's.
     async fn set(&mut self, name: &str, value: Option<&str>, local: bool, control: &Control) -> Result<(), Failure> {
-        if !name.contains('.') {
+        if !name.contains('.') || self.door.settings().get(name).is_some() {
             let block = self.transaction.is_open();
+            if local && !block {
+                let warning = "SET LOCAL can only be used in transaction blocks";
+                self.wire.queue(&report::warning(ErrorKind::NoTransaction, warning));
+            }
             self.door.settings_mut().set(name, value, block, local)?;
             self.door.apply(&self.session);
             return Ok(());
@@ -162,7 +174,7 @@ impl Connection {
     fn show(&self, name: &str) -> Result<SendableRecordBatchStream> {
         let settings = self.door.settings();
         if let Some(value) = settings.get(name) {
-            return rows(&[(name, vec![value.to_owned()])]);
+            return rows(&[(settings::canonical(name), vec![value.to_owned()])]);
         }
         let config = self.session.context().copied_config();
         let entry = config.options().entries().into_iter().find(|entry| entry.key == name);
@@ -205,15 +217,6 @@ impl Connection {
             (false, true) => done("DISCARD PLANS"),
             (false, false) => done("DISCARD TEMP"),
         }
-    }
-
-    /// DEALLOCATE: of the protocol's prepared statements, else of the engine's.
-    async fn deallocate(&mut self, name: &str, control: &Control) -> Result<Reply, Failure> {
-        if self.statements.remove(name).is_none() {
-            let quoted = name.replace('"', "\"\"");
-            self.engine(&format!("DEALLOCATE \"{quoted}\""), control).await?;
-        }
-        done("DEALLOCATE")
     }
 }
 

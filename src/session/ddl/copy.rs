@@ -232,7 +232,7 @@ impl Options {
 }
 
 pub(super) async fn run(session: &Session, copy: &CopyTo, query: &LogicalPlan) -> Result<Outcome> {
-    let rows = session.runner().once(query.clone()).await?;
+    let rows = session.runner().to_write(query.clone()).await?;
     let (location, format) = (location::to_write(session, &copy.target)?, copy.format);
     let rows = tables::on_engine(session, async move { sink::write(rows, format, &location).await }).await?;
     Ok(done(format!("COPY {rows}")))

@@ -24,6 +24,12 @@ pub(super) async fn plan(session: &Session, state: &SessionState, create: Ast) -
         return Err(allow::refused("CREATE EXTERNAL TABLE"));
     }
     session.principal().check_external()?;
+    if !session.sight().sees_all() {
+        // A file is part of some table, of which nobody knows here whether the user may read it.
+        let message = "permission denied to create external tables";
+        return Err(Error::new(ErrorKind::Denied, message)
+            .with_hint("Users who may read everything can: a file may belong to any table."));
+    }
     let statement = Statement::CreateExternalTable(create);
     let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(create)) =
         state.statement_to_plan(statement.clone()).await?

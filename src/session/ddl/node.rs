@@ -11,6 +11,7 @@ use datafusion::logical_expr::{CreateExternalTable, Expr, Extension, LogicalPlan
 use super::comment::CommentOn;
 use super::copy::CopyTo;
 use super::create::CreateTable;
+use super::grants::RoleChange;
 use super::name::TableName;
 use super::remove::Drop;
 use super::view::CreateView;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     /// Of one table, or of all that the user may write.
     Vacuum(Option<TableName>),
     CreateExternal(Box<CreateExternalTable>),
+    /// Who reads what.
+    Roles(RoleChange),
 }
 
 /// A command, and the query whose rows it writes.
@@ -77,7 +80,13 @@ impl CommandNode {
             Command::Comment(_) => "COMMENT",
             Command::Vacuum(_) => "VACUUM",
             Command::CreateExternal(_) => "CREATE EXTERNAL TABLE",
+            Command::Roles(change) => change.verb(),
         }
+    }
+
+    /// Whether it changes what users may, and no data.
+    pub(crate) fn is_of_roles(&self) -> bool {
+        matches!(self.command, Command::Roles(_))
     }
 }
 

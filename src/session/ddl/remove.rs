@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::ast::{ObjectName, Statement};
 
 use super::name::{self, Found, TableName};
 use super::node::Command;
-use super::{Planned, check_writes, tables};
+use super::{Planned, check_writes, grants, tables};
 use crate::catalog::shared_object;
 use crate::session::{Outcome, Session};
 use crate::{Error, ErrorKind, Result};
@@ -99,6 +99,7 @@ pub(super) async fn run(session: &Session, drop: &Drop) -> Result<Outcome> {
         }
         tables::forget(session, table).await;
         session.database().state().forget(&table.schema, &table.name).await?;
+        grants::forget(session, table).await?;
     }
     Ok(drop.done("DROP TABLE"))
 }

@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::ast::{AlterTable, AlterTableOperation, ObjectNam
 
 use super::name::{self, Found, TableName};
 use super::node::Command;
-use super::{Planned, check_writes, create, done, tables};
+use super::{Planned, check_writes, create, done, grants, tables};
 use crate::session::{Outcome, Session};
 use crate::{Error, ErrorKind, Result};
 
@@ -64,5 +64,6 @@ pub(super) async fn run(session: &Session, from: &TableName, to: &TableName) -> 
     for table in [from, to] {
         tables::forget(session, table).await;
     }
+    grants::forget(session, from).await?;
     Ok(done("ALTER TABLE"))
 }

@@ -61,16 +61,19 @@ pub(super) async fn forget(session: &Session, table: &TableName) {
 /// Those of the optimiser and the planner.
 pub(super) async fn input(session: &Session, query: &LogicalPlan) -> Result<(Input, interrupt::Guard)> {
     // The statement may have been prepared long ago.
-    let query = session.runner().with_tables_of_now(query.clone(), false).await?;
-    let frame = session.context().execute_logical_plan(query).await?;
-    let task = Arc::new(frame.task_ctx());
-    let (plan, guard) = interrupt::guarded(frame.create_physical_plan().await?)?;
+    let runner = session.runner();
+    let query = runner.with_tables_of_now(query.clone(), false).await?;
+    let (plan, task) = runner.planned(query).await?;
+    let pass = runner.admit(&plan).await?;
+    let task = Arc::new(task);
+    let waves = runner.waves(&plan, &task).await?;
+    let (plan, guard) = interrupt::guarded(waves.unwrap_or(plan))?;
     let input = Input {
         plan,
         task,
         description: "the query".to_owned(),
     };
-    Ok((input, guard))
+    Ok((input, guard.with_pass(pass)))
 }
 
 /// Does work on the engine's threads; dropped, the work ends.

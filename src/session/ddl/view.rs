@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{CreateView as CreateViewAst, Query, Statem
 use super::name::{self, Found, TableName};
 use super::node::Command;
 use super::remove::{Drop, other_kind};
-use super::{Planned, check_writes, create, done};
+use super::{Planned, check_writes, create, done, grants};
 use crate::session::{Outcome, Session};
 use crate::state::{SchemaState, View};
 use crate::{Access, DEFAULT_SCHEMA, Error, ErrorKind, Result};
@@ -175,6 +175,7 @@ pub(super) async fn run_drop(session: &Session, drop: &Drop) -> Result<Outcome> 
             }
         };
         session.database().state().change(&view.schema, edit).await?;
+        grants::forget(session, view).await?;
     }
     Ok(if drop.notices.is_empty() {
         done("DROP VIEW")

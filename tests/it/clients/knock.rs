@@ -27,14 +27,7 @@ impl Client {
 
     /// The same of a server elsewhere.
     pub(crate) async fn to(address: &str) -> Self {
-        let socket = TcpStream::connect(address).await.unwrap();
-        let mut context = DecodeContext::new(ProtocolVersion::PROTOCOL3_0);
-        (context.awaiting_frontend_ssl, context.awaiting_frontend_startup) = (false, false);
-        let mut client = Self {
-            socket,
-            inbox: BytesMut::new(),
-            context,
-        };
+        let mut client = Self::over(TcpStream::connect(address).await.unwrap());
         let mut startup = Startup::new();
         startup.protocol_number_minor = 0;
         startup.parameters.insert("user".to_owned(), "dreyer".to_owned());
@@ -42,6 +35,17 @@ impl Client {
         client.send(&[Message::Startup(startup)]).await;
         client.until_ready().await;
         client
+    }
+
+    /// A client of a session that has started, or is about to.
+    pub(super) fn over(socket: TcpStream) -> Self {
+        let mut context = DecodeContext::new(ProtocolVersion::PROTOCOL3_0);
+        (context.awaiting_frontend_ssl, context.awaiting_frontend_startup) = (false, false);
+        Self {
+            socket,
+            inbox: BytesMut::new(),
+            context,
+        }
     }
 
     /// Sends messages in one write.

@@ -1,12 +1,22 @@
 //! The PostgreSQL door, knocked at by real clients: psql, psycopg, and messages made by hand.
 
+mod audit;
 mod catalog;
+mod copy;
+mod cursors;
 mod drain;
+mod encryption;
+mod grants;
 pub(crate) mod knock;
+mod limits;
+mod login;
+mod matrix;
 mod protocol;
 mod psql;
 mod psycopg;
+mod storm;
 mod stream;
+mod users;
 mod writes;
 
 use std::net::SocketAddr;
@@ -80,10 +90,17 @@ impl Server {
 
     /// Runs a Python script of this folder; its failure is the test's.
     async fn python(&self, script: &str) -> String {
+        self.python_with(script, &[]).await
+    }
+
+    /// The same with more variables in its environment.
+    async fn python_with(&self, script: &str, variables: &[(&str, &str)]) -> String {
         let python = std::env::var("DREYER_TEST_PYTHON")
             .expect("DREYER_TEST_PYTHON must name a Python with psycopg 3; tests/run makes one");
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients");
-        let output: Output = self.command(python).arg(here.join(script)).output().await.unwrap();
+        let mut command = self.command(python);
+        command.arg(here.join(script)).envs(variables.iter().copied());
+        let output: Output = command.output().await.unwrap();
         assert!(
             output.status.success(),
             "{}{}",

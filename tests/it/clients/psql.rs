@@ -168,3 +168,29 @@ async fn a_statement_timeout_covers_the_rows() {
     assert!(said.contains("still here"), "{said}");
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
+
+/// A join that has no end in sight is not run in silence: the client is told before the rows come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_match_without_an_upper_bound_is_noticed() {
+    let server = Server::start().await;
+    let said = server
+        .psql(
+            &["-A", "-t"],
+            "SET dreyer.crossmatch_notice_pairs = 1000;\n\
+             SELECT COUNT(*) FROM (SELECT * FROM hipparcos WHERE hip < 200) h JOIN gaia_bright g \
+             ON DISTANCE(h.ra, h.dec, g.ra, g.dec) > 179.9;\n\
+             SELECT COUNT(*) FROM hipparcos h JOIN gaia_bright g ON DISTANCE(h.ra, h.dec, g.ra, g.dec) < 0.5;\n\
+             SELECT 'done';\n",
+        )
+        .await;
+    for part in [
+        "NOTICE:  a join on a separation compares every row of one side with every row of the other",
+        "write DISTANCE(..) < radius, in degrees, in the ON clause",
+        "NOTICE:  a cross-match within 0.5° has about",
+        "1 arcsec is 1/3600.",
+        "done\n",
+    ] {
+        assert!(said.contains(part), "{part} is missing:\n{said}");
+    }
+    assert!(!said.contains("ERROR"), "{said}");
+}

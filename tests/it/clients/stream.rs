@@ -11,7 +11,7 @@ use super::knock::{Client, bind, execute, parse, query, word};
 const LARGE: &str = "SELECT value, repeat('x', 1000) FROM generate_series(1, 500000)";
 
 /// Bytes of memory that this process holds.
-fn resident() -> u64 {
+pub(super) fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024

@@ -4,7 +4,7 @@ use dreyer::Config;
 
 use super::Server;
 
-fn config(folder: &tempfile::TempDir) -> Config {
+pub(super) fn config(folder: &tempfile::TempDir) -> Config {
     let path = |name: &str| Some(folder.path().join(name).to_str().unwrap().to_owned());
     Config {
         writable: path("root"),

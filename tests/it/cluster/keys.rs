@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use tokio::net::TcpListener;
 use tonic::transport::Server;
@@ -10,8 +9,9 @@ use tonic::transport::server::TcpIncoming;
 
 use super::process::Process;
 use super::{coordinator, coordinator_with, ready, worker};
+use crate::support::certificates::certificates;
 
-async fn with_token(folder: &Path, token: &str) -> String {
+pub(super) async fn with_token(folder: &Path, token: &str) -> String {
     let (file, config) = (
         folder.join(format!("{token}.token")),
         folder.join(format!("{token}.toml")),
@@ -61,23 +61,6 @@ async fn a_worker_of_another_build_gets_no_work() {
     ready(&serve, 1).await;
     assert_eq!(serve.metric("dreyer_workers{state=\"other_build\"}").await, 1);
     assert_eq!(psql.dealt("SELECT count(hip) FROM hipparcos").await.rows, "117955\n");
-}
-
-/// An authority, and a certificate that it signed for this machine.
-fn certificates(folder: &Path) {
-    let run = |arguments: &str| {
-        let words: Vec<&str> = arguments.split(' ').collect();
-        let output = Command::new("openssl")
-            .current_dir(folder)
-            .args(words)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
-    fs::write(folder.join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n").unwrap();
-    run("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=sky");
-    run("req -newkey rsa:2048 -nodes -keyout pod.key -out pod.csr -subj /CN=localhost");
-    run("x509 -req -in pod.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out pod.pem -days 2 -extfile names");
 }
 
 #[tokio::test(flavor = "multi_thread")]

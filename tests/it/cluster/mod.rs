@@ -5,8 +5,12 @@ mod keys;
 mod lost;
 mod process;
 mod rolling;
+mod servers;
 mod service;
 mod stores;
+mod trace;
+mod turns;
+mod waves;
 
 use std::time::Duration;
 

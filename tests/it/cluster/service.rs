@@ -36,6 +36,28 @@ async fn dealt_queries_give_the_rows_of_one_process_and_say_how() {
         staged.contains("tasks=2") && staged.contains("t1: CrossMatchExec"),
         "{staged}"
     );
+    // A subquery that gives one value is run first; the rest is dealt with the value in it.
+    let brighter = "SELECT count(hip) FROM hipparcos WHERE hpmag > (SELECT avg(hpmag) FROM hipparcos)";
+    let shown = psql.dealt(&format!("EXPLAIN ANALYZE {brighter}")).await.rows;
+    assert!(
+        shown.contains("DistributedExec") && !shown.contains("ScalarSubquery"),
+        "{shown}"
+    );
+    // What the scans under a dealt match read is counted too.
+    let read = |shown: &str| -> u64 {
+        let spent = shown.split("spent: bytes=").nth(1).unwrap_or_else(|| panic!("{shown}"));
+        spent.split(',').next().unwrap().parse().unwrap()
+    };
+    let analyzed = format!("EXPLAIN ANALYZE {WORK}");
+    let (dealt, here) = (
+        psql.dealt(&analyzed).await.rows,
+        psql.with("local", &analyzed).await.rows,
+    );
+    let (dealt, here) = (read(&dealt), read(&here));
+    assert!(
+        here > 0 && dealt >= here / 2 && dealt <= 4 * here,
+        "{dealt} and {here} bytes"
+    );
     assert_eq!(
         psql.run("SELECT state, reason IS NULL FROM dreyer.workers").await.rows,
         "ready|t\nready|t\n"
@@ -74,7 +96,7 @@ async fn a_cancel_reaches_the_workers() {
     let busy = async || workers[0].metric("dreyer_worker_tasks_running").await > 0;
     until("the work is dealt", Duration::from_secs(10), busy).await;
     let shown = psql
-        .run("SELECT user_name, workers, rows FROM dreyer.queries WHERE workers > 0")
+        .run("SELECT user_name, workers, rows FROM dreyer.queries WHERE workers > 0 AND state = 'running'")
         .await
         .rows;
     assert_eq!(shown, "dreyer|2|0\n");

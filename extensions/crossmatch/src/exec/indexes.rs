@@ -49,6 +49,15 @@ impl Indexes {
         }
     }
 
+    /// The index of a row that lies somewhere.
+    pub(crate) fn of_row(&self, row: u32) -> u64 {
+        let place = match &self.rows {
+            Some(rows) => rows.binary_search(&row).unwrap_or(usize::MAX),
+            None => row as usize,
+        };
+        self.index.get(place).copied().unwrap_or(0)
+    }
+
     /// Forgets what lies outside `ranges`.
     pub(crate) fn confine(&mut self, ranges: &CellRanges) {
         if self.all_within(ranges) {

@@ -17,7 +17,9 @@ mod indexes;
 mod interval;
 mod judge;
 mod metrics;
+mod order;
 mod output;
+mod part;
 mod pick;
 mod position;
 mod reach;
@@ -31,7 +33,7 @@ use datafusion::arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{JoinSide, Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::{
     Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions, apply_expression_roots,
 };
@@ -184,7 +186,7 @@ impl CrossMatchExec {
             Mode::Indexed { .. } => left.output_partitioning().partition_count(),
         };
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
+            order::of_output(&left, &left_side, &mode, &schema, None),
             Partitioning::UnknownPartitioning(partitions),
             EmissionType::Incremental,
             Boundedness::Bounded,
@@ -229,9 +231,8 @@ impl CrossMatchExec {
                 Arc::new(Schema::new(chosen.collect::<Vec<_>>()))
             }
         };
-        let properties = self.properties.as_ref().clone();
-        let properties = properties.with_eq_properties(EquivalenceProperties::new(Arc::clone(&self.schema)));
-        self.properties = Arc::new(properties);
+        let order = order::of_output(&self.left, &self.left_side, &self.mode, &self.schema, output.as_deref());
+        self.properties = Arc::new(self.properties.as_ref().clone().with_eq_properties(order));
         self.output = output.map(Arc::from);
         self
     }

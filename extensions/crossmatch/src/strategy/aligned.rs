@@ -19,7 +19,7 @@ use crate::spec::Pick;
 
 pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let spec = plan.terms.spec;
-    let Some(radius_deg) = plan.terms.radius.constant().filter(|_| spec.pick != Pick::Mutual) else {
+    let Some(radius_deg) = plan.terms.radius.constant() else {
         return Ok(None);
     };
     if radius_deg.is_nan() || radius_deg > plan.options.crossmatch_aligned_max_radius_deg {
@@ -31,6 +31,10 @@ pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>
     let Some(right) = TiledInput::of(&plan.sources, &plan.right, &plan.right_at)? else {
         return Ok(None);
     };
+    // What lies around a unit can be told from what lies in it by a stored index only.
+    if spec.pick == Pick::Mutual && (left.index_column.is_none() || right.index_column.is_none()) {
+        return Ok(None);
+    }
     let cut = Cut {
         left: &left.tiling,
         right: &right.tiling,
@@ -62,7 +66,7 @@ fn role(plan: &MatchPlan, radius_deg: f64, sides: [&TiledInput; 2]) -> IndexRole
         let tiling = &side.tiling;
         let trusted = match plan.options.crossmatch_index_trust {
             IndexTrust::Recorded => tiling.index_exact,
-            IndexTrust::All => side.in_double_precision(),
+            IndexTrust::All => side.in_double_precision,
             IndexTrust::Nothing => false,
         };
         trusted && tiling.sorted && side.index_column.is_some()
@@ -71,7 +75,10 @@ fn role(plan: &MatchPlan, radius_deg: f64, sides: [&TiledInput; 2]) -> IndexRole
         return IndexRole::Proposes;
     }
     IndexRole::Decides {
-        may_suffice: plan.terms.condition.residual.is_none() && plan.terms.measured.is_none(),
+        // How many rows choose each other cannot be told from how many partners each has.
+        may_suffice: plan.terms.condition.residual.is_none()
+            && plan.terms.measured.is_none()
+            && plan.terms.spec.pick != Pick::Mutual,
     }
 }
 
@@ -87,20 +94,11 @@ pub(super) struct TiledInput {
     tiling: Tiling,
     pub(super) index_column: Option<usize>,
     width: usize,
+    /// Whether the coordinates are stored as the numbers that an index is made of.
+    in_double_precision: bool,
 }
 
 impl TiledInput {
-    /// Whether the coordinates are stored as the numbers that an index is made of.
-    fn in_double_precision(&self) -> bool {
-        let schema = self.plan.schema();
-        let of = |name: &String| {
-            schema
-                .field_with_name(name)
-                .is_ok_and(|field| *field.data_type() == DataType::Float64)
-        };
-        of(&self.tiling.lon_column) && of(&self.tiling.lat_column)
-    }
-
     pub(super) fn of(sources: &TilingSources, input: &Arc<dyn ExecutionPlan>, at: &Position) -> Result<Option<Self>> {
         let Position::LonLat { lon, lat } = at else {
             return Ok(None);
@@ -108,10 +106,16 @@ impl TiledInput {
         let (Some(lon), Some(lat)) = (plain_column(lon), plain_column(lat)) else {
             return Ok(None);
         };
-        let Some((tiling, lon, lat)) = trace(sources, input, lon, lat) else {
+        let Some(traced) = trace(sources, input, lon, lat) else {
             return Ok(None);
         };
-        if (lon, lat) != (tiling.lon_column.clone(), tiling.lat_column.clone()) {
+        let tiling = traced.tiling;
+        if [&tiling.lon_column, &tiling.lat_column] != [&traced.lon, &traced.lat] {
+            return Ok(None);
+        }
+        // A cast on the way hides how far a stored index may be off.
+        let in_double_precision = is_double(input, lon) && is_double(input, lat);
+        if in_double_precision && !traced.in_double_precision {
             return Ok(None);
         }
         let width = input.schema().fields().len();
@@ -124,6 +128,7 @@ impl TiledInput {
             tiling,
             index_column,
             width,
+            in_double_precision,
         }))
     }
 }
@@ -139,20 +144,36 @@ fn plain_column(expr: &Arc<dyn PhysicalExpr>) -> Option<usize> {
     expr.downcast_ref::<Column>().map(Column::index)
 }
 
-/// Follows two columns down to a tiled scan: its tiling, and what the columns are called there.
-fn trace(
-    sources: &TilingSources,
-    plan: &Arc<dyn ExecutionPlan>,
-    lon: usize,
-    lat: usize,
-) -> Option<(Tiling, String, String)> {
+fn is_double(plan: &Arc<dyn ExecutionPlan>, column: usize) -> bool {
+    *plan.schema().field(column).data_type() == DataType::Float64
+}
+
+/// A tiled scan, and what two columns of a plan above are there.
+struct Traced {
+    tiling: Tiling,
+    lon: String,
+    lat: String,
+    in_double_precision: bool,
+}
+
+/// Follows two columns down to a tiled scan.
+fn trace(sources: &TilingSources, plan: &Arc<dyn ExecutionPlan>, lon: usize, lat: usize) -> Option<Traced> {
     if let Some((_, tiling)) = sources.tiling(plan) {
         let schema = plan.schema();
-        return Some((
+        return Some(Traced {
             tiling,
-            schema.field(lon).name().clone(),
-            schema.field(lat).name().clone(),
-        ));
+            lon: schema.field(lon).name().clone(),
+            lat: schema.field(lat).name().clone(),
+            in_double_precision: is_double(plan, lon) && is_double(plan, lat),
+        });
+    }
+    if let Some(exec) = plan.downcast_ref::<CrossMatchExec>() {
+        return trace(
+            sources,
+            exec.cut_as_left()?,
+            exec.left_column(lon)?,
+            exec.left_column(lat)?,
+        );
     }
     // Right rows at the rims of several units are read once for each: a volatile value would differ between them.
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
@@ -174,6 +195,11 @@ fn add_index(
 ) -> Result<Option<(Arc<dyn ExecutionPlan>, usize)>> {
     if let Some((source, _)) = sources.tiling(plan) {
         return source.with_index(plan);
+    }
+    if let Some(exec) = plan.downcast_ref::<CrossMatchExec>() {
+        return Ok(exec
+            .with_left_index()
+            .map(|(exec, column)| (Arc::new(exec) as Arc<dyn ExecutionPlan>, column)));
     }
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
         let Some((input, column)) = add_index(sources, filter.input())? else {

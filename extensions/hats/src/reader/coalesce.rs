@@ -17,7 +17,7 @@ const LARGEST_REQUEST: u64 = 8 * 1024 * 1024;
 
 /// The requests by which `ranges`, in any order, are read: ascending, disjoint, each range within one or, where it is
 /// cut, within consecutive ones. Empty ranges need none.
-pub(super) fn requests(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
+pub(crate) fn requests(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
     let mut sorted: Vec<Range<u64>> = ranges.iter().filter(|range| !range.is_empty()).cloned().collect();
     sorted.sort_by_key(|range| range.start);
     let mut merged: Vec<Range<u64>> = Vec::with_capacity(sorted.len());

@@ -87,6 +87,11 @@ impl Footers {
         Ok((found.stamp == leaf.stamp()).then_some(found.metadata))
     }
 
+    /// The footer, without a look at whether the file is still as it was.
+    pub(super) fn at_hand(&self, file: &ObjectMeta) -> Option<Arc<ParquetMetaData>> {
+        Some(self.cached(file)?.metadata)
+    }
+
     fn coming(&self) -> MutexGuard<'_, HashMap<Path, Arc<tokio::sync::Mutex<()>>>> {
         self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -35,18 +35,25 @@ use parquet::file::metadata::ParquetMetaData;
 
 use ahead::Here;
 pub(crate) use ahead::ReadAhead;
+pub(crate) use coalesce::requests;
 use footer::Footers;
 pub(crate) use footer::read_once;
 use pinned::{Fetches, PinnedLeaf};
 
 /// Bytes at the end of a file that are read for its footer where nobody says how many.
-const FOOTER_HINT: usize = 64 * 1024;
+pub(crate) const FOOTER_HINT: usize = 64 * 1024;
+
+/// Schemes of stores that are asked over a network, where each request may cost money.
+const NETWORK: [&str; 10] = [
+    "s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss", "http", "https",
+];
 
 /// Opens leaves for the Parquet source, and for lookups in indexes.
 #[derive(Debug, Clone)]
 pub(crate) struct PinnedReaderFactory {
     store: Arc<dyn ObjectStore>,
     local: bool,
+    network: bool,
     footers: Footers,
     ahead: Option<Arc<ReadAhead>>,
 }
@@ -57,6 +64,9 @@ impl PinnedReaderFactory {
         Ok(Self {
             store: runtime.object_store(url)?,
             local: url.as_str().starts_with("file:"),
+            network: NETWORK
+                .iter()
+                .any(|scheme| url.as_str().starts_with(&format!("{scheme}:"))),
             footers: Footers::new(runtime.cache_manager.get_file_metadata_cache(), url),
             ahead: None,
         })
@@ -70,6 +80,16 @@ impl PinnedReaderFactory {
     /// Whether reading waits for a network, so that reading ahead pays.
     pub(crate) fn is_remote(&self) -> bool {
         !self.local
+    }
+
+    /// Whether the store is reached over a network.
+    pub(crate) fn is_network(&self) -> bool {
+        self.network
+    }
+
+    /// The footer of a file, if the cache holds it. The file may have been rewritten since: for estimates.
+    pub(crate) fn footer_at_hand(&self, file: &ObjectMeta) -> Option<Arc<ParquetMetaData>> {
+        self.footers.at_hand(file)
     }
 
     /// The same, reading ahead by a plan of one partition's files.
@@ -88,7 +108,7 @@ impl PinnedReaderFactory {
         partition: usize,
         metrics: &ExecutionPlanMetricsSet,
     ) -> LeafReader {
-        let fetches = Fetches::new(partition, metrics);
+        let fetches = Fetches::new(partition, metrics, self.network);
         LeafReader {
             range: None,
             leaf: PinnedLeaf::new(Arc::clone(&self.store), file.clone(), self.local, fetches),

@@ -27,10 +27,16 @@ pub(crate) struct Fetches {
 }
 
 impl Fetches {
-    pub(super) fn new(partition: usize, metrics: &ExecutionPlanMetricsSet) -> Self {
+    /// Of a store over the `network`, each read is a request that may cost money.
+    pub(super) fn new(partition: usize, metrics: &ExecutionPlanMetricsSet, network: bool) -> Self {
+        let (requests, bytes) = if network {
+            ("store_requests", "store_bytes")
+        } else {
+            ("file_reads", "file_bytes")
+        };
         Self {
-            requests: MetricBuilder::new(metrics).counter("store_requests", partition),
-            bytes: MetricBuilder::new(metrics).counter("store_bytes", partition),
+            requests: MetricBuilder::new(metrics).counter(requests, partition),
+            bytes: MetricBuilder::new(metrics).counter(bytes, partition),
             footer_hits: MetricBuilder::new(metrics).counter("footer_cache_hits", partition),
         }
     }

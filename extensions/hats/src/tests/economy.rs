@@ -56,7 +56,7 @@ async fn a_known_footer_costs_nothing_and_an_unknown_one_a_single_request() {
     session.ids("SELECT id FROM sky WHERE id < 0").await;
     assert_eq!(session.reads.take(), (0, 0), "statistics suffice");
     let told = session.text("EXPLAIN ANALYZE SELECT id FROM sky WHERE id < 0").await;
-    for metric in [format!("footer_cache_hits={tiles}"), "store_requests=0".to_owned()] {
+    for metric in [format!("footer_cache_hits={tiles}"), "file_reads=0".to_owned()] {
         assert!(told.contains(&metric), "{metric} is not in {told}");
     }
 }

@@ -15,6 +15,7 @@ mod block;
 mod blocks;
 mod count;
 mod doubt;
+mod mutual;
 mod sweep;
 
 use std::collections::VecDeque;
@@ -24,9 +25,11 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{JoinSide, Result, internal_err};
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use dreyer_sphere::{CellRanges, PairTest};
 use dreyer_tiling::TilingSources;
@@ -35,10 +38,12 @@ use futures::stream;
 use super::driven::Driven;
 use super::metrics::MatchMetrics;
 use super::{CrossMatchExec, IndexRole, Side};
+use crate::spec::Pick;
 use around::Held;
 pub(super) use blocks::Blocks;
 use count::Count;
 use doubt::Doubt;
+use mutual::Mutual;
 use sweep::{Sweep, Then};
 
 /// How far a position may lie from where its stored index has it, if the index was made of the same numbers or of ones
@@ -180,6 +185,12 @@ impl Aligned {
             self.blocks.done(number);
             return Ok(());
         }
+        let then = self.then(&unit)?;
+        // Rows around the unit have a say in who is whose nearest.
+        let unit = match self.terms.spec.pick {
+            Pick::Mutual => reach.grow(self.reach_deg.max(0.0)),
+            _ => unit,
+        };
         let left = restricted(&self.sources, &self.left, &unit)?;
         let sweep = Sweep {
             input: left.execute(0, Arc::clone(&self.context))?,
@@ -188,16 +199,17 @@ impl Aligned {
             keeps_unmatched: self.terms.spec.join.keeps_unmatched(),
             held,
             test: (self.role != IndexRole::Proposes).then(|| PairTest::new(self.reach_deg)),
-            then: self.then()?,
+            then,
             batch_size: self.context.session_config().batch_size(),
             metrics: self.metrics.clone(),
             current: None,
+            ended: false,
         };
         self.sweep = Some((number, sweep));
         Ok(())
     }
 
-    fn then(&self) -> Result<Then> {
+    fn then(&self, unit: &CellRanges) -> Result<Then> {
         if let Some(inputs) = &self.in_doubt {
             let doubt = Doubt {
                 inputs: inputs.clone(),
@@ -212,6 +224,11 @@ impl Aligned {
                 Arc::clone(&self.emit.schema),
                 doubt,
             )));
+        }
+        if self.terms.spec.pick == Pick::Mutual {
+            let reservation = MemoryConsumer::new("CrossMatchExec[unit]").register(self.context.memory_pool());
+            let mutual = Mutual::new(self.terms.spec, self.emit.clone(), unit.clone(), reservation);
+            return Ok(Then::Mutual(self.judge.clone(), Box::new(mutual)));
         }
         Ok(if self.terms.spec.is_plain() {
             Then::Emit(self.judge.clone(), self.emit.clone())
@@ -255,16 +272,31 @@ pub(crate) fn restricted(
     ranges: &CellRanges,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let mut found = false;
-    let confined = Arc::clone(input).transform_down(|plan| {
+    let confined = Arc::clone(input).transform_down(|mut plan| {
+        // The engine spreads the rows of a scan before it filters them; a part of it stays together.
+        let mut spread = false;
+        while let Some(below) = plan
+            .downcast_ref::<RepartitionExec>()
+            .map(|exec| Arc::clone(exec.input()))
+        {
+            (plan, spread) = (below, true);
+        }
         for source in &sources.0 {
             if let Some(part) = source.restrict(&plan, ranges)? {
                 found = true;
                 return Ok(Transformed::new(part, true, TreeNodeRecursion::Jump));
             }
         }
+        if let Some(part) = plan
+            .downcast_ref::<CrossMatchExec>()
+            .and_then(|exec| exec.confined(ranges))
+        {
+            found = true;
+            return Ok(Transformed::new(Arc::new(part), true, TreeNodeRecursion::Jump));
+        }
         // Nothing of the sky was left of the scan when the plan was made.
         found |= plan.downcast_ref::<EmptyExec>().is_some();
-        Ok(Transformed::no(plan))
+        Ok(Transformed::new(plan, spread, TreeNodeRecursion::Continue))
     })?;
     let confined = confined.data;
     let partitions = confined.properties().output_partitioning().partition_count();

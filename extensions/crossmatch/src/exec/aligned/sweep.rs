@@ -15,6 +15,7 @@ use super::super::judge::{Judge, Pairs};
 use super::super::metrics::MatchMetrics;
 use super::around::Held;
 use super::count::Count;
+use super::mutual::Mutual;
 
 /// Left rows that are searched for between two looks at how many pairs there are.
 const ROWS_AT_ONCE: usize = 256;
@@ -25,6 +26,8 @@ pub(super) enum Then {
     Emit(Judge, Emit),
     /// Each left row comes out as its accepted pairs decide.
     Drive(Judge, Driven),
+    /// Left rows come out at the end, each with the right row that chooses it back.
+    Mutual(Judge, Box<Mutual>),
     /// Nothing but their number comes out.
     Count(Count),
 }
@@ -43,6 +46,8 @@ pub(super) struct Sweep {
     pub(super) batch_size: usize,
     pub(super) metrics: MatchMetrics,
     pub(super) current: Option<Current>,
+    /// Whether all left rows have passed.
+    pub(super) ended: bool,
 }
 
 /// A batch under work: places from `next` on are still to be searched for.
@@ -68,9 +73,15 @@ impl Sweep {
                 tokio::task::consume_budget().await;
                 continue;
             }
-            let Some(batch) = self.input.next().await.transpose()? else {
+            let batch = match self.ended {
+                true => None,
+                false => self.input.next().await.transpose()?,
+            };
+            let Some(batch) = batch else {
+                self.ended = true;
                 let last = match &mut self.then {
                     Then::Count(count) => count.finish().await?,
+                    Then::Mutual(_, mutual) => mutual.next(&self.held.sky)?,
                     _ => None,
                 };
                 if let Some(last) = &last {
@@ -100,8 +111,10 @@ impl Sweep {
             batch
         };
         self.metrics.streamed_rows.add(batch.num_rows());
-        if let Then::Drive(_, driven) = &mut self.then {
-            driven.begin();
+        match &mut self.then {
+            Then::Drive(_, driven) => driven.begin(),
+            Then::Mutual(_, mutual) => mutual.begin(&batch, &indexes)?,
+            Then::Emit(..) | Then::Count(_) => {}
         }
         self.current = Some(Current {
             batch,
@@ -140,6 +153,11 @@ impl Sweep {
                     _ => Some(judge.accept(batch, sky, pairs, sure.as_ref())?),
                 };
                 Some(driven.take(batch, sky, accepted, complete)?)
+            }
+            Then::Mutual(judge, mutual) if candidates > 0 => {
+                let accepted = judge.accept(batch, sky, pairs, sure.as_ref())?;
+                mutual.take(&current.indexes, sky, &accepted)?;
+                None
             }
             _ => None,
         };
