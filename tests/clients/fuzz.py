@@ -70,7 +70,8 @@ def record(port):
             line.execute("SELECT count(*) FROM survey.detections WHERE band = %s", ["g"])
         for sql in ("COPY (SELECT id FROM stars) TO STDOUT", "COPY stars FROM STDIN"):
             with contextlib.suppress(psycopg.Error), line.cursor() as cursor, cursor.copy(sql) as copy:
-                copy.write(b"1\t2\n") if "STDIN" in sql else copy.read()
+                # To the end: one that stops earlier cancels, and would wait for the recorder, which is in its own process.
+                copy.write(b"1\t2\n") if "STDIN" in sql else list(copy)
         with contextlib.suppress(psycopg.Error), line.transaction(), line.cursor("c") as cursor:
             cursor.execute("SELECT id FROM stars")
             cursor.fetchmany(3)
