@@ -40,6 +40,7 @@ mod examples;
 mod http;
 pub mod pg;
 mod principal;
+mod queue;
 mod session;
 mod shell;
 mod state;

@@ -1,12 +1,11 @@
 //! Turns: so many queries are dealt to the workers at once, so many wait, and the others are told to come back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::ClusterConfig;
+use crate::queue::{NoPlace, Queue};
 use crate::{Error, ErrorKind, Result};
 
 /// Who has a turn, and who waits for one.
@@ -14,9 +13,7 @@ use crate::{Error, ErrorKind, Result};
 pub(super) struct Turns {
     places: Arc<Semaphore>,
     most: usize,
-    waiting: AtomicUsize,
-    most_waiting: usize,
-    patience: Duration,
+    queue: Queue,
 }
 
 impl Turns {
@@ -24,9 +21,7 @@ impl Turns {
         Self {
             places: Arc::new(Semaphore::new(config.max_queries.min(Semaphore::MAX_PERMITS))),
             most: config.max_queries,
-            waiting: AtomicUsize::new(0),
-            most_waiting: config.max_queued,
-            patience: config.queue(),
+            queue: Queue::new(config.max_queued, config.queue()),
         }
     }
 
@@ -36,54 +31,24 @@ impl Turns {
     /// # Errors
     /// [`ErrorKind::TooManyQueries`]: as many wait already as may, or it took too long.
     pub(super) async fn take(&self, waits: impl Fn(bool)) -> Result<OwnedSemaphorePermit> {
-        if let Ok(turn) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(turn);
-        }
-        let waiting = Waiting::enter(&self.waiting);
-        if waiting.before >= self.most_waiting {
-            let (most, waiting) = (self.most, self.most_waiting);
-            return Err(busy(format!(
-                "{most} queries are on the workers (cluster.max_queries) and {waiting} wait (cluster.max_queued)"
-            )));
-        }
-        waits(true);
-        let turn = tokio::time::timeout(self.patience, Arc::clone(&self.places).acquire_owned()).await;
-        waits(false);
-        match turn {
-            Ok(Ok(turn)) => Ok(turn),
-            _ => {
-                let (most, seconds) = (self.most, self.patience.as_secs_f64());
-                Err(busy(format!(
-                    "the query waited {seconds} s (cluster.queue_s) for one of the {most} on the workers \
-                     (cluster.max_queries) to end"
-                )))
-            }
-        }
+        let most = self.most;
+        self.queue.place(&self.places, waits).await.map_err(|no| match no {
+            NoPlace::Full => busy(format!(
+                "{most} queries are on the workers (cluster.max_queries) and {} wait (cluster.max_queued)",
+                self.queue.most()
+            )),
+            NoPlace::TooLong => busy(format!(
+                "the query waited {} s (cluster.queue_s) for one of the {most} on the workers (cluster.max_queries) to \
+                 end",
+                self.queue.patience().as_secs_f64()
+            )),
+        })
     }
 }
 
 fn busy(message: String) -> Error {
     Error::new(ErrorKind::TooManyQueries, message)
         .with_hint("Try again later; SET dreyer.compute = 'local' runs the query in the server alone.")
-}
-
-/// One who waits.
-struct Waiting<'a> {
-    all: &'a AtomicUsize,
-    before: usize,
-}
-
-impl<'a> Waiting<'a> {
-    fn enter(all: &'a AtomicUsize) -> Self {
-        let before = all.fetch_add(1, Ordering::SeqCst);
-        Self { all, before }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.all.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 #[cfg(test)]
@@ -107,7 +72,7 @@ mod tests {
             let turns = Arc::clone(&turns);
             async move { turns.take(|_| ()).await.map(drop) }
         });
-        while turns.waiting.load(Ordering::SeqCst) == 0 {
+        while turns.queue.waiting() == 0 {
             tokio::task::yield_now().await;
         }
         let third = turns.take(|_| ()).await.unwrap_err();
@@ -115,7 +80,7 @@ mod tests {
         assert!(third.message.contains("cluster.max_queued"), "{}", third.message);
         drop(first);
         second.await.unwrap().unwrap();
-        assert_eq!(turns.waiting.load(Ordering::SeqCst), 0);
+        assert_eq!(turns.queue.waiting(), 0);
         drop(turns.take(|_| ()).await.unwrap());
     }
 
@@ -125,6 +90,6 @@ mod tests {
         let _first = turns.take(|_| ()).await.unwrap();
         let second = turns.take(|_| ()).await.unwrap_err();
         assert!(second.message.contains("cluster.queue_s"), "{}", second.message);
-        assert_eq!(turns.waiting.load(Ordering::SeqCst), 0);
+        assert_eq!(turns.queue.waiting(), 0);
     }
 }

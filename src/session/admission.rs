@@ -9,12 +9,12 @@
 //! goes on, and cancels it, is not kept waiting by it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::queue::{NoPlace, Queue};
 use crate::{Error, ErrorKind, Limits, Result};
 
 /// Who may run, and who waits.
@@ -24,9 +24,7 @@ pub(crate) struct Admission {
     /// Places of one user; 0: as many as there are.
     each: usize,
     users: Mutex<HashMap<String, Arc<Semaphore>>>,
-    waiting: AtomicUsize,
-    most_waiting: usize,
-    patience: Duration,
+    queue: Queue,
 }
 
 /// The places of a query that runs.
@@ -43,9 +41,7 @@ impl Admission {
             all: (limits.max_queries > 0).then(|| places(limits.max_queries)),
             each: limits.max_queries_per_user.min(Semaphore::MAX_PERMITS),
             users: Mutex::default(),
-            waiting: AtomicUsize::new(0),
-            most_waiting: limits.max_queued_queries,
-            patience: Duration::from_secs(limits.queue_timeout_s),
+            queue: Queue::new(limits.max_queued_queries, Duration::from_secs(limits.queue_timeout_s)),
         }
     }
 
@@ -82,50 +78,28 @@ impl Admission {
     }
 
     async fn place(&self, places: Arc<Semaphore>, limit: &str, most: usize) -> Result<OwnedSemaphorePermit> {
-        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-            return Ok(place);
-        }
-        let running = if most > 0 {
-            format!("{most} queries of the user run, as many as {limit} allows")
-        } else {
-            format!("as many queries run as {limit} allows")
-        };
-        let _waits = Waits::among(self).ok_or_else(|| {
-            let message = format!(
-                "too many queries: {running}, and {} wait, as many as limits.max_queued_queries allows",
-                self.most_waiting
-            );
-            Error::new(ErrorKind::TooManyQueries, message).with_hint("Try again later, or close a cursor that is open.")
-        })?;
-        match tokio::time::timeout(self.patience, places.acquire_owned()).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) => Err(Error::new(ErrorKind::Internal, "the places for queries are closed")),
-            Err(_) => {
-                let message = format!(
-                    "the query has waited for {} s, as long as limits.queue_timeout_s allows: {running}",
-                    self.patience.as_secs()
-                );
-                Err(Error::new(ErrorKind::TooManyQueries, message)
-                    .with_hint("Try again later, or close a cursor that is open."))
+        let running = || {
+            if most > 0 {
+                format!("{most} queries of the user run, as many as {limit} allows")
+            } else {
+                format!("as many queries run as {limit} allows")
             }
-        }
-    }
-}
-
-/// A place in the queue.
-struct Waits<'a>(&'a AtomicUsize);
-
-impl<'a> Waits<'a> {
-    fn among(admission: &'a Admission) -> Option<Self> {
-        let before = admission.waiting.fetch_add(1, Ordering::Relaxed);
-        let waits = Self(&admission.waiting);
-        (before < admission.most_waiting).then_some(waits)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        };
+        self.queue.place(&places, |_| ()).await.map_err(|no| {
+            let message = match no {
+                NoPlace::Full => format!(
+                    "too many queries: {}, and {} wait, as many as limits.max_queued_queries allows",
+                    running(),
+                    self.queue.most()
+                ),
+                NoPlace::TooLong => format!(
+                    "the query has waited for {} s, as long as limits.queue_timeout_s allows: {}",
+                    self.queue.patience().as_secs(),
+                    running()
+                ),
+            };
+            Error::new(ErrorKind::TooManyQueries, message).with_hint("Try again later, or close a cursor that is open.")
+        })
     }
 }
 
@@ -160,7 +134,7 @@ mod tests {
             let admission = Arc::clone(&admission);
             async move { admission.admit("herschel").await }
         });
-        while admission.waiting.load(Ordering::Relaxed) == 0 {
+        while admission.queue.waiting() == 0 {
             tokio::task::yield_now().await;
         }
         let error = admission.admit("halley").await.unwrap_err();
@@ -171,7 +145,7 @@ mod tests {
         let second = waiting.await.unwrap().unwrap();
         // One who gives up while waiting leaves the queue.
         drop(tokio::time::timeout(Duration::from_millis(10), admission.admit("halley")).await);
-        assert_eq!(admission.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(admission.queue.waiting(), 0);
         drop(second);
         assert!(admission.admit("halley").await.is_ok());
     }

@@ -224,9 +224,9 @@ impl Running {
         let entry = now.values().rev().find(|entry| entry.begun.session == session)?;
         let entry = Arc::clone(entry);
         drop(now);
-        let rows = entry.rows.load(Ordering::Relaxed);
-        let read = entry.plan.get().map_or(0, read_bytes);
-        Some(match (read, entry.begun.scan_bytes) {
+        let query = entry.seen(QueryState::Running);
+        let rows = query.rows;
+        Some(match (query.spent.bytes, query.scan_bytes) {
             (0, _) => format!("{rows} rows"),
             (read, 0) => format!("{rows} rows, {} read", megabytes(read)),
             (read, all) => format!("{rows} rows, {} of {} read", megabytes(read), megabytes(all)),
@@ -389,13 +389,6 @@ impl Drop for Ticket {
             self.engine.spawn(async move { book.amend(id, spent(&plan).await) });
         }
     }
-}
-
-/// Bytes that the scans of a plan have read so far, in this process.
-fn read_bytes(plan: &Arc<dyn ExecutionPlan>) -> u64 {
-    let own = plan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
-    let own = own.map_or(0, |value| value.as_usize() as u64);
-    own + plan.children().into_iter().map(read_bytes).sum::<u64>()
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -1,7 +1,8 @@
 //! The step between: of the accepted pairs of a row, the nearest.
 //!
-//! Ties are broken so that the same data give the same rows, whatever the strategy, the number of partitions and the
-//! order of the input: by separation, then the partner's HEALPix index, then the values of its columns.
+//! Ties are broken so that a query gives the same rows, whatever the strategy, the number of partitions and the order of
+//! the input: by separation, then the partner's HEALPix index, then the values of its columns. Only columns that the query
+//! reads are there to compare, so of partners at exactly the same place two queries over other columns may keep others.
 
 use std::cmp::Ordering;
 
