@@ -64,6 +64,10 @@ struct TermsProto {
     whole: Option<PairProto>,
     #[prost(string, optional, tag = "9")]
     measured: Option<String>,
+    #[prost(uint64, repeated, tag = "10")]
+    left_identifying: Vec<u64>,
+    #[prost(uint64, repeated, tag = "11")]
+    right_identifying: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -176,9 +180,7 @@ impl PhysicalExtensionCodec for CrossMatchCodec {
             .terms
             .ok_or_else(|| broken("the terms are missing"))?
             .decode(pair)?;
-        let output = proto
-            .output
-            .map(|output| output.columns.into_iter().map(small).collect());
+        let output = proto.output.map(|output| columns(output.columns));
         let inputs = [Arc::clone(left), Arc::clone(right)];
         let exec = CrossMatchExec::new(inputs, sides, terms, mode).with_output(output.transpose()?);
         Ok(Arc::new(exec))
@@ -215,7 +217,7 @@ impl PhysicalExtensionCodec for CrossMatchCodec {
             terms: Some(TermsProto::encode(exec.terms(), pair)?),
             mode: Some(exec.mode().into()),
             output: exec.output().map(|output| OutputProto {
-                columns: output.iter().map(|column| *column as u64).collect(),
+                columns: numbers(output),
             }),
         };
         proto.encode(buf).map_err(|error| broken(&error.to_string()))
@@ -239,6 +241,8 @@ impl TermsProto {
             residual: condition.residual.as_ref().map(&pair).transpose()?,
             whole: Some(pair(&condition.whole)?),
             measured: terms.measured.clone(),
+            left_identifying: numbers(&terms.identifying[0]),
+            right_identifying: numbers(&terms.identifying[1]),
         })
     }
 
@@ -261,6 +265,7 @@ impl TermsProto {
             radius,
             condition,
             measured: self.measured,
+            identifying: [columns(self.left_identifying)?, columns(self.right_identifying)?],
         })
     }
 }
@@ -399,6 +404,14 @@ impl From<UnitsProto> for Vec<CellRanges> {
         };
         proto.units.into_iter().map(ranges).collect()
     }
+}
+
+fn numbers(columns: &[usize]) -> Vec<u64> {
+    columns.iter().map(|column| *column as u64).collect()
+}
+
+fn columns(numbers: Vec<u64>) -> Result<Vec<usize>> {
+    numbers.into_iter().map(small).collect()
 }
 
 fn small(number: u64) -> Result<usize> {

@@ -27,7 +27,8 @@
 //! | how far apart | `DISTANCE(..)`, `separation_arcsec(..)` selected: read off the match, computed once |
 //!
 //! A radius that is NULL or NaN matches nothing, nor does a position that is NULL, NaN or outside the sky; outer and anti
-//! joins keep such rows. Equally near partners are told apart by HEALPix index, then by their columns' values.
+//! joins keep such rows. Equally near partners are told apart by HEALPix index; at the same place by the columns that say
+//! which object a row is (`identifier.rs`), which are read for it; and if these are equal too, by the other columns read.
 //!
 //! | strategy | applies to | memory |
 //! |---|---|---|
@@ -48,6 +49,7 @@
 
 mod codec;
 mod exec;
+mod identifier;
 mod logical_codec;
 mod node;
 mod planner;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{DataFusionError, Result, TableReference, internal_err};
+use datafusion::common::{Column, DataFusionError, Result, TableReference, internal_err};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 use datafusion_proto::logical_plan::from_proto::parse_expr;
@@ -45,6 +45,10 @@ struct CrossMatchProto {
     pick: i64,
     #[prost(string, optional, tag = "10")]
     measured: Option<String>,
+    #[prost(message, repeated, tag = "11")]
+    left_identifying: Vec<LogicalExprNode>,
+    #[prost(message, repeated, tag = "12")]
+    right_identifying: Vec<LogicalExprNode>,
 }
 
 impl LogicalExtensionCodec for CrossMatchLogicalCodec {
@@ -80,7 +84,15 @@ impl LogicalExtensionCodec for CrossMatchLogicalCodec {
             residual: maybe(&proto.residual)?,
         };
         let (left, right, spec) = (left.clone(), right.clone(), MatchSpec { join, pick });
-        let node = CrossMatch::with_measured(left, right, spec, condition, proto.measured)?;
+        let columns = |nodes: &[LogicalExprNode]| -> Result<Vec<Column>> {
+            let column = |node| match expr(node)? {
+                Expr::Column(column) => Ok(column),
+                other => Err(broken(&format!("{other} identifies no row"))),
+            };
+            nodes.iter().map(column).collect()
+        };
+        let identifying = [columns(&proto.left_identifying)?, columns(&proto.right_identifying)?];
+        let node = CrossMatch::with_measured(left, right, spec, condition, proto.measured)?.identified_by(identifying);
         Ok(Extension { node: Arc::new(node) })
     }
 
@@ -91,6 +103,12 @@ impl LogicalExtensionCodec for CrossMatchLogicalCodec {
         let expr = |expr: &Expr| serialize_expr(expr, self).map_err(|error| broken(&error.to_string()));
         let coords = |at: &SkyCoords| at.exprs().into_iter().map(expr).collect::<Result<Vec<_>>>();
         let maybe = |found: &Option<Expr>| found.as_ref().map(expr).transpose();
+        let columns = |columns: &[Column]| -> Result<Vec<LogicalExprNode>> {
+            columns
+                .iter()
+                .map(|column| expr(&Expr::Column(column.clone())))
+                .collect()
+        };
         let condition = node.condition();
         let radius = match &condition.radius {
             Radius::Constant(_) => None,
@@ -107,6 +125,8 @@ impl LogicalExtensionCodec for CrossMatchLogicalCodec {
             join: node.spec().join.code(),
             pick: node.spec().pick.code(),
             measured: node.measured().map(str::to_owned),
+            left_identifying: columns(&node.identifying()[0])?,
+            right_identifying: columns(&node.identifying()[1])?,
         };
         proto.encode(buf).map_err(|error| broken(&error.to_string()))
     }

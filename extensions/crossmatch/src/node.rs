@@ -6,11 +6,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field};
-use datafusion::common::{DFSchema, DFSchemaRef, Result, plan_err};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, Result, plan_err};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore, build_join_schema};
 use dreyer_tiling::SkyCoords;
 
-use crate::spec::{MatchSpec, Radius};
+use crate::identifier::identifying;
+use crate::spec::{MatchSpec, Pick, Radius};
 
 /// Rows of the left side, and of the right, whose positions lie within a radius and for which a condition holds.
 ///
@@ -24,6 +25,8 @@ pub struct CrossMatch {
     condition: Condition,
     /// The name of the output column that holds the separation.
     measured: Option<String>,
+    /// Of each side the columns that say which object a row is, if pairs are picked.
+    identifying: [Vec<Column>; 2],
     schema: DFSchemaRef,
 }
 
@@ -51,6 +54,11 @@ impl Condition {
             Some(residual) => self.bound.clone().and(residual.clone()),
             None => self.bound.clone(),
         }
+    }
+
+    /// Whether rows at the same place match the same rows.
+    fn is_of_places(&self) -> bool {
+        self.residual.is_none() && self.radius.constant().is_some()
     }
 
     fn exprs(&self) -> Vec<Expr> {
@@ -107,7 +115,8 @@ impl CrossMatch {
     pub fn measuring(&self, name: &str) -> Result<Self> {
         let (left, right) = (self.left.clone(), self.right.clone());
         let condition = self.condition.clone();
-        Self::with_measured(left, right, self.spec, condition, Some(name.to_owned()))
+        let measuring = Self::with_measured(left, right, self.spec, condition, Some(name.to_owned()))?;
+        Ok(measuring.told_apart_as(self))
     }
 
     pub(crate) fn with_measured(
@@ -134,14 +143,34 @@ impl CrossMatch {
                     .with_functional_dependencies(dependencies)?
             }
         };
+        let identifying = match spec.pick {
+            Pick::All => [Vec::new(), Vec::new()],
+            _ => [identifying(left.schema()), identifying(right.schema())],
+        };
         Ok(Self {
             left,
             right,
             spec,
             condition,
             measured,
+            identifying,
             schema: Arc::new(schema),
         })
+    }
+
+    /// The same with other columns that say which object a row is.
+    pub(crate) fn identified_by(mut self, identifying: [Vec<Column>; 2]) -> Self {
+        self.identifying = identifying;
+        self
+    }
+
+    /// Likewise: a rewrite may have left fewer columns to choose from.
+    fn told_apart_as(self, other: &Self) -> Self {
+        self.identified_by(other.identifying.clone())
+    }
+
+    pub(crate) fn identifying(&self) -> &[Vec<Column>; 2] {
+        &self.identifying
     }
 
     /// The same with a constant radius, if the expression of its radius has become a constant.
@@ -158,13 +187,8 @@ impl CrossMatch {
             ..self.condition.clone()
         };
         let (left, right) = (self.left.clone(), self.right.clone());
-        Some(Self::with_measured(
-            left,
-            right,
-            self.spec,
-            condition,
-            self.measured.clone(),
-        ))
+        let folded = Self::with_measured(left, right, self.spec, condition, self.measured.clone());
+        Some(folded.map(|node| node.told_apart_as(self)))
     }
 
     /// What is asked of the match.
@@ -175,6 +199,15 @@ impl CrossMatch {
     /// When two rows match.
     pub fn condition(&self) -> &Condition {
         &self.condition
+    }
+
+    /// Of each side the columns that say which object a row is, as far as they are still there.
+    pub(crate) fn identifying_columns(&self) -> [Vec<usize>; 2] {
+        let [left, right] = &self.identifying;
+        [(left, &self.left), (right, &self.right)].map(|(columns, side)| {
+            let place = |column| side.schema().maybe_index_of_column(column);
+            columns.iter().filter_map(place).collect()
+        })
     }
 
     /// The name of the output column that holds the separation, if there is one.
@@ -222,7 +255,8 @@ impl UserDefinedLogicalNodeCore for CrossMatch {
         let Ok([left, right]) = <[LogicalPlan; 2]>::try_from(inputs) else {
             return plan_err!("CrossMatch has two inputs");
         };
-        Self::with_measured(left, right, self.spec, condition, self.measured.clone())
+        let rebuilt = Self::with_measured(left, right, self.spec, condition, self.measured.clone())?;
+        Ok(rebuilt.told_apart_as(self))
     }
 
     /// The optimiser would offer a filter to both sides, whichever it reads. Where a filter may pass, our own rule
@@ -240,6 +274,26 @@ impl UserDefinedLogicalNodeCore for CrossMatch {
                 left.push(column);
             } else if column < left_width + right_width {
                 right.push(column - left_width);
+            }
+        }
+        // A column of the picked rows is read: then it must be known which ones are picked.
+        let [left_tells, right_tells] = self.identifying_columns();
+        let (one_of_left, one_of_right) = match self.spec.pick {
+            Pick::All => (false, false),
+            Pick::Nearest(_) => (false, !right.is_empty()),
+            Pick::Mutual => {
+                let any = !left.is_empty() || !right.is_empty() || !self.condition.is_of_places();
+                (any, any)
+            }
+        };
+        for (columns, tells, wanted) in [
+            (&mut left, left_tells, one_of_left),
+            (&mut right, right_tells, one_of_right),
+        ] {
+            if wanted {
+                columns.extend(tells);
+                columns.sort_unstable();
+                columns.dedup();
             }
         }
         Some(vec![left, right])

@@ -81,6 +81,7 @@ impl ExtensionPlanner for CrossMatchPlanner {
                 radius,
                 condition: PairCondition::new(separation, bound, residual, [left, right], widths)?,
                 measured: node.measured().map(str::to_owned),
+                identifying: node.identifying_columns(),
             },
             options: sky_options(session.config()),
             sources: TilingSources::of(session.config()),

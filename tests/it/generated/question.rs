@@ -215,12 +215,6 @@ impl Question {
         )
     }
 
-    /// Whether the number of rows is the same whichever columns are read: of rows at the same place the values of those
-    /// columns say which is picked, and a filter above may then take it away.
-    pub(super) fn has_one_number(&self) -> bool {
-        self.ask == Ask::All || !matches!(self.also, Also::LeftBand | Also::RightBand)
-    }
-
     /// The condition on a pair, as it is written in ON.
     pub(super) fn condition(&self, tables: &Tables) -> String {
         let apart = "DISTANCE(x.ra, x.dec, y.ra, y.dec)";

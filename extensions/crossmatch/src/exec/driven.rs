@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use datafusion::arrow::array::{Float64Array, RecordBatch, UInt32Array};
-use datafusion::common::Result;
+use datafusion::common::{JoinSide, Result};
 
 use super::emit::{Emit, NO_ROW, Rows};
 use super::index::SkyIndex;
@@ -98,7 +98,7 @@ impl Driven {
                 (Join::Semi, _) => output.push((row, Some(first))),
                 (_, Pick::Nearest(k)) => {
                     let mut partners: Vec<Partner> = pairs.iter().map(|(_, partner)| *partner).collect();
-                    nearest(&mut partners, k.get() as usize, &held.batches, self.partner_width())?;
+                    nearest(&mut partners, k.get() as usize, &held.batches, self.telling())?;
                     output.extend(partners.into_iter().map(|partner| (row, Some(partner))));
                 }
                 _ => output.extend(pairs.iter().map(|&(row, partner)| (row, Some(partner)))),
@@ -120,15 +120,15 @@ impl Driven {
         {
             let row = first.0;
             let mut partners: Vec<Partner> = self.waiting.drain(..).map(|(_, partner)| partner).collect();
-            nearest(&mut partners, k, &held.batches, self.partner_width())?;
+            nearest(&mut partners, k, &held.batches, self.telling())?;
             self.waiting.extend(partners.into_iter().map(|partner| (row, partner)));
         }
         Ok(())
     }
 
     /// Only the left side drives, so partners are right rows.
-    fn partner_width(&self) -> usize {
-        self.emit.widths.1
+    fn telling(&self) -> &[usize] {
+        self.emit.telling(JoinSide::Right)
     }
 
     fn batch(&self, streamed: &RecordBatch, held: &SkyIndex, output: &Output) -> Result<RecordBatch> {

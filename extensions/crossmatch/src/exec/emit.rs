@@ -20,6 +20,8 @@ pub(crate) struct Emit {
     pub(crate) schema: SchemaRef,
     /// How many columns of the left and the right side are output, each from the first.
     pub(crate) widths: (usize, usize),
+    /// The same columns in the order in which they tell rows at the same place apart.
+    pub(crate) telling: [Arc<[usize]>; 2],
     pub(crate) join: Join,
     /// Whether the separation is the last column.
     pub(crate) measured: bool,
@@ -63,6 +65,11 @@ impl Rows<'_> {
 }
 
 impl Emit {
+    /// What tells rows of a side apart that lie at the same place.
+    pub(crate) fn telling(&self, side: JoinSide) -> &[usize] {
+        &self.telling[usize::from(side == JoinSide::Right)]
+    }
+
     /// Accepted pairs of a streamed batch as they are.
     pub(crate) fn pairs(
         &self,

@@ -112,6 +112,8 @@ pub struct Terms {
     pub condition: PairCondition,
     /// The name of the output column that holds the separation, if there is one.
     pub measured: Option<String>,
+    /// The columns of the left and the right side that say which object a row is.
+    pub identifying: [Vec<usize>; 2],
 }
 
 impl Terms {
@@ -266,9 +268,18 @@ impl CrossMatchExec {
     }
 
     fn emit(&self) -> Emit {
+        let [left_identifying, right_identifying] = &self.terms.identifying;
+        let telling = |first: &[usize], width: usize| {
+            let others = (0..width).filter(|column| !first.contains(column));
+            first.iter().copied().chain(others).collect()
+        };
         Emit {
             schema: Arc::clone(&self.schema),
             widths: (self.left_side.width, self.right_side.width),
+            telling: [
+                telling(left_identifying, self.left_side.width),
+                telling(right_identifying, self.right_side.width),
+            ],
             join: self.terms.spec.join,
             measured: self.terms.measured.is_some(),
             output: self.output.clone(),

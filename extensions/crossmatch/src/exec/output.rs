@@ -72,6 +72,7 @@ impl CrossMatchExec {
                 whole,
             },
             measured: None,
+            identifying: [Vec::new(), Vec::new()],
             ..self.terms.clone()
         };
         let side = || Side {

@@ -1,8 +1,8 @@
 //! The step between: of the accepted pairs of a row, the nearest.
 //!
 //! Ties are broken so that a query gives the same rows, whatever the strategy, the number of partitions and the order of
-//! the input: by separation, then the partner's HEALPix index, then the values of its columns. Only columns that the query
-//! reads are there to compare, so of partners at exactly the same place two queries over other columns may keep others.
+//! the input: by separation, then the partner's HEALPix index, then the columns that say which object it is, then those
+//! that the query reads.
 
 use std::cmp::Ordering;
 
@@ -30,8 +30,9 @@ impl Partner {
     }
 }
 
-/// Keeps the `k` nearest partners, nearest first. `batches` hold the rows, of which `width` columns break ties.
-pub(crate) fn nearest(partners: &mut Vec<Partner>, k: usize, batches: &[RecordBatch], width: usize) -> Result<()> {
+/// Keeps the `k` nearest partners, nearest first. `batches` hold the rows, of which the columns `telling` break ties,
+/// the first one first.
+pub(crate) fn nearest(partners: &mut Vec<Partner>, k: usize, batches: &[RecordBatch], telling: &[usize]) -> Result<()> {
     partners.sort_by(Partner::order);
     let mut start = 0;
     while start < partners.len().min(k) {
@@ -40,7 +41,7 @@ pub(crate) fn nearest(partners: &mut Vec<Partner>, k: usize, batches: &[RecordBa
             .take_while(|partner| partner.order(&partners[start]).is_eq())
             .count();
         if ties > 1 {
-            sort_by_values(&mut partners[start..start + ties], batches, width)?;
+            sort_by_values(&mut partners[start..start + ties], batches, telling)?;
         }
         start += ties;
     }
@@ -49,9 +50,9 @@ pub(crate) fn nearest(partners: &mut Vec<Partner>, k: usize, batches: &[RecordBa
 }
 
 /// Puts rows at the same place into the order of their columns' values.
-fn sort_by_values(ties: &mut [Partner], batches: &[RecordBatch], width: usize) -> Result<()> {
+fn sort_by_values(ties: &mut [Partner], batches: &[RecordBatch], telling: &[usize]) -> Result<()> {
     let places: Vec<_> = ties.iter().map(|partner| partner.place).collect();
-    let columns = (0..width).map(|column| gather(batches, column, &places));
+    let columns = telling.iter().map(|&column| gather(batches, column, &places));
     let Some(values) = comparable(&columns.collect::<Result<Vec<_>>>()?)? else {
         return Ok(());
     };

@@ -131,7 +131,7 @@ impl Tally {
         let (mut rows, mut touched) = (Vec::<u32>::new(), Vec::new());
         for pairs in pairs.chunk_by(|a, b| a.row == b.row) {
             let own = match self.spec.pick {
-                Pick::Mutual => own_nearest(held, pairs, width(&self.emit, self.held_side))?,
+                Pick::Mutual => own_nearest(held, pairs, self.emit.telling(self.held_side))?,
                 _ => None,
             };
             for pair in pairs {
@@ -179,18 +179,14 @@ impl Tally {
         }
     }
 
-    fn streamed_width(&self) -> usize {
-        width(&self.emit, self.held_side.negate())
-    }
-
     /// Leaves a held row only its nearest partners.
     fn settle(&mut self, entry: usize) -> Result<()> {
-        let (k, width) = (self.most(), self.streamed_width());
+        let k = self.most();
         let Some(choices) = self.best.get_mut(&entry).filter(|choices| choices.len() > 1) else {
             return Ok(());
         };
         let mut partners: Vec<Partner> = choices.iter().map(|choice| choice.partner).collect();
-        nearest(&mut partners, k, &self.kept, width)?;
+        nearest(&mut partners, k, &self.kept, self.emit.telling(self.held_side.negate()))?;
         let choice = |partner: Partner| {
             choices
                 .iter()
@@ -366,26 +362,18 @@ impl Shared {
 }
 
 /// Where the held row lies that is nearest to the streamed row of these pairs.
-fn own_nearest(held: &SkyIndex, pairs: &[Pair], width: usize) -> Result<Option<(usize, usize)>> {
+fn own_nearest(held: &SkyIndex, pairs: &[Pair], telling: &[usize]) -> Result<Option<(usize, usize)>> {
     let partner = |pair: &Pair| Partner {
         separation_deg: pair.separation_deg,
         index: held.index_of(pair.entry),
         place: held.place(pair.entry),
     };
     let mut partners: Vec<Partner> = pairs.iter().map(partner).collect();
-    nearest(&mut partners, 1, &held.batches, width)?;
+    nearest(&mut partners, 1, &held.batches, telling)?;
     Ok(partners.first().map(|partner| partner.place))
 }
 
 /// The HEALPix index of a row that lies somewhere.
 fn index_of(places: &Places, row: u32) -> u64 {
     places.row.binary_search(&row).map_or(0, |place| places.index[place])
-}
-
-fn width(emit: &Emit, side: JoinSide) -> usize {
-    if side == JoinSide::Left {
-        emit.widths.0
-    } else {
-        emit.widths.1
-    }
 }

@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 
 use datafusion::arrow::array::{Float64Array, RecordBatch, UInt32Array};
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{JoinSide, Result, internal_err};
 use datafusion::execution::memory_pool::MemoryReservation;
 use dreyer_sphere::CellRanges;
 
@@ -158,12 +158,11 @@ impl Mutual {
     /// The partner of each left row that its nearest right row chooses back.
     fn choose(&mut self, held: &SkyIndex) -> Result<HashMap<Place, Partner>> {
         let mut pairs = std::mem::take(&mut self.pairs);
-        let (left_width, right_width) = self.emit.widths;
         let mut chosen = HashMap::new();
         pairs.sort_by_key(|pair| pair.entry);
         for pairs in pairs.chunk_by(|a, b| a.entry == b.entry) {
             let mut partners: Vec<Partner> = pairs.iter().map(Pair::left).collect();
-            nearest(&mut partners, 1, &self.left, left_width)?;
+            nearest(&mut partners, 1, &self.left, self.emit.telling(JoinSide::Left))?;
             if let (Some(pair), Some(partner)) = (pairs.first(), partners.first()) {
                 chosen.insert(held.place(pair.entry), partner.place);
             }
@@ -172,7 +171,7 @@ impl Mutual {
         pairs.sort_by_key(|pair| pair.left);
         for pairs in pairs.chunk_by(|a, b| a.left == b.left) {
             let mut partners: Vec<Partner> = pairs.iter().map(|pair| pair.right(held)).collect();
-            nearest(&mut partners, 1, &held.batches, right_width)?;
+            nearest(&mut partners, 1, &held.batches, self.emit.telling(JoinSide::Right))?;
             if let (Some(pair), Some(partner)) = (pairs.first(), partners.first())
                 && chosen.get(&partner.place) == Some(&pair.left)
             {
