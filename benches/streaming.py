@@ -2,11 +2,12 @@
 
     python benches/streaming.py DREYER_BINARY [--rows 10000000] [--rounds 3] [--postgres /usr/lib/postgresql/15/bin] [--json FILE]
 
-Needs psycopg and psql. Both servers are started here, on ports and folders of their own, and take turns. The table has
+Needs psycopg, adbc-driver-postgresql, pyarrow and psql. Both servers are started here, on ports and folders of their own, and take turns. The table has
 six columns (int8, two float8, float4, int4, text); PostgreSQL gets it from us by a copy in binary.
 
 - psql: SELECT of everything, in text, to /dev/null;  copy text, copy csv, copy binary: COPY TO STDOUT through psql;
 - psycopg: binary rows, made into Python's values;  psycopg copy: blocks of a binary COPY, not looked at;
+- ADBC: a binary COPY made into Arrow batches;
 - first row: from the sending of the query, in psycopg's streaming mode; memory: the most that the server holds beyond what it
   held before.
 """
@@ -23,6 +24,7 @@ import tempfile
 import threading
 import time
 
+import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 
 TABLE = """
@@ -99,6 +101,13 @@ def blocks_of(server, rows):
         assert cursor.rowcount == rows and size > rows * 40, (server.name, cursor.rowcount, size)
 
 
+def batches_of(server, rows):
+    with adbc.connect(server.address, autocommit=True) as conn, conn.cursor() as cursor:
+        cursor.execute("SELECT * FROM stars")
+        seen = sum(batch.num_rows for batch in cursor.fetch_record_batch())
+    assert seen == rows, (server.name, seen)
+
+
 def first_row(server):
     with psycopg.connect(server.address, autocommit=True) as conn, conn.cursor(binary=True) as cursor:
         began = time.perf_counter()
@@ -121,6 +130,7 @@ WAYS = {
     "copy binary": lambda server, _: psql(server, "COPY stars TO STDOUT (FORMAT binary)"),
     "psycopg": rows_of,
     "psycopg copy": blocks_of,
+    "ADBC": batches_of,
 }
 
 

@@ -294,6 +294,10 @@ pub struct Limits {
     /// is.
     pub query_memory_bytes: usize,
 
+    /// Memory of it that the tables may hold that one session has made for itself, in bytes; 0: as much as there is.
+    /// Default 256 MiB.
+    pub session_table_bytes: usize,
+
     /// Memory for decoded Parquet footers, in bytes. Default 256 MiB.
     pub footer_cache_bytes: usize,
 
@@ -333,6 +337,7 @@ impl Default for Limits {
             statement_timeout_s: 0,
             memory_bytes: memory_default(),
             query_memory_bytes: 0,
+            session_table_bytes: 256 << 20,
             footer_cache_bytes: 256 << 20,
             spill_bytes: 64 << 30,
             spill_dir: None,

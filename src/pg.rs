@@ -8,8 +8,8 @@
 //! server      accepts, counts, drains            protocol/  start-up, simple and extended query, cancel
 //! wire        a socket with two buffers          portal     a bound statement and how far its rows have been sent
 //! control     what stops a statement from outside audit, redact  who asked what, without secrets
-//! control     what stops a statement from outside
 //! cursor      DECLARE, FETCH, MOVE                prepared   PREPARE, EXECUTE
+//! describe, origin  what columns a result has, and of which tables
 //! statement   text → plan                        compat/    constructs of PostgreSQL that the engine lacks, rewritten
 //! utility/    SET, SHOW, BEGIN, DISCARD, …       encode/ decode/  Arrow to wire values and back
 //! settings/   what SET sets                      catalog/   pg_catalog and information_schema
@@ -34,6 +34,7 @@ mod exposed;
 mod functions;
 mod infer;
 mod login;
+mod origin;
 mod portal;
 mod prepared;
 mod protocol;

@@ -15,6 +15,7 @@ pub(crate) mod interrupt;
 mod memberships;
 mod names;
 mod outcome;
+mod own;
 mod parse;
 mod replan;
 mod rights;
@@ -50,7 +51,7 @@ pub use running::{QueryEnd, QueryState, RunningQuery, WaveCount};
 use crate::catalog::Handed;
 use crate::state::Comments;
 use crate::users::Sight;
-use crate::{DEFAULT_SCHEMA, Database, Error, ErrorKind, Principal, Result};
+use crate::{Access, DEFAULT_SCHEMA, Database, Error, ErrorKind, Principal, Result};
 
 /// A session. Clones are the same session.
 #[derive(Clone)]
@@ -62,6 +63,8 @@ pub struct Session {
     sight: Sight,
     handed: Arc<Handed>,
     owners: rights::Owners,
+    /// The memory of tables that it made for itself.
+    own: Arc<own::OwnTables>,
     /// What PREPARE has prepared: the right to read it may go before EXECUTE comes.
     prepared: Arc<Mutex<HashMap<String, LogicalPlan>>>,
     /// Schemas in which tables are looked for that are named without one.
@@ -85,6 +88,11 @@ impl Session {
         };
         let context = builder::context(database.template(), &shared);
         let path = vec![principal.name().to_owned(), DEFAULT_SCHEMA.to_owned()];
+        let limit = match database.config().access {
+            Access::Full => 0,
+            Access::ReadOnly => database.config().limits.session_table_bytes,
+        };
+        let own = own::OwnTables::new(limit, &context.runtime_env().memory_pool);
         Self {
             database,
             context,
@@ -92,6 +100,7 @@ impl Session {
             sight,
             handed,
             owners,
+            own: Arc::new(own),
             prepared: Arc::default(),
             path: Arc::new(RwLock::new(path)),
             pid: Arc::default(),
@@ -210,6 +219,11 @@ impl Session {
     #[must_use]
     pub fn take_notices(&self) -> Vec<String> {
         Notices::of(&self.context.copied_config()).take()
+    }
+
+    /// Drops the tables and views that the session made for itself.
+    pub(crate) fn discard_own(&self) -> Result<()> {
+        ddl::drop_own(self)
     }
 
     fn runner(&self) -> replan::Runner {

@@ -6,4 +6,4 @@ SELECT 'dreyer'::name AS catalog_name,
        NULL::name AS default_character_set_schema,
        NULL::name AS default_character_set_name,
        NULL::text AS sql_path
-FROM source.schemas s CROSS JOIN source.users u
+FROM source.schemas s JOIN source.users u ON u.oid = 10

@@ -3,7 +3,6 @@ CREATE TABLE pg_aggregate (aggfnoid regproc, aggkind "char", aggnumdirectargs in
 CREATE TABLE pg_amop (oid oid, amopfamily oid, amoplefttype oid, amoprighttype oid, amopstrategy int2, amoppurpose "char", amopopr oid, amopmethod oid, amopsortfamily oid);
 CREATE TABLE pg_amproc (oid oid, amprocfamily oid, amproclefttype oid, amprocrighttype oid, amprocnum int2, amproc regproc);
 CREATE TABLE pg_attrdef (oid oid, adrelid oid, adnum int2, adbin text);
-CREATE TABLE pg_auth_members (roleid oid, member oid, grantor oid, admin_option bool);
 CREATE TABLE pg_available_extensions (name name, default_version text, installed_version text, comment text);
 CREATE TABLE pg_cast (oid oid, castsource oid, casttarget oid, castfunc oid, castcontext "char", castmethod "char");
 CREATE TABLE pg_constraint (oid oid, conname name, connamespace oid, contype "char", condeferrable bool, condeferred bool, convalidated bool, conrelid oid, contypid oid, conindid oid, conparentid oid, confrelid oid, confupdtype "char", confdeltype "char", confmatchtype "char", conislocal bool, coninhcount int4, connoinherit bool, conkey int2[], confkey int2[], conpfeqop oid[], conppeqop oid[], conffeqop oid[], confdelsetcols int2[], conexclop oid[], conbin text);

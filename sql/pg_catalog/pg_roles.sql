@@ -1,10 +1,10 @@
--- Users.
+-- Roles: users, and what they are members of.
 SELECT name AS rolname,
        false AS rolsuper,
        true AS rolinherit,
-       false AS rolcreaterole,
+       admin AS rolcreaterole,
        false AS rolcreatedb,
-       true AS rolcanlogin,
+       logs_in AS rolcanlogin,
        false AS rolreplication,
        (-1)::int4 AS rolconnlimit,
        '********'::text AS rolpassword,

@@ -7,5 +7,5 @@ SELECT r.schema AS schemaname,
        false AS hasrules,
        false AS hastriggers,
        false AS rowsecurity
-FROM source.relations r CROSS JOIN source.users u
+FROM source.relations r JOIN source.users u ON u.oid = 10
 WHERE r.kind = 'r'

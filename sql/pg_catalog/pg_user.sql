@@ -9,3 +9,4 @@ SELECT name AS usename,
        NULL::timestamptz AS valuntil,
        NULL::text[] AS useconfig
 FROM source.users
+WHERE logs_in

@@ -8,6 +8,7 @@
 mod names;
 mod oid;
 mod operators;
+pub(super) mod roles;
 mod routines;
 mod snapshot;
 mod source;
@@ -15,7 +16,7 @@ mod system;
 mod typenames;
 
 pub(super) use names::{is_always_empty, is_catalog_schema, is_pg_catalog_function, is_pg_catalog_relation};
-pub(super) use oid::{number_of_catalog_relation, routine_number};
+pub(super) use oid::{number_of_catalog_relation, number_of_relation, routine_number};
 pub(super) use snapshot::{Relation, Routine, Snapshot};
 pub(super) use source::is_source;
 pub(super) use system::System;

@@ -7,6 +7,7 @@ mod casts;
 mod counts;
 mod empty;
 mod exists;
+mod intervals;
 mod labels;
 mod lists;
 mod literals;
@@ -30,6 +31,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::parser::Parser;
 use pgwire::api::Type;
 
+pub(super) use intervals::added as add_intervals;
 pub(super) use labels::Labels;
 pub(super) use literals::Operands;
 pub(super) use parameters::said;

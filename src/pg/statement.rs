@@ -231,10 +231,11 @@ impl Query {
         };
         let rewritten =
             compat::rewrite(self.statement.ast_mut(), declared).map_err(|error| self.explain(session, error))?;
-        let plan = session
-            .plan(&self.statement)
-            .await
-            .map_err(|error| shifted(error, self.offset))?;
+        let mut plan = session.plan(&self.statement).await;
+        if plan.is_err() && compat::add_intervals(self.statement.ast_mut()) {
+            plan = session.plan(&self.statement).await.or(plan);
+        }
+        let plan = plan.map_err(|error| shifted(error, self.offset))?;
         let plan = compat::finish(plan).map_err(|error| self.explain(session, error))?;
         let uses_catalog = rewritten.uses_catalog || scans_catalog(&plan)?;
         let plan = if uses_catalog { compat::decorrelate(plan)? } else { plan };
@@ -344,9 +345,9 @@ fn columns(plan: &LogicalPlan, parameters: &[Type], labels: &compat::Labels) -> 
         return Ok(None);
     }
     if parameters.is_empty() {
-        return Ok(Some(describe::columns(plan.schema(), labels)));
+        return Ok(Some(describe::columns(plan, labels)));
     }
     let nulls = parameters.iter().map(decode::null).collect::<Result<Vec<_>>>()?;
     let bound = plan.clone().with_param_values(nulls)?;
-    Ok(Some(describe::columns(bound.schema(), labels)))
+    Ok(Some(describe::columns(&bound, labels)))
 }

@@ -6,7 +6,7 @@
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement, WriteOp};
+use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement};
 
 use super::outcome;
 use super::views::is_shared;
@@ -32,7 +32,7 @@ const SETTINGS: &[(&str, Bound)] = &[
 
 /// Checks a plan for a session that only reads.
 ///
-/// `own` says that the statement makes, fills or drops what this session alone sees, and that its user may do so.
+/// `own` says that the statement makes or drops a view that this session alone sees.
 pub(super) fn check_read_only(plan: &LogicalPlan, own: bool) -> Result<()> {
     let mut refused = None;
     let top: *const LogicalPlan = plan;
@@ -54,14 +54,7 @@ pub(super) fn check_read_only(plan: &LogicalPlan, own: bool) -> Result<()> {
 /// Whether the engine does it within the session: nothing of it reaches a store.
 fn is_of_session(node: &LogicalPlan) -> bool {
     match node {
-        LogicalPlan::Ddl(ddl) => matches!(
-            ddl,
-            DdlStatement::CreateMemoryTable(_)
-                | DdlStatement::CreateView(_)
-                | DdlStatement::DropTable(_)
-                | DdlStatement::DropView(_)
-        ),
-        LogicalPlan::Dml(dml) => matches!(dml.op, WriteOp::Insert(_)),
+        LogicalPlan::Ddl(ddl) => matches!(ddl, DdlStatement::CreateView(_) | DdlStatement::DropView(_)),
         _ => false,
     }
 }

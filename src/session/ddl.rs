@@ -6,8 +6,8 @@
 //!  DROP, ALTER, COMMENT, VIEW, VACUUM   ──► rights, place ──► Command                       ──► manifest or state store
 //! ```
 //!
-//! What a session makes for itself alone (temporary tables and views, and everything where nothing can be written) is
-//! the engine's as it always was. How a table is written so that a crash leaves the old one or the new one is
+//! What a session makes for itself alone (temporary tables and views, and everything in a shell that has no writable
+//! root) is in memory (`own`); anybody may. How a table is written so that a crash leaves the old one or the new one is
 //! `dreyer-hats`' business; views and comments are [`crate::state`]'s.
 
 mod comment;
@@ -21,6 +21,7 @@ mod location;
 mod name;
 mod named_file;
 mod node;
+mod own;
 mod positions;
 mod remove;
 mod rename;
@@ -39,6 +40,7 @@ pub(crate) use intake::Intake;
 pub(super) use named_file::{open as open_files, take as take_files};
 pub(crate) use node::command;
 use node::{Command, CommandNode};
+pub(super) use own::drop_all as drop_own;
 pub(super) use view::makes_lasting_view;
 
 use super::{Outcome, Session, allow};
@@ -50,6 +52,8 @@ enum Planned {
     Plan(Box<LogicalPlan>),
     /// The engine plans it.
     Engine(Box<Ast>),
+    /// The engine plans it, and it concerns what this session alone sees.
+    Own(Box<Ast>),
 }
 
 impl Planned {
@@ -59,6 +63,10 @@ impl Planned {
 
     fn engine(statement: Statement) -> Self {
         Self::Engine(Box::new(Ast::Statement(Box::new(statement))))
+    }
+
+    fn own(statement: Statement) -> Self {
+        Self::Own(Box::new(Ast::Statement(Box::new(statement))))
     }
 }
 
@@ -74,11 +82,11 @@ pub(super) async fn plan(session: &Session, state: &SessionState, ast: Ast) -> R
         Ast::Explain(explain) => Planned::Engine(Box::new(Ast::Explain(explained(session, explain)?))),
         ast @ Ast::Reset(_) => Planned::Engine(Box::new(ast)),
     };
-    let ast = match planned {
+    let (ast, own) = match planned {
         Planned::Plan(plan) => return Ok(*plan),
-        Planned::Engine(ast) => *ast,
+        Planned::Engine(ast) => (*ast, false),
+        Planned::Own(ast) => (*ast, true),
     };
-    let own = makes_own(session, &ast);
     let plan = state.statement_to_plan(ast).await?;
     if session.database().config().access == Access::ReadOnly {
         allow::check_read_only(&plan, own)?;
@@ -112,6 +120,8 @@ async fn plan_statement(session: &Session, state: &SessionState, statement: Stat
         Statement::Grant(grant) => grants::plan_grant(session, state, &grant).await,
         Statement::Revoke(revoke) => grants::plan_revoke(session, state, &revoke).await,
         Statement::CreateRole(create) => grants::plan_create(session, &create),
+        Statement::AlterRole { name, operation } => grants::plan_alter_role(session, &name, &operation),
+        Statement::AlterUser(alter) => grants::plan_alter_user(session, &alter),
         Statement::Drop {
             object_type: ObjectType::Role,
             names,
@@ -183,6 +193,8 @@ pub(super) fn name_of_new(ast: &mut Ast) -> Option<&mut ObjectName> {
 pub(super) async fn run(session: &Session, node: &CommandNode) -> Result<Outcome> {
     match &node.command {
         Command::CreateTable(create) => create::run(session, create, node.input()?).await,
+        Command::CreateOwn(create) => own::run_create(session, create, node.input()?).await,
+        Command::InsertOwn(table) => own::run_insert(session, table, node.input()?).await,
         Command::Insert(table) => insert::run(session, table, node.input()?).await,
         Command::Copy(copy) => copy::run(session, copy, node.input()?).await,
         Command::CreateView(create) => view::run_create(session, create).await,
@@ -228,18 +240,6 @@ async fn changes_rows(session: &Session, state: &SessionState, statement: Statem
     let hint = "Rows of a table that lasts can be added, not changed: CREATE TABLE … AS SELECT … WHERE makes a table \
                 of the rows to keep, DROP TABLE and ALTER TABLE … RENAME TO put it in the place of the old one.";
     Err(Error::new(ErrorKind::NotSupported, format!("{tag} is not supported")).with_hint(hint))
-}
-
-/// Whether the statement makes, fills or drops what only this session sees, and its user may do so on a server.
-fn makes_own(session: &Session, ast: &Ast) -> bool {
-    let Ast::Statement(statement) = ast else { return false };
-    let may =
-        session.database().config().writable.is_some() && session.principal().can_write(session.principal().name());
-    may && match &**statement {
-        Statement::CreateTable(_) | Statement::CreateView(_) | Statement::Insert(_) => true,
-        Statement::Drop { object_type, .. } => matches!(object_type, ObjectType::Table | ObjectType::View),
-        _ => false,
-    }
 }
 
 /// Says that it was done.

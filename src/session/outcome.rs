@@ -2,14 +2,11 @@
 
 use std::fmt;
 
-use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::common::config::ExtensionOptions;
-use datafusion::datasource::MemTable;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{
-    CreateMemoryTable, DdlStatement, LogicalPlan, SetVariable, Statement, TransactionConclusion, WriteOp,
-};
+use datafusion::logical_expr::{DdlStatement, LogicalPlan, SetVariable, Statement, TransactionConclusion, WriteOp};
 use dreyer_sky::tiling::SkyOptions;
 use futures::TryStreamExt;
 
@@ -107,7 +104,6 @@ pub(super) fn write_tag(operation: &WriteOp) -> &'static str {
 pub(super) async fn run(runner: &Runner, plan: LogicalPlan) -> Result<Outcome> {
     match effect(&plan) {
         Effect::Nothing(tag) => Ok(done(tag)),
-        Effect::Session(_) if filled(&plan).is_some() => create_filled(runner, plan).await,
         Effect::Session(tag) => {
             runner.context.execute_logical_plan(reset_of_ours(plan)).await?;
             Ok(done(tag))
@@ -120,36 +116,6 @@ pub(super) async fn run(runner: &Runner, plan: LogicalPlan) -> Result<Outcome> {
             Ok(done(&format!("{tag} {zero}{rows}")))
         }
     }
-}
-
-/// A table of the session's own that a query fills.
-fn filled(plan: &LogicalPlan) -> Option<&CreateMemoryTable> {
-    match plan {
-        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => {
-            let empty = matches!(&*create.input, LogicalPlan::EmptyRelation(none) if !none.produce_one_row);
-            (!empty).then_some(create)
-        }
-        _ => None,
-    }
-}
-
-/// Makes it, and counts the rows.
-async fn create_filled(runner: &Runner, plan: LogicalPlan) -> Result<Outcome> {
-    let Some(create) = filled(&plan).cloned() else {
-        return Ok(done("CREATE TABLE AS"));
-    };
-    if create.if_not_exists && runner.context.table_exist(create.name.clone())? {
-        return Ok(done("CREATE TABLE AS"));
-    }
-    runner.context.execute_logical_plan(plan).await?;
-    let provider = runner.context.table_provider(create.name).await?;
-    let mut rows = 0;
-    if let Some(table) = provider.downcast_ref::<MemTable>() {
-        for partition in &table.batches {
-            rows += partition.read().await.iter().map(RecordBatch::num_rows).sum::<usize>();
-        }
-    }
-    Ok(done(&format!("SELECT {rows}")))
 }
 
 fn done(tag: &str) -> Outcome {

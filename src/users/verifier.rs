@@ -23,7 +23,7 @@ const KEY_BYTES: usize = 32;
 const METHOD: &str = "SCRAM-SHA-256";
 
 /// A stored verifier.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Verifier {
     salt: Vec<u8>,

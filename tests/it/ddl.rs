@@ -217,8 +217,8 @@ async fn without_a_writable_root_a_server_only_reads() {
     let session = Database::open(config).await.unwrap().session();
     for sql in [
         "CREATE TABLE t AS SELECT 1 AS a",
-        "CREATE TEMP TABLE t AS SELECT 1 AS a",
-        "CREATE TEMP VIEW v AS SELECT 1 AS a",
+        "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'x.parquet'",
+        "CREATE OR REPLACE TABLE t AS SELECT 1 AS a",
         "INSERT INTO hipparcos (hip) VALUES (1)",
         "DROP TABLE hipparcos",
         "ALTER TABLE hipparcos RENAME TO h",
@@ -457,4 +457,78 @@ async fn what_another_process_writes_is_seen_within_a_second_or_two() {
     assert_eq!(error(&two, "SELECT COUNT(*) FROM log").await.sqlstate(), "42P01");
     done(&two, "CREATE TABLE log AS SELECT 5 AS id").await;
     assert_eq!(value(&two, "SELECT id FROM logs").await, "5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_has_tables_of_its_own_where_nothing_can_be_written() {
+    let mut config = Config {
+        access: Access::ReadOnly,
+        ..Config::default()
+    };
+    config.limits.session_table_bytes = 1 << 20;
+    let database = Database::open(config).await.unwrap();
+    let (session, other) = (database.session(), database.session());
+    let made = done(
+        &session,
+        "CREATE TEMP TABLE targets AS SELECT hip, ra, dec FROM hipparcos WHERE hip < 500",
+    )
+    .await;
+    let count = value(&session, "SELECT COUNT(*) FROM hipparcos WHERE hip < 500").await;
+    assert_eq!(made, format!("SELECT {count}"));
+    assert_eq!(
+        done(&session, "INSERT INTO targets SELECT * FROM targets").await,
+        format!("INSERT 0 {count}")
+    );
+    let matched = "SELECT COUNT(DISTINCT t.hip) = COUNT(DISTINCT h.hip) AND COUNT(DISTINCT h.hip) > 400 \
+                   FROM targets t JOIN hipparcos h ON XMATCH(radius_arcsec => 0.01)";
+    assert_eq!(value(&session, matched).await, "true");
+    assert_eq!(error(&other, "SELECT * FROM targets").await.sqlstate(), "42P01");
+    assert_eq!(
+        error(&session, "CREATE TEMP TABLE targets (a INT)").await.sqlstate(),
+        "42P07"
+    );
+    assert_eq!(
+        error(&session, "CREATE TABLE lasting (a INT)").await.sqlstate(),
+        "25006"
+    );
+    assert_eq!(
+        done(&session, "CREATE TEMP TABLE IF NOT EXISTS targets (a INT)").await,
+        "CREATE TABLE"
+    );
+    assert_eq!(
+        done(&session, "CREATE TEMP TABLE none (a INT, b TEXT)").await,
+        "CREATE TABLE"
+    );
+    assert_eq!(
+        done(&session, "CREATE TEMP VIEW few AS SELECT * FROM targets WHERE hip < 9").await,
+        "CREATE VIEW"
+    );
+    assert_eq!(error(&session, "DROP TABLE few").await.sqlstate(), "42809");
+
+    // More than a session may have: the table is as it was, and there is room again when it is gone.
+    let too_large = "INSERT INTO targets SELECT hip, ra, dec FROM hipparcos";
+    let refused = error(&session, too_large).await;
+    assert_eq!(refused.sqlstate(), "53200");
+    assert!(refused.message.contains("limits.session_table_bytes"), "{refused:?}");
+    assert_eq!(
+        error(&session, "CREATE TEMP TABLE large AS SELECT * FROM hipparcos")
+            .await
+            .sqlstate(),
+        "53200"
+    );
+    assert_eq!(error(&session, "SELECT * FROM large").await.sqlstate(), "42P01");
+    assert_eq!(
+        value(&session, &format!("SELECT COUNT(*) = 2 * {count} FROM targets")).await,
+        "true"
+    );
+    for _ in 0..40 {
+        done(
+            &session,
+            "CREATE OR REPLACE TEMP TABLE again AS SELECT hip FROM hipparcos WHERE hip < 9000",
+        )
+        .await;
+    }
+    assert_eq!(done(&session, "DROP TABLE targets, again, none").await, "DROP TABLE");
+    assert_eq!(done(&session, "DROP VIEW few").await, "DROP VIEW");
+    assert_eq!(error(&session, "SELECT * FROM targets").await.sqlstate(), "42P01");
 }

@@ -169,7 +169,7 @@ async fn rights() {
     ];
     insta::assert_snapshot!(rendered(&texts).await, @r#"
     25006 ERROR:  cannot execute CREATE TABLE on a server that only reads
-    HINT:  `dreyer sql` on your own machine allows it; so does a server that was given a --writable root.
+    HINT:  CREATE TEMPORARY TABLE makes one in memory, for this session; a --writable root is for others.
 
     25006 ERROR:  parameter "datafusion.runtime.memory_limit" cannot be changed here
     HINT:  A session may set dreyer, datafusion.execution.batch_size, datafusion.execution.target_partitions, datafusion.execution.time_zone, datafusion.explain.

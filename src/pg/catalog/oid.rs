@@ -16,6 +16,7 @@ pub(super) enum Kind {
     Relation,
     Routine,
     Operator,
+    Role,
 }
 
 /// Hands out numbers; two names of one hash get different ones, in the order they come.
@@ -46,8 +47,12 @@ pub(in crate::pg) fn routine_number(name: &str) -> u32 {
 
 /// The number of a relation of pg_catalog: PostgreSQL's own for its tables, which clients know by heart.
 pub(in crate::pg) fn number_of_catalog_relation(name: &str) -> u32 {
-    let known = CATALOG.iter().find(|(known, _)| *known == name).map(|(_, oid)| *oid);
-    known.unwrap_or_else(|| Oids::default().of(Kind::Relation, &["pg_catalog", name]))
+    number_of_relation("pg_catalog", name)
+}
+
+/// The number of a relation, but in the rare case that another one of the same hash comes before it.
+pub(in crate::pg) fn number_of_relation(schema: &str, name: &str) -> u32 {
+    Oids::default().of(Kind::Relation, &[schema, name])
 }
 
 /// Numbers that PostgreSQL 15 gives to its own tables.

@@ -24,8 +24,8 @@ use pgwire::api::Type;
 
 use super::super::door::Door;
 use super::super::encode::{PG_TYPE, arrow_type, element_of, type_length};
-use super::operators;
 use super::typenames::{ARRAYS, TYPES, alignment, array_type, by_value, format_type, type_name};
+use super::{operators, roles};
 use now::{activity, cursor, prepared, queries, queries_elsewhere, workers};
 
 /// One source.
@@ -203,8 +203,18 @@ pub(super) const SOURCES: &[Source] = &[
     },
     Source {
         name: "users",
-        columns: &[("oid", Type::OID), ("name", Type::NAME)],
-        rows: |door| vec![vec![Value::Oid(USER_OID), text(&door.user)]],
+        columns: &[
+            ("oid", Type::OID),
+            ("name", Type::NAME),
+            ("logs_in", Type::BOOL),
+            ("admin", Type::BOOL),
+        ],
+        rows: |door| roles::all(door).into_iter().map(user).collect(),
+    },
+    Source {
+        name: "members",
+        columns: &[("role_oid", Type::OID), ("member_oid", Type::OID)],
+        rows: |door| roles::all(door).iter().flat_map(memberships).collect(),
     },
     Source {
         name: "activity",
@@ -283,8 +293,19 @@ type Asked = fn(&Door) -> BoxFuture<'_, Vec<Vec<Value>>>;
 /// Sources of which other servers have a part.
 const ELSEWHERE: &[(&str, Asked)] = &[("queries", queries_elsewhere)];
 
-/// The number of the one user, which is that of PostgreSQL's first.
-pub(super) const USER_OID: u32 = 10;
+fn user(role: roles::KnownRole) -> Vec<Value> {
+    vec![
+        Value::Oid(role.oid),
+        text(role.name),
+        Value::Bool(role.logs_in),
+        Value::Bool(role.admin),
+    ]
+}
+
+fn memberships(role: &roles::KnownRole) -> Vec<Vec<Value>> {
+    let member = |of: &u32| vec![Value::Oid(*of), Value::Oid(role.oid)];
+    role.member_of.iter().map(member).collect()
+}
 
 fn relations(door: &Door) -> Vec<Vec<Value>> {
     let snapshot = door.snapshot();

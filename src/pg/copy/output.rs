@@ -306,6 +306,7 @@ mod tests {
             name: name.to_owned(),
             kind,
             modifier: -1,
+            origin: None,
         });
         (batch, described.collect())
     }

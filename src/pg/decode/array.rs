@@ -45,28 +45,39 @@ fn elements(body: &str) -> Option<Vec<Option<String>>> {
     let mut letters = body.chars();
     loop {
         let (mut element, mut quoted, mut inside) = (String::new(), false, false);
+        // So far the element was escaped, so that its spaces count.
+        let mut escaped = None;
         let more = loop {
             match letters.next() {
                 None if inside => return None,
                 None => break false,
+                // Quotes are around the whole element.
+                Some('"') if !inside && (quoted || !element.is_empty()) => return None,
                 Some('"') => {
                     inside = !inside;
                     quoted = true;
                 }
-                Some('\\') => {
+                Some('\\') if !quoted || inside => {
                     element.push(letters.next()?);
-                    quoted = true;
+                    escaped = Some(element.len());
                 }
                 Some(',') if !inside => break true,
                 Some('{' | '}') if !inside => return None,
+                Some(letter) if inside => element.push(letter),
+                // Spaces around an element, quoted or not, are not of it.
+                Some(letter) if letter.is_ascii_whitespace() && (quoted || element.is_empty()) => {}
+                Some(_) if quoted => return None,
                 Some(letter) => element.push(letter),
             }
         };
-        let element = if quoted { element } else { element.trim().to_owned() };
+        if !quoted {
+            let end = element.trim_end().len().max(escaped.unwrap_or(0));
+            element.truncate(end);
+        }
         if element.is_empty() && !quoted {
             return None;
         }
-        let is_null = !quoted && element.eq_ignore_ascii_case("null");
+        let is_null = !quoted && escaped.is_none() && element.eq_ignore_ascii_case("null");
         elements.push((!is_null).then_some(element));
         if !more {
             return Some(elements);
@@ -116,4 +127,42 @@ fn list(values: Vec<ScalarValue>, element: &Type) -> Result<ScalarValue> {
         .map(|value| value.cast_to(&item))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(ScalarValue::List(ScalarValue::new_list_nullable(&values, &item)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_cut_as_postgresql_cuts_them() {
+        for (given, expected) in [
+            ("{}", Some(vec![])),
+            (" { } ", Some(vec![])),
+            (r#"{"p", "f"}"#, Some(vec![Some("p"), Some("f")])),
+            (r#"{ "p" , r s ,	t }"#, Some(vec![Some("p"), Some("r s"), Some("t")])),
+            (
+                r#"{null, "null", NULL , nullx}"#,
+                Some(vec![None, Some("null"), None, Some("nullx")]),
+            ),
+            (
+                r#"{"a,\"b}" , c\,d, e\ }"#,
+                Some(vec![Some("a,\"b}"), Some("c,d"), Some("e ")]),
+            ),
+            (r#"{"", " "}"#, Some(vec![Some(""), Some(" ")])),
+            (r#"{a"b"}"#, None),
+            (r#"{"a"b}"#, None),
+            (r#"{"a" "b"}"#, None),
+            ("{a,}", None),
+            ("{,a}", None),
+            (r#"{"a}"#, None),
+            ("{{a}}", None),
+            ("a", None),
+        ] {
+            let found = array_elements(given).ok();
+            let found = found
+                .as_ref()
+                .map(|elements| elements.iter().map(Option::as_deref).collect());
+            assert_eq!(found, expected, "{given}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use datafusion::common::{Result, ScalarValue};
 use pgwire::api::Type;
 
-use super::super::catalog::{Routine, type_name};
+use super::super::catalog::{Routine, roles, type_name};
 use super::super::door::Door;
 use super::argument::{integer, oid, some_text, text, truth};
 use super::{Row, looking, pure};
@@ -104,10 +104,11 @@ pub(super) const ROWS: &[Row] = &[
     pure("has_tablespace_privilege", Type::BOOL, reading),
     pure("has_type_privilege", Type::BOOL, reading),
     looking("pg_has_role", Type::BOOL, |door, arguments| {
-        let role = text(arguments, arguments.len().saturating_sub(2)).unwrap_or_default();
+        let said = text(arguments, arguments.len().saturating_sub(2)).unwrap_or_default();
+        let numbered = |oid: u32| roles::all(door).into_iter().find(|role| role.oid == oid);
+        let role = said.parse().ok().and_then(numbered).map_or(said, |role| role.name);
         let has = |roles: &std::collections::BTreeSet<String>| roles.contains(&role);
-        // By number there is the user alone.
-        Ok(truth(role == "10" || door.sight.roles().as_ref().is_none_or(has)))
+        Ok(truth(role == door.user || door.sight.roles().as_ref().is_none_or(has)))
     }),
 ];
 

@@ -3,7 +3,7 @@
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use pgwire::api::Type;
 
-use super::super::catalog::{Relation, format_type, named_type, type_name};
+use super::super::catalog::{Relation, format_type, named_type, roles, type_name};
 use super::super::door::Door;
 use super::argument::{integer, name_parts, oid, quoted, some_text, text, truth};
 use super::{Row, looking, pure};
@@ -69,13 +69,19 @@ pub(super) const ROWS: &[Row] = &[
     looking("regrole", Type::OID, |door, arguments| {
         number_of(
             arguments,
-            |name| (name == door.user).then_some(10),
+            |name| {
+                roles::all(door)
+                    .into_iter()
+                    .find(|role| role.name == name)
+                    .map(|role| role.oid)
+            },
             "role",
             ErrorKind::UndefinedObject,
         )
     }),
     looking("regroleout", Type::TEXT, |door, arguments| {
-        Ok(name_of(arguments, |oid| (oid == 10).then(|| door.user.clone())))
+        let named = |oid: u32| roles::all(door).into_iter().find(|role| role.oid == oid);
+        Ok(name_of(arguments, |oid| named(oid).map(|role| quoted(&role.name))))
     }),
     looking("regprocedure", Type::OID, |door, arguments| {
         let snapshot = door.snapshot();
@@ -154,11 +160,8 @@ pub(super) const ROWS: &[Row] = &[
     }),
     looking("pg_get_userbyid", Type::NAME, |door, arguments| {
         let name = |oid: u32| {
-            if oid == 10 {
-                door.user.clone()
-            } else {
-                format!("unknown (OID={oid})")
-            }
+            let known = roles::all(door).into_iter().find(|role| role.oid == oid);
+            known.map_or_else(|| format!("unknown (OID={oid})"), |role| role.name)
         };
         Ok(some_text(oid(arguments, 0).map(name)))
     }),

@@ -39,6 +39,10 @@ impl Connection {
                 if !utility.ends_failure() {
                     self.transaction.check()?;
                 }
+                if let Utility::Show(name) = &utility {
+                    // Told when it is prepared, and not only when it is run.
+                    self.value_of(name)?;
+                }
                 return Ok(Work::Utility(utility));
             }
             Parsed::Query(query) => *query,

@@ -53,6 +53,12 @@ impl Connection {
     /// Bind: gives a statement's parameters their values.
     pub(super) fn bind(&mut self, bind: &Bind) -> Result<(), Failure> {
         let portal = self.bound(bind).map_err(Failure::Error);
+        if let (Err(_), Some(_)) = (&portal, &self.shared.audit)
+            && let Ok(prepared) = self.statement(bind.statement_name.as_deref().unwrap_or_default())
+        {
+            // What was meant to be run is worth a line although it was not.
+            self.trail.begin(&prepared.text);
+        }
         if let Some(portal) = self.conclude_or_skip(portal)? {
             self.portals
                 .insert(bind.portal_name.clone().unwrap_or_default(), portal);

@@ -172,16 +172,21 @@ impl Connection {
     }
 
     fn show(&self, name: &str) -> Result<SendableRecordBatchStream> {
-        let settings = self.door.settings();
-        if let Some(value) = settings.get(name) {
-            return rows(&[(settings::canonical(name), vec![value.to_owned()])]);
+        rows(&[(settings::canonical(name), vec![self.value_of(name)?])])
+    }
+
+    /// The value of a setting.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub(in crate::pg) fn value_of(&self, name: &str) -> Result<String> {
+        if let Some(value) = self.door.settings().get(name) {
+            return Ok(value.to_owned());
         }
         let config = self.session.context().copied_config();
         let entry = config.options().entries().into_iter().find(|entry| entry.key == name);
-        match entry {
-            Some(entry) => rows(&[(name, vec![entry.value.unwrap_or_default()])]),
-            None => Err(settings::unknown(name)),
-        }
+        let entry = entry.ok_or_else(|| settings::unknown(name))?;
+        Ok(entry.value.unwrap_or_default())
     }
 
     fn show_all(&self) -> Result<SendableRecordBatchStream> {
@@ -211,6 +216,9 @@ impl Connection {
             self.statements.clear();
             self.reset_all();
             self.session.set_language(dreyer_adql::Language::Postgres)?;
+        }
+        if all || !plans {
+            self.session.discard_own()?;
         }
         match (all, plans) {
             (true, _) => done("DISCARD ALL"),

@@ -74,6 +74,7 @@ pub(super) async fn plan(session: &Session, state: &SessionState, statement: &St
 fn nothing() -> remove::Drop {
     remove::Drop {
         names: Vec::new(),
+        own: Vec::new(),
         if_exists: true,
         notices: Vec::new(),
     }

@@ -1,7 +1,7 @@
 //! `CREATE TABLE`, empty or `AS` a query.
 //!
 //! A table that lasts is a HATS catalogue where its rows have positions, plain Parquet otherwise. A temporary one, or
-//! any where there is no writable root, is the engine's: in memory, for this session.
+//! any in a shell without a writable root, is the session's own.
 
 use datafusion::common::{Column, Constraints};
 use datafusion::execution::SessionState;
@@ -12,7 +12,7 @@ use dreyer_sky::hats::managed::ManagedTable;
 use super::name::{self, Found, TableName};
 use super::node::Command;
 use super::positions::Wanted;
-use super::{Planned, check_writes, tables};
+use super::{Planned, own, tables};
 use crate::session::{Outcome, Session};
 use crate::{Error, ErrorKind, Result};
 
@@ -30,13 +30,11 @@ pub(crate) struct CreateTable {
 }
 
 pub(super) async fn plan(session: &Session, state: &SessionState, mut create: Ast) -> Result<Planned> {
-    check_writes(session, "CREATE TABLE")?;
     let wanted = Wanted::read(&create.table_options)?;
     create.table_options = CreateTableOptions::None;
     let lasting = !create.temporary && session.database().config().writable.is_some();
-    create.temporary = false;
     if !lasting {
-        return Ok(Planned::engine(Statement::CreateTable(create)));
+        return own::plan_create(session, state, create).await;
     }
     let table = name::of_new(session, &create.name)?;
     if create.or_replace {

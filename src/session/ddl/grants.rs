@@ -1,4 +1,4 @@
-//! `GRANT`, `REVOKE`, `CREATE ROLE`, `DROP ROLE`: who reads what. Kept in the file of users, and true at once for all
+//! `GRANT`, `REVOKE`, `CREATE ROLE`, `DROP ROLE`, `ALTER ROLE … PASSWORD`: who reads what, and with which password. Kept in the file of users, and true at once for all
 //! sessions of all processes that have it open.
 //!
 //! | what is granted | means |
@@ -13,14 +13,15 @@ use std::sync::Arc;
 
 use datafusion::execution::SessionState;
 use datafusion::sql::sqlparser::ast::{
-    Action, CreateRole, Grant, GrantObjects, Grantee, GranteeName, GranteesType, Ident, ObjectName, Privileges, Revoke,
+    Action, AlterRoleOperation, AlterUser, CreateRole, Expr, Grant, GrantObjects, Grantee, GranteeName, GranteesType,
+    Ident, ObjectName, Password, Privileges, Revoke, RoleOption,
 };
 
 use super::name::{self, Found, TableName};
 use super::node::Command;
 use super::{Planned, done};
 use crate::session::{Outcome, Session};
-use crate::users::{PUBLIC, Role, Roles, Users};
+use crate::users::{PUBLIC, Role, Roles, Users, Verifier};
 use crate::{Error, ErrorKind, Result};
 
 /// A change of the roles.
@@ -28,8 +29,19 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) enum RoleChange {
     Grant(Given, Vec<String>),
     Revoke(Given, Vec<String>),
-    Create { names: Vec<String>, if_not_exists: bool },
-    Drop { names: Vec<String>, if_exists: bool },
+    Create {
+        names: Vec<String>,
+        if_not_exists: bool,
+    },
+    Drop {
+        names: Vec<String>,
+        if_exists: bool,
+    },
+    /// Another password, or none any more. Everybody may change their own.
+    Password {
+        name: String,
+        verifier: Option<Verifier>,
+    },
 }
 
 /// What is granted.
@@ -50,6 +62,7 @@ impl RoleChange {
             Self::Revoke(..) => "REVOKE",
             Self::Create { .. } => "CREATE ROLE",
             Self::Drop { .. } => "DROP ROLE",
+            Self::Password { .. } => "ALTER ROLE",
         }
     }
 }
@@ -116,6 +129,68 @@ pub(super) fn plan_drop(session: &Session, roles: &[ObjectName], if_exists: bool
         if_exists,
     };
     Ok(Planned::command(Command::Roles(change), None))
+}
+
+/// `ALTER USER … PASSWORD`, which psql's `\password` sends.
+pub(super) fn plan_alter_user(session: &Session, alter: &AlterUser) -> Result<Planned> {
+    let rest = AlterUser {
+        password: None,
+        if_exists: false,
+        ..alter.clone()
+    };
+    match &alter.password {
+        Some(password) if rest.to_string() == format!("ALTER USER {}", alter.name) => {
+            plan_password(session, &alter.name, password.password.as_deref())
+        }
+        _ => Err(only_passwords()),
+    }
+}
+
+pub(super) fn plan_alter_role(session: &Session, name: &Ident, operation: &AlterRoleOperation) -> Result<Planned> {
+    let AlterRoleOperation::WithOptions { options } = operation else {
+        return Err(only_passwords());
+    };
+    match options.as_slice() {
+        [RoleOption::Password(Password::NullPassword)] => plan_password(session, name, None),
+        [RoleOption::Password(Password::Password(Expr::Value(password)))] => {
+            let password = password.clone().into_string().ok_or_else(only_passwords)?;
+            plan_password(session, name, Some(&password))
+        }
+        _ => Err(only_passwords()),
+    }
+}
+
+/// The password comes as such, or as a verifier that the client has made of it.
+fn plan_password(session: &Session, name: &Ident, password: Option<&str>) -> Result<Planned> {
+    let name = one_name(&ObjectName::from(vec![name.clone()]))?;
+    let verifier = match password {
+        Some(password) => Some(match Verifier::try_from(password.to_owned()) {
+            Ok(verifier) => verifier,
+            Err(_) => Verifier::of(password)?,
+        }),
+        None => None,
+    };
+    let change = RoleChange::Password { name, verifier };
+    users_for(session, &change)?;
+    Ok(Planned::command(Command::Roles(change), None))
+}
+
+fn only_passwords() -> Error {
+    unsupported("of ALTER ROLE and ALTER USER, only PASSWORD is supported")
+        .with_hint("GRANT and REVOKE say what a role may; dreyer user add and drop make users and take them away.")
+}
+
+/// The users, for one who may make that change.
+fn users_for(session: &Session, change: &RoleChange) -> Result<Arc<Users>> {
+    let own = matches!(
+        change,
+        RoleChange::Password { name, verifier: Some(_) } if name == session.principal().name()
+    );
+    let known = session.database().users().filter(|users| users.now().is_some());
+    match known {
+        Some(known) if own => Ok(Arc::clone(known)),
+        _ => users(session),
+    }
 }
 
 /// The users, for one who may change what they may.
@@ -235,7 +310,7 @@ fn one_name(name: &ObjectName) -> Result<String> {
 }
 
 pub(super) async fn run(session: &Session, change: &RoleChange) -> Result<Outcome> {
-    let users = users(session)?;
+    let users = users_for(session, change)?;
     let (own, own_name) = (change.clone(), session.principal().name().to_owned());
     // It waits for a lock and for the disk.
     let changed = tokio::task::spawn_blocking(move || users.change(|roles| apply(roles, &own, &own_name))).await;
@@ -299,6 +374,14 @@ fn apply(roles: &mut Roles, change: &RoleChange, user: &str) -> Result<Vec<Strin
                 }
             }
             Ok(notices)
+        }
+        RoleChange::Password { name, verifier } => {
+            if roles.role_mut(name)?.verifier.is_none() {
+                let message = format!("role \"{name}\" is no user");
+                return Err(Error::new(ErrorKind::Invalid, message).with_hint("dreyer user add makes users."));
+            }
+            roles.role_mut(name)?.verifier.clone_from(verifier);
+            Ok(Vec::new())
         }
         RoleChange::Drop { names, if_exists } => {
             let mut notices = Vec::new();

@@ -9,27 +9,30 @@ use datafusion::sql::sqlparser::ast::{Ident, Insert, ObjectName, SetExpr, Statem
 use super::create::{MADE_COLUMNS, without_made};
 use super::name::{self, Found, TableName};
 use super::node::Command;
-use super::{Planned, check_writes, done, tables};
+use super::{Planned, check_writes, done, own, tables};
 use crate::session::{Outcome, Session};
 use crate::{Error, ErrorKind, Result};
 
 pub(super) async fn plan(session: &Session, state: &SessionState, mut insert: Insert) -> Result<Planned> {
-    check_writes(session, "INSERT")?;
     let TableObject::TableName(target) = &insert.table else {
+        check_writes(session, "INSERT")?;
         return Ok(Planned::engine(Statement::Insert(insert)));
     };
     let (table, found) = match name::find(session, state, target).await? {
         Some(found) => found,
-        // The engine says what there is instead.
-        None => return Ok(Planned::engine(Statement::Insert(insert))),
+        None => {
+            check_writes(session, "INSERT")?;
+            // The engine says what there is instead.
+            return Ok(Planned::engine(Statement::Insert(insert)));
+        }
     };
     match found {
-        Found::Own => return Ok(Planned::engine(Statement::Insert(insert))),
+        Found::Own => return own::plan_insert(session, state, insert, table).await,
         Found::View(_) => {
             let message = format!("cannot insert into view \"{table}\"");
             return Err(Error::new(ErrorKind::WrongObjectType, message));
         }
-        Found::Shared => {}
+        Found::Shared => check_writes(session, "INSERT")?,
     }
     session.principal().check_write(&table.schema)?;
     tables::open_to_write(session, &table).await?;

@@ -10,21 +10,20 @@ use datafusion::catalog::TableProvider;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::{ScalarValue, TableReference, exec_datafusion_err};
 use datafusion::datasource::provider_as_source;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, ident, lit};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
-use futures::{StreamExt, stream};
+use futures::stream;
 
 use super::create::{MADE_COLUMNS, without_made};
 use super::name::{self, Found, TableName};
-use super::{check_writes, tables};
+use super::{check_writes, own, tables};
 use crate::error::Place;
 use crate::session::{Session, outcome};
-use crate::{Access, DEFAULT_CATALOG, Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// The name under which the rows are a table of the plan.
 const ROWS: &str = "rows from the client";
@@ -39,6 +38,17 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
+    /// All columns of a table of the session's own.
+    pub(super) fn whole(table: TableName, provider: Arc<dyn TableProvider>) -> Self {
+        let columns = provider.schema().fields().iter().cloned().collect();
+        Self {
+            table,
+            own: true,
+            provider,
+            columns,
+        }
+    }
+
     /// The table's name, without its schema.
     pub(crate) fn table(&self) -> &str {
         &self.table.name
@@ -56,7 +66,6 @@ impl Session {
     /// # Errors
     /// There is no such table or column, or the user may not write there.
     pub(crate) async fn intake(&self, name: &ObjectName, columns: &[Ident]) -> Result<Intake> {
-        check_writes(self, "COPY FROM")?;
         self.database().state().refresh().await?;
         let state = self.context().state();
         let Some((table, found)) = name::find(self, &state, name).await? else {
@@ -66,15 +75,17 @@ impl Session {
         };
         let own = match found {
             Found::Own => true,
-            Found::Shared => false,
+            Found::Shared => {
+                check_writes(self, "COPY FROM")?;
+                false
+            }
             Found::View(_) => {
                 let message = format!("cannot copy to view \"{}\"", table.name);
                 return Err(Error::new(ErrorKind::WrongObjectType, message));
             }
         };
         let provider = if own {
-            self.check_own()?;
-            self.context().table_provider(reference(&table)).await?
+            own::provider(self, &table).await?
         } else {
             self.principal().check_write(&table.schema)?;
             tables::open_to_write(self, &table).await?;
@@ -91,25 +102,20 @@ impl Session {
         })
     }
 
-    /// What the session makes for itself, its user must be one who may write.
-    fn check_own(&self) -> Result<()> {
-        if self.database().config().access == Access::Full {
-            return Ok(());
-        }
-        self.principal().check_write(self.principal().name())
-    }
-
     /// Adds the rows to the table, all of them or none; gives their number.
     ///
     /// # Errors
     /// That of the rows; those of the store, and of others who wrote at the same time.
     pub(crate) async fn take_in(&self, intake: &Intake, rows: SendableRecordBatchStream) -> Result<u64> {
         if intake.own {
-            let input = intake.plan(counted(rows, &self.context().runtime_env().memory_pool))?;
+            let (rows, share) = self.own.counted(rows);
+            let input = intake.plan(rows)?;
             let source = provider_as_source(Arc::clone(&intake.provider));
-            let target = reference(&intake.table);
+            let target = own::reference(&intake.table);
             let insert = LogicalPlanBuilder::insert_into(input, target, source, InsertOp::Append)?.build()?;
-            return outcome::count(self.runner().once(insert).await?).await;
+            let added = outcome::count(self.runner().once(insert).await?).await?;
+            self.own.keep(&intake.table.schema, &intake.table.name, share);
+            return Ok(added);
         }
         let input = intake.plan(rows)?;
         let (input, _guard) = tables::input(self, &without_made(&input)?).await?;
@@ -119,22 +125,6 @@ impl Session {
         tables::forget(self, &intake.table).await;
         Ok(appended.rows().saturating_sub(before))
     }
-}
-
-/// The rows, which are held in memory, out of what all queries may hold.
-fn counted(rows: SendableRecordBatchStream, pool: &Arc<dyn MemoryPool>) -> SendableRecordBatchStream {
-    let reservation = MemoryConsumer::new("rows for a table in memory").register(pool);
-    let schema = rows.schema();
-    let counted = rows.map(move |batch| {
-        let batch = batch?;
-        reservation.try_grow(batch.get_array_memory_size())?;
-        Ok(batch)
-    });
-    Box::pin(RecordBatchStreamAdapter::new(schema, counted))
-}
-
-fn reference(table: &TableName) -> TableReference {
-    TableReference::full(DEFAULT_CATALOG, table.schema.clone(), table.name.clone())
 }
 
 /// The columns that a list means.

@@ -18,7 +18,7 @@ use crate::{DEFAULT_CATALOG, DEFAULT_SCHEMA, Error, ErrorKind, Result};
 const NAME_BYTES: usize = 120;
 
 /// Schemas that are the catalogue's.
-const SYSTEM_SCHEMAS: [&str; 2] = ["information_schema", "pg_catalog"];
+pub(super) const SYSTEM_SCHEMAS: [&str; 2] = ["information_schema", "pg_catalog"];
 
 /// A table or view by its full name, as it is spelt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

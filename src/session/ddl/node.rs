@@ -13,6 +13,7 @@ use super::copy::CopyTo;
 use super::create::CreateTable;
 use super::grants::RoleChange;
 use super::name::TableName;
+use super::own::CreateOwn;
 use super::remove::Drop;
 use super::view::CreateView;
 use crate::Error;
@@ -21,7 +22,9 @@ use crate::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Command {
     CreateTable(CreateTable),
+    CreateOwn(Box<CreateOwn>),
     Insert(TableName),
+    InsertOwn(TableName),
     Copy(CopyTo),
     CreateView(CreateView),
     DropTables(Drop),
@@ -70,8 +73,8 @@ impl CommandNode {
     /// The first word of PostgreSQL's command tag.
     pub(crate) fn verb(&self) -> &'static str {
         match &self.command {
-            Command::CreateTable(_) => "SELECT",
-            Command::Insert(_) => "INSERT",
+            Command::CreateTable(_) | Command::CreateOwn(_) => "SELECT",
+            Command::Insert(_) | Command::InsertOwn(_) => "INSERT",
             Command::Copy(_) => "COPY",
             Command::CreateView(_) => "CREATE VIEW",
             Command::DropTables(_) => "DROP TABLE",

@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::ast::{ObjectName, Statement};
 
 use super::name::{self, Found, TableName};
 use super::node::Command;
-use super::{Planned, check_writes, grants, tables};
+use super::{Planned, check_writes, grants, own, tables};
 use crate::catalog::shared_object;
 use crate::session::{Outcome, Session};
 use crate::{Error, ErrorKind, Result};
@@ -14,23 +14,26 @@ use crate::{Error, ErrorKind, Result};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Drop {
     pub(super) names: Vec<TableName>,
+    /// Tables of the session's own.
+    pub(super) own: Vec<TableName>,
     pub(super) if_exists: bool,
     pub(super) notices: Vec<String>,
 }
 
 pub(super) async fn plan(session: &Session, state: &SessionState, statement: Statement) -> Result<Planned> {
-    check_writes(session, "DROP TABLE")?;
     let Statement::Drop { names, if_exists, .. } = &statement else {
         return Ok(Planned::engine(statement));
     };
     let mut drop = Drop {
         names: Vec::new(),
+        own: Vec::new(),
         if_exists: *if_exists,
         notices: Vec::new(),
     };
     for name in names {
         match name::find(session, state, name).await? {
             Some((table, Found::Shared)) => {
+                check_writes(session, "DROP TABLE")?;
                 if session.database().config().writable.is_none() {
                     return Err(shared_object("relation", &table.name));
                 }
@@ -39,13 +42,10 @@ pub(super) async fn plan(session: &Session, state: &SessionState, statement: Sta
                 drop.names.push(table);
             }
             Some((table, Found::View(_))) => return Err(other_kind(&table, "table", "DROP VIEW")),
-            Some((_, Found::Own)) if names.len() == 1 => return Ok(Planned::engine(statement)),
-            Some((table, Found::Own)) => {
-                let message = format!("relation \"{table}\" is the session's own");
-                return Err(
-                    Error::new(ErrorKind::NotSupported, message).with_hint("Drop it by a statement of its own.")
-                );
+            Some((table, Found::Own)) if own::is_view(session, &table).await? => {
+                return Err(other_kind(&table, "table", "DROP VIEW"));
             }
+            Some((table, Found::Own)) => drop.own.push(table),
             None => drop.missing(name, "table")?,
         }
     }
@@ -87,6 +87,9 @@ async fn check_made_by_sql(session: &Session, table: &TableName) -> Result<()> {
 }
 
 pub(super) async fn run(session: &Session, drop: &Drop) -> Result<Outcome> {
+    for table in &drop.own {
+        own::remove(session, table)?;
+    }
     for table in &drop.names {
         match tables::open(session, table).await? {
             Some(managed) => {

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{CreateView as CreateViewAst, Query, Statem
 use super::name::{self, Found, TableName};
 use super::node::Command;
 use super::remove::{Drop, other_kind};
-use super::{Planned, check_writes, create, done, grants};
+use super::{Planned, check_writes, create, done, grants, own};
 use crate::session::{Outcome, Session};
 use crate::state::{SchemaState, View};
 use crate::{Access, DEFAULT_SCHEMA, Error, ErrorKind, Result};
@@ -40,9 +40,11 @@ fn lasts(session: &Session, create: &CreateViewAst) -> bool {
 
 pub(super) async fn plan_create(session: &Session, state: &SessionState, mut create: CreateViewAst) -> Result<Planned> {
     if !lasts(session, &create) {
-        check_writes(session, "CREATE VIEW")?;
+        if !create.temporary {
+            own::check_unsaid(session, "CREATE VIEW")?;
+        }
         create.temporary = false;
-        return Ok(Planned::engine(Statement::CreateView(create)));
+        return Ok(Planned::own(Statement::CreateView(create)));
     }
     let view = name::of_new(session, &create.name)?;
     let if_not_exists = create.if_not_exists;
@@ -140,11 +142,9 @@ pub(super) async fn plan_drop(session: &Session, state: &SessionState, statement
     let Statement::Drop { names, if_exists, .. } = &statement else {
         return Ok(Planned::engine(statement));
     };
-    if !session.database().state().is_lasting() {
-        check_writes(session, "DROP VIEW")?;
-    }
     let mut drop = Drop {
         names: Vec::new(),
+        own: Vec::new(),
         if_exists: *if_exists,
         notices: Vec::new(),
     };
@@ -155,11 +155,13 @@ pub(super) async fn plan_drop(session: &Session, state: &SessionState, statement
                 drop.names.push(view);
             }
             Some((table, Found::Shared)) => return Err(other_kind(&table, "view", "DROP TABLE")),
-            Some((_, Found::Own)) => {
-                check_writes(session, "DROP VIEW")?;
-                return Ok(Planned::engine(statement));
+            Some((_, Found::Own)) => return Ok(Planned::own(statement)),
+            None => {
+                if !session.database().state().is_lasting() {
+                    check_writes(session, "DROP VIEW")?;
+                }
+                drop.missing(name, "view")?;
             }
-            None => drop.missing(name, "view")?,
         }
     }
     Ok(Planned::command(Command::DropViews(drop), None))

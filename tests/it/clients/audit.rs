@@ -30,7 +30,7 @@ async fn who_asked_what_is_written_down_without_secrets() {
         .psql("ada", "SELECT hip FROM hipparcos LIMIT 7; SELECT nope")
         .await;
     guarded.psql("ada", "SELEC 1").await;
-    guarded.psql("ada", "ALTER USER ada PASSWORD 'Canary1'").await;
+    guarded.psql("ada", "ALTER USER nobody PASSWORD 'Canary1'").await;
     guarded
         .psql(
             "ada",

@@ -117,6 +117,30 @@ with psycopg.connect(autocommit=True) as conn:
     time.sleep(0.2)
     assert one("SELECT 1") == [(1,)]
 
+    # Columns of a result say which column of which table they are; what is computed does not.
+    described = conn.execute("SELECT h.dec, h.ra + 1, x.hip FROM (SELECT hip, dec FROM hipparcos) x JOIN hipparcos h USING (dec)")
+    result = described.pgresult
+    table, column = result.ftable(0), result.ftablecol(0)
+    named = conn.execute(
+        "SELECT a.attrelid::regclass::text, a.attname FROM pg_attribute a WHERE a.attrelid = %s AND a.attnum = %s", [table, column]
+    )
+    assert named.fetchall() == [("hipparcos", "dec")]
+    assert (result.ftable(1), result.ftablecol(1)) == (0, 0)
+    assert result.ftable(2) == table and result.ftablecol(2) not in (0, column)
+
+    # What is added to a time is an interval.
+    assert one("SELECT TIMESTAMP '2020-01-01' + %s", [dt.timedelta(hours=36)]) == [(dt.datetime(2020, 1, 2, 12),)]
+
+    # Tables of one's own need no place to write to, and end with the session, or before.
+    conn.execute("CREATE TEMP TABLE targets (name text, ra float8, dec float8)")
+    with conn.cursor() as cursor, cursor.copy("COPY targets FROM STDIN") as copy:
+        copy.write_row(("Sirius", 101.28715, -16.71612))
+        copy.write_row(("Vega", 279.23473, 38.78369))
+    matched = "SELECT t.name FROM targets t JOIN hipparcos h ON XMATCH(radius_arcsec => 30) ORDER BY 1"
+    assert [name for name, in one(matched)] == ["Sirius", "Vega"]
+    conn.execute("DISCARD TEMP")
+    raises(errors.UndefinedTable, lambda: conn.execute("SELECT * FROM targets"))
+
     # The session of another client is its own.
     conn.execute("SET application_name = 'one'")
     with psycopg.connect(application_name="two") as other:
