@@ -129,7 +129,7 @@ with psycopg.connect(autocommit=True) as conn:
     assert result.ftable(2) == table and result.ftablecol(2) not in (0, column)
 
     # What is added to a time is an interval.
-    assert one("SELECT TIMESTAMP '2020-01-01' + %s", [dt.timedelta(hours=36)]) == [(dt.datetime(2020, 1, 2, 12),)]
+    assert one("SELECT (TIMESTAMP '2020-01-01' + %s)::text", ["36:00:00"]) == [("2020-01-02 12:00:00",)]
 
     # Tables of one's own need no place to write to, and end with the session, or before.
     conn.execute("CREATE TEMP TABLE targets (name text, ra float8, dec float8)")
