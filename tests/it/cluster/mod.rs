@@ -3,6 +3,7 @@
 mod cable;
 mod keys;
 mod lost;
+mod plain;
 mod process;
 mod rolling;
 mod servers;
