@@ -21,10 +21,12 @@ mod build;
 mod channel;
 mod deal;
 mod gate;
+mod held;
 mod leaf;
 mod lost;
 mod members;
 mod peers;
+mod reach;
 mod secrets;
 mod settings;
 mod shape;
@@ -54,7 +56,7 @@ use turn::Turns;
 
 pub(crate) use lost::{is_lost, lost_worker};
 pub(crate) use peers::{Desk, Peers};
-pub(crate) use spread::Spread;
+pub(crate) use spread::{Spread, Stays};
 pub use worker::Worker;
 
 /// The cluster as a coordinator sees it.

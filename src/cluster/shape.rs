@@ -24,6 +24,10 @@ use super::leaf::Leaf;
 /// How many tasks a node wants, or may have.
 pub(super) fn tasks(event: DesiredTaskCountEvent<'_>) -> Option<Result<DesiredTaskCountEventResponse>> {
     if let Some(leaf) = event.plan.downcast_ref::<Leaf>() {
+        // Of one partition that gives so many rows and no more, several tasks would give so many each.
+        if leaf.inner.fetch().is_some() && leaf.inner.output_partitioning().partition_count() == 1 {
+            return Some(Ok(DesiredTaskCountEventResponse::maximum(1)));
+        }
         return Some(Ok(DesiredTaskCountEventResponse::desired(leaf.wanted)));
     }
     let whole = event.plan.children().is_empty() || needs_all_rows(event.plan);

@@ -18,13 +18,25 @@ use dreyer_sky::tiling::{Compute, TilingSources, sky_options};
 use url::Url;
 
 use super::leaf::Leaf;
-use super::{Cluster, distributed, equip, settings, shape, travel};
+use super::whole::below;
+use super::{Cluster, distributed, equip, held, reach, settings, shape, travel};
 use crate::session::stored_bytes;
+use crate::storage::Root;
 use crate::trace::{Parent, TRACEPARENT};
 use crate::{Error, ErrorKind};
 
 /// Pieces that each partition of each task should have at least, so that they can be dealt evenly.
 const PIECES: usize = 8;
+
+/// Why a plan stays in this process, in words.
+#[derive(Debug, Clone)]
+pub(crate) struct Stays(pub(crate) String);
+
+impl<T: std::fmt::Display> From<T> for Stays {
+    fn from(why: T) -> Self {
+        Self(why.to_string())
+    }
+}
 
 /// A plan that runs on the workers, and what it is to be run with.
 pub(crate) struct Spread {
@@ -37,18 +49,29 @@ pub(crate) struct Spread {
 impl Cluster {
     /// Whether a plan had better be dealt: the session insists, or it reads enough; `least` takes the place of the
     /// configured number of bytes.
-    pub(crate) fn wants(&self, plan: &Arc<dyn ExecutionPlan>, config: &SessionConfig, least: Option<u64>) -> bool {
-        let least = least.unwrap_or(self.config.min_scan_bytes);
+    pub(crate) fn wants(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        config: &SessionConfig,
+        least: Option<u64>,
+    ) -> std::result::Result<(), Stays> {
+        let configured = self.config.min_scan_bytes;
         match sky_options(config).compute {
-            Compute::Local => false,
-            Compute::Distributed => true,
-            Compute::Auto => stored_bytes(plan, &TilingSources::of(config)) >= least,
+            Compute::Local => Err("dreyer.compute is 'local'".into()),
+            Compute::Distributed => Ok(()),
+            Compute::Auto => match stored_bytes(plan, &TilingSources::of(config)) {
+                bytes if bytes >= least.unwrap_or(configured) => Ok(()),
+                bytes => Err(format!(
+                    "it is about {bytes} stored bytes, fewer than cluster.min_scan_bytes ({configured})"
+                )
+                .into()),
+            },
         }
     }
 
-    /// `plan`, as planned for this process, on the workers; `None` if it had better stay here. `known` has the functions
-    /// that workers have, and their usual settings; `runtime` is where rows come together; `least` is as for
-    /// [`Self::wants`].
+    /// `plan`, as planned for this process, on the workers, or why it had better stay here. `known` has the functions
+    /// that workers have, and their usual settings; `roots` are where workers look, too; `runtime` is where rows come
+    /// together; `least` is as for [`Self::wants`].
     ///
     /// # Errors
     /// The session insists on the workers, and there are none.
@@ -56,12 +79,12 @@ impl Cluster {
         &self,
         plan: &Arc<dyn ExecutionPlan>,
         state: &SessionState,
-        known: &SessionState,
+        (known, roots): (&SessionState, &[Root]),
         runtime: &Arc<RuntimeEnv>,
         least: Option<u64>,
-    ) -> Result<Option<Spread>> {
-        if !self.wants(plan, state.config(), least) {
-            return Ok(None);
+    ) -> Result<std::result::Result<Spread, Stays>> {
+        if let Err(stays) = self.wants(plan, state.config(), least) {
+            return Ok(Err(stays));
         }
         let insists = sky_options(state.config()).compute == Compute::Distributed;
         let sources = TilingSources::of(state.config());
@@ -71,26 +94,28 @@ impl Cluster {
             return if insists && has_work {
                 Err(self.nobody().into())
             } else {
-                Ok(None)
+                Ok(Err("no worker is ready".into()))
             };
         }
         let number = workers.len();
         let workers = places(workers);
         let Some(leaves) = self.with_leaves(plan, &sources, &workers, insists)? else {
-            return Ok(None);
+            return Ok(Err("it reads nothing that can be dealt".into()));
         };
-        if let Err(why) = travel::check(plan, known) {
+        if let Err(why) = reach::check(plan, roots).and_then(|()| travel::check(plan, known)) {
+            let why = why.strip_backtrace();
+            let why = why.strip_prefix("Error during planning: ").unwrap_or(&why);
             tracing::debug!(%why, "a query stays in this process");
-            return Ok(None);
+            return Ok(Err(why.into()));
         }
         let config = self.configured(state.config().clone(), known.config(), workers.len())?;
-        let Some((plan, config)) = staged(leaves, state, config).await? else {
-            return Ok(None);
+        let Some((plan, config)) = staged(held::sent_in_full(leaves)?, state, config).await? else {
+            return Ok(Err(whole(plan).into()));
         };
         let context = TaskContext::from(state)
             .with_session_config(config)
             .with_runtime(Arc::clone(runtime));
-        Ok(Some(Spread {
+        Ok(Ok(Spread {
             plan,
             context: Arc::new(context),
             workers: number,
@@ -126,7 +151,8 @@ impl Cluster {
         let leaves = Arc::clone(plan).transform_down(|node| {
             let pieces = workers.len() * node.output_partitioning().partition_count() * PIECES;
             let Some(work) = dreyer_sky::divide(&node, sources, pieces) else {
-                return Ok(Transformed::no(node));
+                let next = below(&node);
+                return Ok(Transformed::new(node, false, next));
             };
             let enough = stored_bytes(&node, sources).div_ceil(self.config.task_bytes);
             let enough = usize::try_from(enough).unwrap_or(usize::MAX);
@@ -164,6 +190,21 @@ impl Cluster {
             .with_distributed_scale_up_leaf_node_handler(shape::cut)
             .with_distributed_route_tasks_handler(shape::route)
             .with_distributed_passthrough_headers(headers)
+    }
+}
+
+/// Why no stage could be made of a plan.
+fn whole(plan: &Arc<dyn ExecutionPlan>) -> String {
+    let mut files = Vec::new();
+    // An error would be of the closure, which gives none.
+    let _ = plan.apply(|node| {
+        files.extend(dreyer_sky::files::undivided(node));
+        Ok(TreeNodeRecursion::Continue)
+    });
+    if files.is_empty() {
+        "its rows must come together in one place before anything else".to_owned()
+    } else {
+        files.join("; ")
     }
 }
 

@@ -12,6 +12,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use dreyer_sky::crossmatch::CrossMatchExec;
 use dreyer_sky::tiling::TilingSources;
 
 /// What a leaf tells of the nodes under it, beside its own figures.
@@ -33,12 +34,22 @@ pub(super) fn with_whole_leaves(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let whole = plan.transform_down(|node| {
         if node.children().is_empty() || dreyer_sky::divide(&node, sources, 1).is_none() {
-            return Ok(Transformed::no(node));
+            let next = below(&node);
+            return Ok(Transformed::new(node, false, next));
         }
         let leaf: Arc<dyn ExecutionPlan> = Arc::new(Whole(node));
         Ok(Transformed::new(leaf, true, TreeNodeRecursion::Jump))
     })?;
     Ok(whole.data)
+}
+
+/// Whether there can be leaves under a node that is none. A match that reads around a few rows has to find its scan as it was.
+pub(super) fn below(node: &Arc<dyn ExecutionPlan>) -> TreeNodeRecursion {
+    let exec = node.downcast_ref::<CrossMatchExec>();
+    match exec.and_then(CrossMatchExec::reads_around) {
+        Some(_) => TreeNodeRecursion::Jump,
+        None => TreeNodeRecursion::Continue,
+    }
 }
 
 #[derive(Debug)]

@@ -9,10 +9,16 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::common::Statistics;
+use datafusion::common::stats::Precision;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion_distributed::{DistributedExec, DistributedMetricsFormat, rewrite_distributed_plan_with_metrics};
+use dreyer_sky::crossmatch::CrossMatchExec;
 use dreyer_sky::hats::reading;
 use dreyer_sky::tiling::TilingSources;
 use serde::{Deserialize, Serialize};
@@ -85,20 +91,45 @@ impl Display for Usage {
     }
 }
 
-/// Stored bytes of the files that a plan reads, all of their columns.
+/// What a row of a match reads at most of a side that is read only around such rows: a page of each column or so.
+const BYTES_AROUND_ROW: u64 = 1 << 20;
+
+/// Stored bytes of the files that a plan reads, all of their columns; of one that is read only around a few rows, what
+/// that comes to.
 pub(crate) fn stored_bytes(plan: &Arc<dyn ExecutionPlan>, sources: &TilingSources) -> u64 {
     if let Some((_, tiling)) = sources.tiling(plan) {
         return tiling.tiles.iter().map(|tile| tile.bytes).sum();
+    }
+    let exec = plan.downcast_ref::<CrossMatchExec>();
+    if let Some((exec, held)) = exec.and_then(|exec| Some((exec, exec.reads_around()?))) {
+        let inputs = exec.children();
+        let around = statistic(inputs[held], |told| told.num_rows)
+            .map_or(u64::MAX, |rows| rows.saturating_mul(BYTES_AROUND_ROW));
+        return stored_bytes(inputs[held], sources) + stored_bytes(inputs[1 - held], sources).min(around);
     }
     let inputs = plan.children();
     if !inputs.is_empty() {
         return inputs.into_iter().map(|input| stored_bytes(input, sources)).sum();
     }
-    let statistics = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new());
-    let bytes = statistics
-        .ok()
-        .and_then(|statistics| statistics.total_byte_size.get_value().copied());
-    bytes.unwrap_or(0) as u64
+    let scan = plan
+        .downcast_ref::<DataSourceExec>()
+        .and_then(|exec| exec.data_source().downcast_ref::<FileScanConfig>());
+    if let Some(scan) = scan {
+        let files = scan.file_groups.iter().flat_map(FileGroup::iter);
+        return files.map(PartitionedFile::effective_size).sum();
+    }
+    told_bytes(plan)
+}
+
+/// Bytes that a plan is said to give.
+fn told_bytes(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    statistic(plan, |told| told.total_byte_size).unwrap_or(0)
+}
+
+fn statistic(plan: &Arc<dyn ExecutionPlan>, which: impl Fn(&Statistics) -> Precision<usize>) -> Option<u64> {
+    let told = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new());
+    told.ok()
+        .and_then(|told| which(&told).get_value().map(|number| *number as u64))
 }
 
 /// What a plan will read at most, and the work that is likely to be.
@@ -119,7 +150,7 @@ fn to_read(plan: &Arc<dyn ExecutionPlan>) -> Usage {
     }
     let inputs = plan.children();
     if inputs.is_empty() {
-        let bytes = stored_bytes(plan, &TilingSources::default());
+        let bytes = told_bytes(plan);
         return Usage {
             bytes,
             ..Usage::default()

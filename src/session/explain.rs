@@ -1,5 +1,5 @@
 //! What EXPLAIN adds to the engine's: the stages of a query that would be dealt to workers, in place of the plan for one
-//! process, and what it costs.
+//! process, or why it would not, and what it costs.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use futures::{StreamExt, stream};
 
 use super::cost::{Usage, spent};
 use crate::PriceConfig;
+use crate::cluster::Stays;
 
 /// `explain`, if that is what it is, with `stages` as the plan that it shows.
 pub(super) fn with_stages(
@@ -51,6 +52,24 @@ pub(super) fn explained(plan: &LogicalPlan) -> Option<Arc<LogicalPlan>> {
     }
 }
 
+/// `rows` of EXPLAIN, and after them why no worker takes part, where any could.
+pub(super) fn with_place(rows: SendableRecordBatchStream, stays: Option<Stays>) -> SendableRecordBatchStream {
+    match stays {
+        Some(Stays(why)) if is_told_in_lines(&rows) => {
+            let schema = rows.schema();
+            let row = last_row(Arc::clone(&schema), "workers", format!("none: {why}"));
+            let rows = rows.chain(stream::iter([row]));
+            Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+        }
+        _ => rows,
+    }
+}
+
+fn is_told_in_lines(rows: &SendableRecordBatchStream) -> bool {
+    let schema = rows.schema();
+    schema.fields().len() == 2 && schema.fields().iter().all(|field| *field.data_type() == DataType::Utf8)
+}
+
 /// `rows` of EXPLAIN, and after them what the query costs: as estimated, and as counted if `run` was run.
 pub(super) fn with_cost(
     rows: SendableRecordBatchStream,
@@ -59,8 +78,7 @@ pub(super) fn with_cost(
     run: Option<Arc<dyn ExecutionPlan>>,
 ) -> SendableRecordBatchStream {
     let schema = rows.schema();
-    let texts = schema.fields().iter().all(|field| *field.data_type() == DataType::Utf8);
-    if schema.fields().len() != 2 || !texts {
+    if !is_told_in_lines(&rows) {
         return rows;
     }
     let (prices, last) = (prices.clone(), Arc::clone(&schema));
@@ -69,13 +87,13 @@ pub(super) fn with_cost(
         if let Some(run) = run {
             told = format!("{told}\nspent: {}", spent(&run).await.told(&prices));
         }
-        cost_row(last, told)
+        last_row(last, "cost", told)
     };
     let rows = rows.chain(stream::once(cost));
     Box::pin(RecordBatchStreamAdapter::new(schema, rows))
 }
 
-fn cost_row(schema: SchemaRef, told: String) -> Result<RecordBatch> {
-    let columns = ["cost".to_owned(), told].map(|text| Arc::new(StringArray::from(vec![text])) as _);
+fn last_row(schema: SchemaRef, what: &str, told: String) -> Result<RecordBatch> {
+    let columns = [what.to_owned(), told].map(|text| Arc::new(StringArray::from(vec![text])) as _);
     Ok(RecordBatch::try_new(schema, columns.to_vec())?)
 }

@@ -41,7 +41,7 @@ use super::cost::{estimate, stored_bytes};
 use super::running::{Begun, QueryEnd, Ticket};
 use super::views::is_shared;
 use super::{explain, interrupt};
-use crate::cluster::{Cluster, Spread, is_lost, lost_worker};
+use crate::cluster::{Cluster, Spread, Stays, is_lost, lost_worker};
 use crate::trace::Span;
 use crate::{DEFAULT_SCHEMA, Database, Error, ErrorKind};
 
@@ -125,18 +125,27 @@ impl Runner {
         let runtime = allowed(&task.runtime_env(), self.database.config().limits.query_memory_bytes);
         let task = Arc::new(task.with_runtime(Arc::clone(&runtime)));
         let mut expected = estimate(&plan, prices);
+        let mut stays = None;
         // A plan that cannot be made is for EXPLAIN to tell of.
         if let Some(explained) = &explained
             && let Ok(here) = self.context.state().create_physical_plan(explained).await
         {
             expected = estimate(&here, prices);
-            let stages = self.spread(&here, &runtime, None, None).await?;
-            plan = stages
-                .and_then(|stages| explain::with_stages(&plan, &stages.plan))
-                .unwrap_or(plan);
+            match self.course(&here, &runtime, None, None).await? {
+                Some(Ok(stages)) => plan = explain::with_stages(&plan, &stages.plan).unwrap_or(plan),
+                Some(Err(why)) => stays = Some(why),
+                None => {}
+            }
         }
         let scan_bytes = stored_bytes(&plan, &TilingSources::of(task.session_config()));
-        let spread = self.spread(&plan, &runtime, None, span.as_ref()).await?;
+        let spread = match self.course(&plan, &runtime, None, span.as_ref()).await? {
+            Some(Ok(spread)) => Some(spread),
+            Some(Err(why)) => {
+                stays = stays.or(Some(why).filter(|_| analyzed));
+                None
+            }
+            None => None,
+        };
         let here = Spread {
             plan,
             context: task,
@@ -164,6 +173,7 @@ impl Runner {
         ticket.runs(&plan);
         let rows = ticket.watched(rows);
         Ok(if explained.is_some() || analyzed {
+            let rows = explain::with_place(rows, stays);
             explain::with_cost(rows, prices, expected, analyzed.then_some(plan))
         } else {
             rows
@@ -187,17 +197,26 @@ impl Runner {
         least: Option<u64>,
         span: Option<&Span>,
     ) -> Result<Option<Spread>> {
-        match self.database.cluster() {
-            Some(cluster) => {
-                let mut state = self.context.state();
-                if let Some(span) = span {
-                    state.config_mut().set_extension(Arc::new(span.parent()));
-                }
-                let known = self.database.template();
-                cluster.spread(plan, &state, known, runtime, least).await
-            }
-            None => Ok(None),
+        Ok(self.course(plan, runtime, least, span).await?.and_then(Result::ok))
+    }
+
+    /// The plan on the workers, or why it stays here; `None` where there never are any workers.
+    async fn course(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        runtime: &Arc<RuntimeEnv>,
+        least: Option<u64>,
+        span: Option<&Span>,
+    ) -> Result<Option<Result<Spread, Stays>>> {
+        let Some(cluster) = self.database.cluster() else {
+            return Ok(None);
+        };
+        let mut state = self.context.state();
+        if let Some(span) = span {
+            state.config_mut().set_extension(Arc::new(span.parent()));
         }
+        let shared = (self.database.template(), self.database.tables().roots());
+        cluster.spread(plan, &state, shared, runtime, least).await.map(Some)
     }
 
     /// Waits until one more query may be on the workers.

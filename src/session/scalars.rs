@@ -31,7 +31,8 @@ impl Runner {
         let task = frame.task_ctx();
         let physical = frame.create_physical_plan().await?;
         let hands_on = physical.exists(|node| Ok(node.name() == HANDS_ON))?;
-        let for_workers = |cluster: &crate::cluster::Cluster| cluster.wants(&physical, task.session_config(), None);
+        let for_workers =
+            |cluster: &crate::cluster::Cluster| cluster.wants(&physical, task.session_config(), None).is_ok();
         if !hands_on || !self.database.cluster().is_some_and(for_workers) {
             return Ok((physical, task));
         }

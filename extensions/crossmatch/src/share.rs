@@ -1,12 +1,17 @@
-//! An aligned match as work that can be dealt: units of the sky, each with what of both sides is read for it.
+//! A match as work that can be dealt.
 //!
-//! Units are disjoint, and the rim of each is read by whoever matches it; so shares need nothing of each other.
+//! An aligned one: units of the sky, each with what of both sides is read for it. Units are disjoint, and the rim of each is
+//! read by whoever matches it; so shares need nothing of each other. One of a few rows with a scan that is read only where
+//! they can have partners: parts of the scan, each with all of the few rows, which everybody reads.
 
 use std::sync::Arc;
 
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, internal_err};
+use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use dreyer_sphere::CellRanges;
 use dreyer_tiling::{Divisible, Piece, TileStats, Tiling, TilingSources, in_stretches};
 
@@ -19,11 +24,31 @@ const UNIT_ROWS: u64 = 1;
 /// Room around a unit beyond the radius: a stored index may be off by less.
 const SLACK_DEG: f64 = 1e-3;
 
-/// The aligned match that `plan` is, if it is one.
-pub fn divide(plan: &Arc<dyn ExecutionPlan>, sources: &TilingSources) -> Option<Arc<dyn Divisible>> {
+/// Operators that give the same rows whenever they are asked, if what is under them does.
+const REPEATABLE: &[&str] = &[
+    "CoalesceBatchesExec",
+    "CoalescePartitionsExec",
+    "CooperativeExec",
+    "DataSourceExec",
+    "EmptyExec",
+    "FilterExec",
+    "PlaceholderRowExec",
+    "ProjectionExec",
+    "RepartitionExec",
+];
+
+/// How a scan or a match under a match can be dealt, if it can.
+type Dividing<'a> = &'a dyn Fn(&Arc<dyn ExecutionPlan>) -> Option<Arc<dyn Divisible>>;
+
+/// The match that `plan` is, if it is one that can be dealt; `input` divides what is under it.
+pub fn divide(
+    plan: &Arc<dyn ExecutionPlan>,
+    sources: &TilingSources,
+    input: Dividing<'_>,
+) -> Option<Arc<dyn Divisible>> {
     let exec = plan.downcast_ref::<CrossMatchExec>()?;
     let Mode::Aligned { units, .. } = exec.mode() else {
-        return None;
+        return divide_read(plan, exec, input);
     };
     let tilings: Vec<Tiling> = exec
         .children()
@@ -48,6 +73,86 @@ pub fn divide(plan: &Arc<dyn ExecutionPlan>, sources: &TilingSources) -> Option<
         units,
         sources: sources.clone(),
     }))
+}
+
+/// A match of held rows with a side that is read only around them.
+fn divide_read(
+    plan: &Arc<dyn ExecutionPlan>,
+    exec: &CrossMatchExec,
+    input: Dividing<'_>,
+) -> Option<Arc<dyn Divisible>> {
+    let held = exec.held_for_rows_alone().filter(|_| exec.reads_around().is_some())?;
+    let inputs = exec.children();
+    // Everybody reads the held rows anew.
+    if !is_repeatable(inputs[held]) {
+        return None;
+    }
+    let (scan, work) = only_scan(inputs[1 - held], input)?;
+    Some(Arc::new(DividedReading {
+        exec: Arc::clone(plan),
+        read: 1 - held,
+        scan,
+        work,
+    }))
+}
+
+/// A scan, and how it can be dealt.
+type Scan = (Arc<dyn ExecutionPlan>, Arc<dyn Divisible>);
+
+fn only_scan(plan: &Arc<dyn ExecutionPlan>, input: Dividing<'_>) -> Option<Scan> {
+    if let Some(work) = input(plan) {
+        return Some((Arc::clone(plan), work));
+    }
+    match plan.children().as_slice() {
+        [below] => only_scan(below, input),
+        _ => None,
+    }
+}
+
+/// Whether a plan gives the same rows to all who run it: no `random()`, no ten rows whichever they are.
+fn is_repeatable(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let mut volatile = false;
+    let looked = plan.apply_expressions(&mut |expr| {
+        volatile |= is_volatile(expr);
+        Ok(TreeNodeRecursion::Continue)
+    });
+    looked.is_ok()
+        && !volatile
+        && plan.fetch().is_none()
+        && REPEATABLE.contains(&plan.name())
+        && plan.children().into_iter().all(is_repeatable)
+}
+
+#[derive(Debug)]
+struct DividedReading {
+    exec: Arc<dyn ExecutionPlan>,
+    /// Which input is read in parts.
+    read: usize,
+    /// The scan in it.
+    scan: Arc<dyn ExecutionPlan>,
+    work: Arc<dyn Divisible>,
+}
+
+impl Divisible for DividedReading {
+    fn pieces(&self) -> &[Piece] {
+        self.work.pieces()
+    }
+
+    /// The match has as many partitions as it is read in, whatever the scan has.
+    fn share(&self, taken: &dyn Fn(usize) -> bool, _partitions: usize) -> Result<Arc<dyn ExecutionPlan>> {
+        let part = self.work.share(taken, 1)?;
+        let mut inputs: Vec<Arc<dyn ExecutionPlan>> = self.exec.children().into_iter().cloned().collect();
+        let read = Arc::clone(&inputs[self.read]).transform_down(|node| {
+            Ok(if Arc::ptr_eq(&node, &self.scan) {
+                Transformed::new(Arc::clone(&part), true, TreeNodeRecursion::Jump)
+            } else {
+                Transformed::no(node)
+            })
+        })?;
+        inputs[self.read] = read.data;
+        let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+        Arc::clone(&self.exec).replace_children(inputs, options)
+    }
 }
 
 #[derive(Debug)]

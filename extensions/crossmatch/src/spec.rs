@@ -6,7 +6,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use datafusion::common::JoinType;
+use datafusion::common::{JoinSide, JoinType};
 use datafusion::logical_expr::Expr;
 
 /// Which rows come out.
@@ -55,6 +55,12 @@ impl MatchSpec {
             },
             _ => self,
         }
+    }
+
+    /// Whether, with one side held, what comes of a row of the other side depends on no other row of it.
+    #[must_use]
+    pub(crate) fn judges_rows_alone(self, held: JoinSide) -> bool {
+        self.is_plain() || (held == JoinSide::Right && self.pick != Pick::Mutual)
     }
 
     /// Whether all pairs come out, and nothing else: each pair can then be judged alone.

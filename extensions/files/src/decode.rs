@@ -53,6 +53,11 @@ impl Part {
         }
     }
 
+    /// The bytes of this share.
+    fn bytes(self) -> Range<u64> {
+        self.start..self.end
+    }
+
     /// The rows of this share, of all `rows`. Shares that make up the file make up the rows.
     fn rows(self, rows: u64) -> Range<u64> {
         let at = |byte: u64| {
@@ -86,7 +91,7 @@ pub(crate) fn describe(
         .map_err(|fault| told(&watch, &fault))
 }
 
-/// The rows of `object`, or of a `part` of a FITS table, as batches of `wanted`, by name.
+/// The rows of `object`, or of a `part` of a FITS table or an Arrow file, as batches of `wanted`, by name.
 pub(crate) fn batches(
     object: Object,
     format: FileFormat,
@@ -144,7 +149,11 @@ fn opened(
     match format {
         FileFormat::Arrow => {
             let reader = IpcReader::open(source).map_err(told_of)?;
-            Ok(Opened::new(reader.schema(), None, |columns, _| {
+            Ok(Opened::new(reader.schema(), None, move |columns, _| {
+                let reader = match part {
+                    Some(part) => reader.with_part(&part.bytes()),
+                    None => reader,
+                };
                 Ok::<_, FormatError>(reader.with_projection(columns))
             }))
         }

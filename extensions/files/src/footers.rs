@@ -11,6 +11,8 @@ use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::datasource::physical_plan::{ParquetFileMetrics, ParquetFileReaderFactory};
 use datafusion::error::DataFusionError;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
 use datafusion::parquet::arrow::async_reader::AsyncFileReader;
 use datafusion::parquet::arrow::parquet_to_arrow_schema;
@@ -23,7 +25,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::blocking::panicked;
 use crate::error::{FilesError, Result};
-use crate::object::{fetch, is_same, rewritten};
+use crate::object::{fetch, is_same, rewritten, told};
 
 /// What a footer says of its file.
 pub(crate) struct Footer {
@@ -67,10 +69,24 @@ pub(crate) async fn footer(
 /// Opens files for the Parquet source.
 #[derive(Debug)]
 pub(crate) struct PinnedReaders {
-    pub(crate) store: Arc<dyn ObjectStore>,
+    store: Arc<dyn ObjectStore>,
     /// Whether the store is this machine's disk.
-    pub(crate) local: bool,
-    pub(crate) footers: Arc<FileMetadataCache>,
+    local: bool,
+    footers: Arc<FileMetadataCache>,
+}
+
+impl PinnedReaders {
+    /// For the files of a store that `runtime` knows.
+    ///
+    /// # Errors
+    /// It does not know the store.
+    pub(crate) fn new(runtime: &RuntimeEnv, url: &ObjectStoreUrl) -> datafusion::error::Result<Self> {
+        Ok(Self {
+            store: runtime.object_store(url)?,
+            local: url.as_str().starts_with("file:"),
+            footers: runtime.cache_manager.get_file_metadata_cache(),
+        })
+    }
 }
 
 impl ParquetFileReaderFactory for PinnedReaders {
@@ -116,7 +132,8 @@ impl PinnedReader {
 
     /// Files are replaced by renaming: if the name still leads to the planned version, so did the reads before.
     async fn check(&self) -> object_store::Result<()> {
-        let now = self.store.head(&self.meta.location).await?;
+        let now = self.store.head(&self.meta.location).await;
+        let now = now.map_err(|error| told(&self.meta, error))?;
         if is_same(&self.meta, &now) {
             Ok(())
         } else {

@@ -94,6 +94,12 @@ impl FileFormat {
         ROWS.iter().find(|row| row.0 == self).map_or("", |row| row.1)
     }
 
+    /// Whether a part of a file can be read without what stands before it. Where a record begins is known only from the
+    /// beginning of its file, except for FITS, whose rows are of one size, and where a footer tells.
+    pub fn can_be_cut(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow | Self::Fits)
+    }
+
     fn can_be_compressed(self) -> bool {
         !matches!(self, Self::Parquet | Self::Arrow)
     }
@@ -141,6 +147,15 @@ impl Compression {
     /// The compression that the ending of any name tells.
     pub(crate) fn of_name(name: &str) -> Self {
         Self::strip(&name.to_ascii_lowercase()).1
+    }
+
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
     }
 
     /// The compression that a word names: `gzip`, `zstd`, `none`.

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
@@ -32,6 +33,8 @@ pub(crate) struct IpcReader<R> {
     left: u64,
     /// Of a file, where the next messages lie.
     blocks: Option<VecDeque<Block>>,
+    /// How many of them, from the first, are dictionaries.
+    dictionary_blocks: usize,
     schema: SchemaRef,
     version: MetadataVersion,
     dictionaries: HashMap<i64, ArrayRef>,
@@ -54,6 +57,7 @@ impl<R: Read + Seek> IpcReader<R> {
             source,
             left: size,
             blocks: None,
+            dictionary_blocks: 0,
             schema: Arc::new(Schema::empty()),
             version: MetadataVersion::V5,
             dictionaries: HashMap::new(),
@@ -79,6 +83,23 @@ impl<R: Read + Seek> IpcReader<R> {
         self
     }
 
+    /// Gives only the batches that begin in this part of a file's bytes. What a stream holds is known only from its beginning,
+    /// so all of it belongs to the part that begins there.
+    pub(crate) fn with_part(mut self, part: &Range<u64>) -> Self {
+        match &mut self.blocks {
+            Some(blocks) => {
+                let mut at = 0;
+                blocks.retain(|block| {
+                    at += 1;
+                    // Dictionaries stand first, and all batches may need them.
+                    at <= self.dictionary_blocks || part.contains(&block.offset().unsigned_abs())
+                });
+            }
+            None => self.ended = part.start > 0,
+        }
+        self
+    }
+
     fn read_footer(&mut self, size: u64) -> Result<()> {
         let length = footer_bytes(&mut self.source, size)?;
         self.left = size - 10 - length;
@@ -93,7 +114,9 @@ impl<R: Read + Seek> IpcReader<R> {
         let batches = footer
             .recordBatches()
             .ok_or_else(|| fault("a footer without batches"))?;
-        let blocks = footer.dictionaries().into_iter().flatten().chain(batches);
+        let dictionaries = footer.dictionaries();
+        self.dictionary_blocks = dictionaries.map_or(0, |blocks| blocks.len());
+        let blocks = dictionaries.into_iter().flatten().chain(batches);
         self.blocks = Some(blocks.copied().collect());
         Ok(())
     }

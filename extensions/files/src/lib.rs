@@ -12,6 +12,7 @@
 //! Not here: catalogues of many tiles, writing, and the formats themselves, which know no files.
 
 mod blocking;
+mod codec;
 mod columns;
 mod csv;
 mod decode;
@@ -26,6 +27,7 @@ mod listing;
 mod object;
 mod options;
 mod position;
+mod share;
 mod sky;
 mod source;
 mod table;
@@ -33,6 +35,7 @@ mod table;
 mod tests;
 mod unpack;
 
+pub use codec::FilesCodec;
 pub use discover::{DiscoveredFile, discover, open_discovered};
 pub use error::FilesError;
 pub use factory::{FileTableFactory, open_location, open_path, open_table};
@@ -41,5 +44,6 @@ pub use guard::GuardedSource;
 pub use listing::list_inputs;
 pub use options::FileOptions;
 pub use position::positions;
+pub use share::{divide, undivided};
 pub use source::PlainSource;
 pub use table::FileTable;

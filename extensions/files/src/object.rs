@@ -169,9 +169,11 @@ fn short(meta: &ObjectMeta) -> object_store::Error {
     }
 }
 
-fn told(meta: &ObjectMeta, error: object_store::Error) -> object_store::Error {
+/// A file that is gone is, like one that was replaced, no longer the one that was planned.
+pub(crate) fn told(meta: &ObjectMeta, error: object_store::Error) -> object_store::Error {
+    use object_store::Error::{NotFound, NotModified, Precondition};
     match error {
-        object_store::Error::Precondition { .. } => rewritten(meta),
+        Precondition { .. } | NotFound { .. } | NotModified { .. } => rewritten(meta),
         other => other,
     }
 }

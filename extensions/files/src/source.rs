@@ -55,6 +55,20 @@ impl PlainSource {
             metrics: ExecutionPlanMetricsSet::new(),
         }
     }
+
+    pub(crate) fn format(&self) -> FileFormat {
+        self.format
+    }
+
+    pub(crate) fn options(&self) -> &FileOptions {
+        &self.options
+    }
+
+    /// Whether parts of that file can be read.
+    pub(crate) fn can_be_cut(&self, file: &PartitionedFile) -> bool {
+        let format = self.options.format_of(file.object_meta.location.as_ref());
+        matches!(format, Ok((format, Compression::None)) if format.can_be_cut())
+    }
 }
 
 impl FileSource for PlainSource {
@@ -115,9 +129,8 @@ impl FileSource for PlainSource {
         }
     }
 
-    /// Where a record begins is known only from the beginning of its file, except for FITS, whose rows are of one size.
     fn supports_repartitioning(&self) -> bool {
-        self.format == FileFormat::Fits
+        self.format.can_be_cut()
     }
 
     fn repartitioned(
@@ -127,11 +140,8 @@ impl FileSource for PlainSource {
         output_ordering: Option<LexOrdering>,
         config: &FileScanConfig,
     ) -> Result<Option<FileScanConfig>> {
-        let packed = |file: &PartitionedFile| {
-            let format = self.options.format_of(file.object_meta.location.as_ref());
-            !matches!(format, Ok((_, Compression::None)))
-        };
-        if !self.supports_repartitioning() || config.file_groups.iter().flat_map(FileGroup::iter).any(packed) {
+        let whole = |file: &PartitionedFile| !self.can_be_cut(file);
+        if config.file_groups.iter().flat_map(FileGroup::iter).any(whole) {
             return Ok(None);
         }
         let groups = FileGroupPartitioner::new()
@@ -171,8 +181,8 @@ struct PlainOpener {
 impl FileOpener for PlainOpener {
     fn open(&self, file: PartitionedFile) -> Result<FileOpenFuture> {
         let (format, compression) = self.options.format_of(file.object_meta.location.as_ref())?;
-        let whole = file.range.is_none() || (format == FileFormat::Fits && compression == Compression::None);
-        if format != self.format || !whole {
+        let cut = format.can_be_cut() && compression == Compression::None;
+        if format != self.format || (file.range.is_some() && !cut) {
             return Err(DataFusionError::Internal(format!(
                 "{}: a {format} file, or a part of one, in a scan of whole {} files",
                 file.object_meta.location, self.format

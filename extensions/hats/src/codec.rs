@@ -4,11 +4,9 @@
 //! tiles, the part of the sky, and each leaf's ETag, so that a reader elsewhere reads the version that was planned.
 //! Footers are cached, and stores looked up, where the scan arrives.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::DateTime;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
@@ -18,8 +16,8 @@ use datafusion_proto::physical_plan::{
 };
 use datafusion_proto::protobuf::PhysicalPlanNode;
 use dreyer_sphere::{Cell, CellRanges};
+use dreyer_tiling::{FileVersion, pinned};
 use object_store::ObjectMeta;
-use object_store::path::Path;
 use prost::Message;
 
 use crate::listing::Tile;
@@ -83,7 +81,7 @@ impl PhysicalExtensionCodec for HatsCodec {
             parquet = parquet.with_metadata_size_hint(bytes);
         }
         let source = source_of(message, parquet, readers)?;
-        let groups = pinned_groups(&config.file_groups, &source.tiles);
+        let groups = pinned(&config.file_groups, source.tiles.iter().flat_map(|tile| &tile.files))?;
         let config = FileScanConfigBuilder::from(config.clone())
             .with_file_groups(groups)
             .with_source(Arc::new(source))
@@ -94,25 +92,6 @@ impl PhysicalExtensionCodec for HatsCodec {
 
 fn garbled(fault: impl ToString) -> DataFusionError {
     DataFusionError::Execution(format!("an encoded HATS scan cannot be read: {}", fault.to_string()))
-}
-
-/// The file groups with what the stock encoding loses of each file.
-fn pinned_groups(groups: &[FileGroup], tiles: &[Tile]) -> Vec<FileGroup> {
-    let metas: HashMap<&Path, &ObjectMeta> = tiles
-        .iter()
-        .flat_map(|tile| &tile.files)
-        .map(|meta| (&meta.location, meta))
-        .collect();
-    let pinned = |group: &FileGroup| {
-        let files = group.iter().cloned().map(|mut file| {
-            if let Some(meta) = metas.get(&file.object_meta.location) {
-                file.object_meta = (*meta).clone();
-            }
-            file
-        });
-        FileGroup::new(files.collect())
-    };
-    groups.iter().map(pinned).collect()
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -154,23 +133,7 @@ struct TileMessage {
     #[prost(uint64, optional, tag = "3")]
     rows: Option<u64>,
     #[prost(message, repeated, tag = "4")]
-    files: Vec<FileMessage>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct FileMessage {
-    #[prost(string, tag = "1")]
-    path: String,
-    #[prost(uint64, tag = "2")]
-    bytes: u64,
-    #[prost(int64, tag = "3")]
-    modified_seconds: i64,
-    #[prost(uint32, tag = "4")]
-    modified_nanos: u32,
-    #[prost(string, optional, tag = "5")]
-    etag: Option<String>,
-    #[prost(string, optional, tag = "6")]
-    version: Option<String>,
+    files: Vec<FileVersion>,
 }
 
 /// Starts and ends of ranges, in turn.
@@ -203,19 +166,11 @@ fn message_of(source: &HatsSource, stock: Vec<u8>) -> ScanMessage {
 }
 
 fn tile_message(tile: &Tile) -> TileMessage {
-    let file = |meta: &ObjectMeta| FileMessage {
-        path: meta.location.to_string(),
-        bytes: meta.size,
-        modified_seconds: meta.last_modified.timestamp(),
-        modified_nanos: meta.last_modified.timestamp_subsec_nanos(),
-        etag: meta.e_tag.clone(),
-        version: meta.version.clone(),
-    };
     TileMessage {
         order: tile.cell.order().into(),
         index: tile.cell.index(),
         rows: tile.rows,
-        files: tile.files.iter().map(file).collect(),
+        files: tile.files.iter().map(FileVersion::from).collect(),
     }
 }
 
@@ -254,17 +209,11 @@ fn source_of(message: ScanMessage, parquet: ParquetSource, readers: PinnedReader
 fn tile_of(message: TileMessage) -> Result<Tile> {
     let order = u8::try_from(message.order).map_err(garbled)?;
     let cell = Cell::new(order, message.index).map_err(garbled)?;
-    let file = |file: FileMessage| {
-        let modified = DateTime::from_timestamp(file.modified_seconds, file.modified_nanos);
-        Ok(ObjectMeta {
-            location: Path::parse(&file.path).map_err(garbled)?,
-            last_modified: modified.ok_or_else(|| garbled("a time out of range"))?,
-            size: file.bytes,
-            e_tag: file.etag,
-            version: file.version,
-        })
-    };
-    let files = message.files.into_iter().map(file).collect::<Result<_>>()?;
+    let files = message
+        .files
+        .into_iter()
+        .map(ObjectMeta::try_from)
+        .collect::<Result<_>>()?;
     Ok(Tile {
         cell,
         rows: message.rows,

@@ -1,4 +1,5 @@
-//! A scan as work that can be dealt: tiles, and stretches of those that are large.
+//! A scan as work that can be dealt: tiles, and stretches of those that are large. A row group belongs to the stretch in
+//! which it begins.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanC
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
 use datafusion::physical_plan::ExecutionPlan;
-use dreyer_tiling::{Divisible, Piece, in_stretches};
+use dreyer_tiling::{Divisible, Piece, in_groups, start, stretches};
 use object_store::path::Path;
 
 use crate::listing::Tile;
@@ -74,46 +75,16 @@ impl Divisible for DividedScan {
             .into_iter()
             .map(|place| self.source.tiles[place].clone())
             .collect();
-        let weights: Vec<u64> = own.iter().map(|(_, (_, file))| file.effective_size()).collect();
-        let mut groups = vec![Vec::new(); partitions.max(1)];
-        for ((_, (_, file)), group) in own.iter().zip(in_stretches(&weights, partitions)) {
-            groups[group].push(file.clone());
-        }
+        let files = own.iter().map(|(_, (_, file))| file.clone()).collect();
         let source = HatsSource {
             tiles,
             ..self.source.clone()
         };
         let config = FileScanConfigBuilder::from(self.config.clone())
-            .with_file_groups(groups.into_iter().map(FileGroup::new).collect())
+            .with_file_groups(in_groups(files, partitions))
             .with_source(Arc::new(source))
             .with_statistics(self.config.statistics().to_inexact())
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }
-}
-
-fn start(file: &PartitionedFile) -> i64 {
-    file.range.as_ref().map_or(0, |range| range.start)
-}
-
-/// A file in stretches of at most `most` bytes. A row group belongs to the stretch in which it begins.
-fn stretches(file: PartitionedFile, most: u64) -> Vec<PartitionedFile> {
-    let parts = file.effective_size().div_ceil(most).max(1);
-    if parts == 1 {
-        return vec![file];
-    }
-    let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-    let (from, length) = (start(&file), file.effective_size());
-    let at = |part: u64| {
-        from + signed(
-            u128::from(length)
-                .saturating_mul(part.into())
-                .div_euclid(parts.into())
-                .try_into()
-                .unwrap_or(u64::MAX),
-        )
-    };
-    (0..parts)
-        .map(|part| file.clone().with_range(at(part), at(part + 1)))
-        .collect()
 }

@@ -1,8 +1,10 @@
 //! How a HATS scan is cut, and how to read a part of it: what the cross-match asks of a table.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, FileSource};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder, FileSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
@@ -12,6 +14,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use dreyer_sphere::CellRanges;
 use dreyer_tiling::{TileStats, Tiling, TilingSource};
+use object_store::path::Path;
 
 use crate::listing::Tile;
 use crate::source::HatsSource;
@@ -101,14 +104,53 @@ impl TilingSource for HatsTilingSource {
         if narrow.tiles.is_empty() {
             return Ok(Some(Arc::new(EmptyExec::new(plan.schema()))));
         }
+        let groups = own_parts(config, narrow.file_groups(1));
         let config = FileScanConfigBuilder::from(config.clone())
-            .with_file_groups(narrow.file_groups(1))
+            .with_file_groups(groups)
             .with_source(Arc::new(narrow))
             .with_statistics(config.statistics().to_inexact())
             .with_preserve_order(true)
             .build();
         Ok(Some(DataSourceExec::from_data_source(config)))
     }
+}
+
+/// `groups` of whole files, with no more of each than the scan has: to somebody else may belong the rest.
+fn own_parts(config: &FileScanConfig, groups: Vec<FileGroup>) -> Vec<FileGroup> {
+    let mut parts: HashMap<&Path, Vec<(i64, i64)>> = HashMap::new();
+    for file in config.file_groups.iter().flat_map(FileGroup::iter) {
+        if let Some(range) = &file.range {
+            let of_file = parts.entry(&file.object_meta.location).or_default();
+            of_file.push((range.start, range.end));
+        }
+    }
+    if parts.is_empty() {
+        return groups;
+    }
+    let own = |file: PartitionedFile| match parts.get(&file.object_meta.location) {
+        Some(parts) => in_parts(&file, parts.clone()),
+        None => vec![file],
+    };
+    let files = groups.into_iter().flat_map(FileGroup::into_inner).flat_map(own);
+    vec![FileGroup::new(files.collect())]
+}
+
+/// The parts of a file, as few as possible.
+fn in_parts(file: &PartitionedFile, mut parts: Vec<(i64, i64)>) -> Vec<PartitionedFile> {
+    parts.sort_unstable();
+    let mut joined: Vec<(i64, i64)> = Vec::new();
+    for (from, to) in parts {
+        match joined.last_mut() {
+            Some((_, end)) if *end == from => *end = to,
+            _ => joined.push((from, to)),
+        }
+    }
+    let whole = (0, i64::try_from(file.object_meta.size).unwrap_or(i64::MAX));
+    if joined == [whole] {
+        return vec![file.clone()];
+    }
+    let part = |(from, to): (i64, i64)| file.clone().with_range(from, to);
+    joined.into_iter().map(part).collect()
 }
 
 fn tiled(plan: &Arc<dyn ExecutionPlan>) -> Option<(&FileScanConfig, &HatsSource)> {

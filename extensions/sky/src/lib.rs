@@ -60,7 +60,11 @@ impl SkyExt for SessionStateBuilder {
 
 /// The codecs of all plan nodes that the extensions add.
 pub fn codecs() -> Vec<Arc<dyn PhysicalExtensionCodec>> {
-    vec![Arc::new(hats::HatsCodec), Arc::new(crossmatch::CrossMatchCodec)]
+    vec![
+        Arc::new(hats::HatsCodec),
+        Arc::new(files::FilesCodec),
+        Arc::new(crossmatch::CrossMatchCodec),
+    ]
 }
 
 /// The plan as work that can be dealt to several machines, in about `wanted` pieces or more; `None` if it is not a scan
@@ -70,7 +74,9 @@ pub fn divide(
     sources: &TilingSources,
     wanted: usize,
 ) -> Option<Arc<dyn tiling::Divisible>> {
-    crossmatch::divide(plan, sources).or_else(|| hats::divide(plan, wanted))
+    crossmatch::divide(plan, sources, &|input| divide(input, sources, wanted))
+        .or_else(|| hats::divide(plan, wanted))
+        .or_else(|| files::divide(plan, wanted))
 }
 
 /// The extension planners, in the order in which they are asked.

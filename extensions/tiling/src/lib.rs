@@ -1,12 +1,13 @@
 //! How a table is cut on the sky, and which predicates say where to look.
 //!
-//! Four ideas that several extensions share, and nothing else:
+//! Six ideas that several extensions share, and nothing else:
 //!
 //! - [`SpatialPredicate`]: a Boolean expression read as geometry, whatever its spelling
 //!   (`DISTANCE(..) < r`, `1 = CONTAINS(POINT, CIRCLE)`, `q3c_join(..)`). Table providers turn one
 //!   side's predicate into a region to prune by; the cross-match turns a join's into a radius.
 //! - [`TilingSource`]: what an execution plan's leaf can say about its [`Tiling`], and how to read only
 //!   a part of it.
+//! - [`Divisible`]: work that can be dealt to several machines, and [`FileVersion`]: which version of a file they read.
 //! - [`Notices`]: what a planner has to tell the user.
 //! - [`SkyOptions`]: the session options (`SET dreyer.…`) of all extensions.
 //!
@@ -20,6 +21,7 @@ mod role;
 mod separation;
 mod share;
 mod source;
+mod version;
 
 pub use notices::Notices;
 pub use options::{Compute, CrossMatchStrategy, Dialect, IndexTrust, SkyOptions};
@@ -27,5 +29,6 @@ pub use predicate::{Bound, SkyCoords, SpatialPredicate};
 pub use region::{constant_region, sky_cover};
 pub use role::{Role, role_of};
 pub use separation::Separation;
-pub use share::{Divisible, Piece, in_stretches};
+pub use share::{Divisible, Piece, in_groups, in_stretches, start, stretches};
 pub use source::{TileStats, Tiling, TilingSource, TilingSources, sky_options};
+pub use version::{FileVersion, pinned};

@@ -2,7 +2,9 @@
 
 mod cable;
 mod keys;
+mod leaks;
 mod lost;
+mod plain;
 mod process;
 mod rolling;
 mod servers;
@@ -49,13 +51,23 @@ async fn ready(coordinator: &Process, workers: u64) {
 }
 
 async fn worker() -> Process {
-    Process::start(&["worker", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]).await
+    worker_with(&[]).await
+}
+
+async fn worker_with(more: &[&str]) -> Process {
+    let mut arguments = vec!["worker", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"];
+    arguments.extend(more);
+    Process::start(&arguments).await
 }
 
 async fn workers(number: usize) -> Vec<Process> {
+    workers_with(number, &[]).await
+}
+
+async fn workers_with(number: usize, more: &[&str]) -> Vec<Process> {
     let mut workers = Vec::new();
     for _ in 0..number {
-        workers.push(worker().await);
+        workers.push(worker_with(more).await);
     }
     workers
 }

@@ -1,8 +1,10 @@
 //! Programs that run, and what they say.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -14,6 +16,8 @@ const AT_WORK: [(&str, &str); 2] = [("serve", "listening on "), ("worker", "work
 pub(super) struct Process {
     pub(super) child: Child,
     lines: Vec<String>,
+    /// Where its temporary files lie, and nobody else's.
+    scratch: TempDir,
 }
 
 impl Process {
@@ -23,8 +27,10 @@ impl Process {
 
     /// The same for another file.
     pub(super) async fn of(program: &str, arguments: &[&str]) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
         let mut child = Command::new(program)
             .args(arguments)
+            .env("TMPDIR", scratch.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -40,7 +46,12 @@ impl Process {
         }
         // What it says later goes nowhere; a closed pipe would be an error of its own.
         tokio::spawn(async move { while let Ok(Some(_)) = output.next_line().await {} });
-        Self { child, lines }
+        Self { child, lines, scratch }
+    }
+
+    /// The folder of its temporary files.
+    pub(super) fn scratch(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// The address that it said after these words.

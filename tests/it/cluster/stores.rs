@@ -12,7 +12,7 @@ use crate::support::seaweed::{S3Server, config};
 use crate::{table, value};
 
 /// A session that deals all to workers in this process, and what stops these.
-async fn dealing(mut config: Config, number: usize) -> (Session, Vec<Arc<Worker>>, DropGuard) {
+pub(super) async fn dealing(mut config: Config, number: usize) -> (Session, Vec<Arc<Worker>>, DropGuard) {
     let stop = CancellationToken::new();
     let (mut addresses, mut workers) = (Vec::new(), Vec::new());
     for _ in 0..number {
@@ -22,7 +22,7 @@ async fn dealing(mut config: Config, number: usize) -> (Session, Vec<Arc<Worker>
         tokio::spawn(Arc::clone(&worker).serve(listener, stop.clone()));
         workers.push(worker);
     }
-    config.cluster.workers = Some(addresses.join(","));
+    config.cluster.workers = (number > 0).then(|| addresses.join(","));
     let session = Database::open(config).await.unwrap().session();
     crate::done(&session, "SET dreyer.compute = 'distributed'").await;
     (session, workers, stop.drop_guard())

@@ -23,7 +23,7 @@ use super::reach::Finder;
 use super::stream::{Passing, Then, hold};
 use super::tally::{self, Ending, Tally};
 use super::{CrossMatchExec, Side};
-use crate::spec::{MatchSpec, Pick, Radius};
+use crate::spec::{MatchSpec, Radius};
 
 /// The held side on its way into memory, shared by all partitions: whoever polls first does the work.
 pub(crate) type Loading = Shared<BoxFuture<'static, Result<Arc<Loaded>, Arc<DataFusionError>>>>;
@@ -134,7 +134,7 @@ fn then(
 ) -> Result<Then> {
     Ok(if spec.is_plain() {
         Then::Emit(emit)
-    } else if held_side == JoinSide::Right && spec.pick != Pick::Mutual {
+    } else if spec.judges_rows_alone(held_side) {
         Then::Drive(Driven::new(spec, emit))
     } else {
         Then::Tally(Tally::new(spec, emit, held_side, held, reservation)?)

@@ -249,6 +249,28 @@ impl CrossMatchExec {
         &self.mode
     }
 
+    /// Which input is held whole (0: left, 1: right), if each row of the other is judged alone: parts of that one can then be
+    /// matched apart from each other, each with all that is held.
+    pub fn held_for_rows_alone(&self) -> Option<usize> {
+        match &self.mode {
+            Mode::Indexed { held, .. } if self.terms.spec.judges_rows_alone(*held) => {
+                Some(usize::from(*held == JoinSide::Right))
+            }
+            _ => None,
+        }
+    }
+
+    /// Which input is held whole, if the other is read only around its rows. Such a match looks for its scan when it runs, and
+    /// reads it in parts of its own.
+    pub fn reads_around(&self) -> Option<usize> {
+        match &self.mode {
+            Mode::Indexed {
+                held, pruned: Some(_), ..
+            } => Some(usize::from(*held == JoinSide::Right)),
+            _ => None,
+        }
+    }
+
     /// What is asked.
     pub fn terms(&self) -> &Terms {
         &self.terms

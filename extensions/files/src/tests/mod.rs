@@ -1,6 +1,7 @@
 //! Tables over generated files, held against the same rows in memory.
 
 mod broken;
+mod dealt;
 mod finding;
 mod pinned;
 mod rows;
