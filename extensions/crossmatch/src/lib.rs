@@ -48,6 +48,7 @@
 //! rows is asked, coordinates are read of those pairs alone.
 
 mod codec;
+mod deal;
 mod exec;
 mod identifier;
 mod logical_codec;

@@ -12,6 +12,7 @@
 //!
 //! It reads no files and executes nothing.
 
+mod density;
 mod notices;
 mod options;
 mod predicate;
@@ -21,6 +22,7 @@ mod separation;
 mod share;
 mod source;
 
+pub use density::{Density, Run};
 pub use notices::Notices;
 pub use options::{Compute, CrossMatchStrategy, Dialect, IndexTrust, SkyOptions};
 pub use predicate::{Bound, SkyCoords, SpatialPredicate};
@@ -28,4 +30,4 @@ pub use region::{constant_region, sky_cover};
 pub use role::{Role, role_of};
 pub use separation::Separation;
 pub use share::{Divisible, Piece, in_stretches};
-pub use source::{TileStats, Tiling, TilingSource, TilingSources, sky_options};
+pub use source::{QueryMemory, TileStats, Tiling, TilingSource, TilingSources, sky_options};

@@ -22,6 +22,7 @@ mod output;
 mod part;
 mod pick;
 mod position;
+mod queue;
 mod reach;
 mod stream;
 mod tally;
@@ -69,7 +70,8 @@ pub struct Side {
 pub enum Mode {
     /// Unit by unit of the sky: the right rows in and around it are held, the left rows in it stream past.
     Aligned {
-        /// Per output partition, the parts of the sky that it matches, in the order of the HEALPix curve.
+        /// Per output partition, the parts of the sky that are its own, in the order of the HEALPix curve. Partitions that
+        /// are read together match the next one that is left, whose ever it is.
         units: Arc<[Vec<CellRanges>]>,
         /// What the tables' own records say will be read.
         estimate: Estimate,
@@ -157,8 +159,8 @@ pub struct CrossMatchExec {
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
-    /// The right side of [`Mode::Aligned`], shared by all partitions.
-    blocks: aligned::BlocksSlot,
+    /// The executions of [`Mode::Aligned`] that are under way.
+    executions: Arc<aligned::Executions>,
     /// The held side of [`Mode::Indexed`], loaded once for all partitions.
     loaded: Mutex<Option<indexed::Loading>>,
     /// What was found out about the held rows, if they drive the match.
@@ -204,7 +206,7 @@ impl CrossMatchExec {
             schema,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
-            blocks: aligned::BlocksSlot::default(),
+            executions: Arc::default(),
             loaded: Mutex::new(None),
             tallied: Arc::new(tally::Shared::new(partitions)),
         }

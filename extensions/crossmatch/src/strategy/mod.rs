@@ -3,6 +3,7 @@
 mod aligned;
 mod indexed;
 mod nested_loop;
+mod units;
 
 pub(crate) use aligned::aligned;
 pub(crate) use indexed::{indexed, pruned};
