@@ -32,6 +32,10 @@ mod crossmatch_aligned;
 mod crossmatch_chains;
 #[path = "it/crossmatch_kinds.rs"]
 mod crossmatch_kinds;
+#[path = "it/crossmatch_retiled.rs"]
+mod crossmatch_retiled;
+#[path = "it/crossmatch_units.rs"]
+mod crossmatch_units;
 #[path = "it/crossmatch_words.rs"]
 mod crossmatch_words;
 #[path = "it/ddl.rs"]

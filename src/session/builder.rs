@@ -7,7 +7,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use dreyer_sky::SkyExt;
-use dreyer_sky::tiling::Notices;
+use dreyer_sky::tiling::{Notices, QueryMemory};
 
 use super::cooperate::CooperateAboveJoins;
 use super::rights::Owners;
@@ -38,6 +38,10 @@ fn session_config(config: &Config) -> SessionConfig {
         // A join by id hands its keys to the scan of the other side, which looks them up in an index catalogue.
         .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_distinct_values", 10_000)
         .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_size", 1 << 20);
+    let session = match config.limits.query_memory_bytes {
+        0 => session,
+        bytes => session.with_extension(Arc::new(QueryMemory(bytes))),
+    };
     let session = match config.limits.target_partitions {
         0 => session,
         number => session.with_target_partitions(number),

@@ -16,8 +16,15 @@ use dreyer_sky::crossmatch::CrossMatchLogicalCodec;
 use crate::local;
 
 async fn sent(sql: &str, shows: &str) {
+    sent_with(&[], sql, shows).await;
+}
+
+async fn sent_with(settings: &[&str], sql: &str, shows: &str) {
     let session = local().await;
-    for setting in ["SET datafusion.execution.target_partitions = 2"] {
+    for setting in ["SET datafusion.execution.target_partitions = 2"]
+        .iter()
+        .chain(settings)
+    {
         crate::done(&session, setting).await;
     }
     let statement = session.parse(sql).unwrap().remove(0);
@@ -70,6 +77,17 @@ async fn an_indexed_match_travels() {
         "SELECT h.hip, v.name FROM hipparcos h JOIN (VALUES ('Alcyone', 56.871, 24.105)) AS v(name, ra, dec) \
          ON 1 = CONTAINS(POINT(h.ra, h.dec), CIRCLE(v.ra, v.dec, 0.01))",
         "strategy=indexed",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_retiled_match_travels() {
+    sent_with(
+        &["SET dreyer.crossmatch_strategy = 'retiled'"],
+        "SELECT h.hip, g.source_id FROM hipparcos h LEFT JOIN gaia_bright g \
+         ON DISTANCE(h.ra, h.dec, g.ra, g.dec) < 1/3600. AND h.hpmag < 3 ORDER BY 1, 2",
+        "strategy=retiled",
     )
     .await;
 }

@@ -119,6 +119,15 @@ async fn strategies_agree(sky: Sky) {
             ("auto", 500_000, "CrossMatchExec"),
             ("aligned", 50, "CrossMatchExec"),
             ("indexed", 500_000, "strategy=indexed"),
+            (
+                "retiled",
+                500_000,
+                if radius < 20.0 {
+                    "strategy=retiled"
+                } else {
+                    "strategy=indexed"
+                },
+            ),
             ("nested_loop", 500_000, "NestedLoopJoinExec"),
         ] {
             run(&session, &format!("SET dreyer.crossmatch_strategy = '{strategy}'")).await;
@@ -275,7 +284,7 @@ async fn rows_that_lie_nowhere_match_nothing() {
         "SELECT CAST(a.id AS bigint), CAST(b.id AS bigint) FROM {sky} AS a(id, ra, dec) JOIN {sky} AS b(id, ra, dec) \
          ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 1"
     );
-    for strategy in ["indexed", "nested_loop"] {
+    for strategy in ["indexed", "retiled", "nested_loop"] {
         run(&session, &format!("SET dreyer.crossmatch_strategy = '{strategy}'")).await;
         let truth = BTreeSet::from([(1, 1), (1, 5), (5, 1), (5, 5)]);
         assert_same(&pairs(&session, &sql).await, &truth, strategy);

@@ -138,7 +138,7 @@ async fn every_kind(sky: Sky, left: usize, right: usize, radius_deg: f64) {
         for kind in KINDS {
             let truth = joined(kind, pairs, &tables.right);
             let sql = join_sql(kind, &lost("a"), &lost("b"), &condition);
-            for strategy in ["auto", "indexed", "nested_loop"] {
+            for strategy in ["auto", "indexed", "retiled", "nested_loop"] {
                 run(&session, &format!("SET dreyer.crossmatch_strategy = '{strategy}'")).await;
                 let plan = explain(&session, &sql).await;
                 assert!(plan.contains("CrossMatch: join="), "{sql}\n{plan}");
@@ -249,7 +249,7 @@ async fn every_pick(sky: Sky, left: usize, right: usize, radius_deg: f64) {
                     format!("XMATCH(x.ra, x.dec, y.ra, y.dec, radius_arcsec => {radius_arcsec:?}, {asked}){beside}");
                 let sql = join_sql(kind, &lost("a"), &lost("b"), &on);
                 let truth = joined(kind, pairs, &tables.right);
-                for strategy in ["auto", "indexed", "nested_loop"] {
+                for strategy in ["auto", "indexed", "retiled", "nested_loop"] {
                     run(&session, &format!("SET dreyer.crossmatch_strategy = '{strategy}'")).await;
                     let plan = explain(&session, &sql).await;
                     let found = rows(&session, &sql).await;

@@ -75,7 +75,7 @@ async fn a_separation_is_computed_once() {
         "SELECT a.id, b.id, separation_arcsec(b.ra, b.dec, a.ra, a.dec) AS s, \
          ROUND(DISTANCE(POINT(a.ra, a.dec), POINT(b.ra, b.dec)), 3) FROM a LEFT JOIN b ON {on} ORDER BY 1, 2, 3"
     );
-    for strategy in ["auto", "indexed", "nested_loop"] {
+    for strategy in ["auto", "indexed", "retiled", "nested_loop"] {
         run(&session, &format!("SET dreyer.crossmatch_strategy = '{strategy}'")).await;
         let plan = explain(&session, &sql).await;
         assert!(plan.contains("separation=__separation"), "{plan}");

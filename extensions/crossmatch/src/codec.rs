@@ -113,6 +113,18 @@ struct ModeProto {
     /// Partitions of a side that is read only where it can match.
     #[prost(uint64, optional, tag = "8")]
     pruned: Option<u64>,
+    /// Set for a re-tiled match.
+    #[prost(message, optional, tag = "9")]
+    retiled: Option<RetiledProto>,
+}
+
+/// Into which cells rows are dealt, and in how many partitions.
+#[derive(Clone, PartialEq, Message)]
+struct RetiledProto {
+    #[prost(uint32, tag = "1")]
+    order: u32,
+    #[prost(uint64, tag = "2")]
+    partitions: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -328,6 +340,7 @@ impl From<&Mode> for ModeProto {
                 file_bytes: estimate.file_bytes,
                 every_pair: false,
                 pruned: None,
+                retiled: None,
                 role: match role {
                     IndexRole::Proposes => 0,
                     IndexRole::Decides { may_suffice: false } => 1,
@@ -345,19 +358,39 @@ impl From<&Mode> for ModeProto {
                 pruned: pruned.map(|partitions| partitions as u64),
                 ..Self::default()
             },
+            Mode::Retiled {
+                held,
+                order,
+                partitions,
+            } => Self {
+                holds_left: *held == JoinSide::Left,
+                retiled: Some(RetiledProto {
+                    order: u32::from(*order),
+                    partitions: *partitions as u64,
+                }),
+                ..Self::default()
+            },
         }
     }
 }
 
 impl From<ModeProto> for Mode {
     fn from(proto: ModeProto) -> Self {
+        let held = if proto.holds_left {
+            JoinSide::Left
+        } else {
+            JoinSide::Right
+        };
+        if let Some(RetiledProto { order, partitions }) = proto.retiled {
+            return Self::Retiled {
+                held,
+                order: u8::try_from(order).unwrap_or(0),
+                partitions: usize::try_from(partitions).unwrap_or(1),
+            };
+        }
         if proto.partitions.is_empty() {
             return Self::Indexed {
-                held: if proto.holds_left {
-                    JoinSide::Left
-                } else {
-                    JoinSide::Right
-                },
+                held,
                 every_pair: proto.every_pair,
                 pruned: proto.pruned.and_then(|partitions| usize::try_from(partitions).ok()),
             };

@@ -7,7 +7,7 @@
 //!   │
 //!  rule      CrossMatchRule        Join(filter)  ─►  CrossMatch { radius, the whole condition }
 //!   │
-//!  planner   CrossMatchPlanner     aligned ► indexed ► nested loop      (`None` = not mine)
+//!  planner   CrossMatchPlanner     aligned ► retiled ► indexed ► nested loop   (`None` = not mine)
 //!   │
 //!  exec      CrossMatchExec        candidates from sorted HEALPix indices ─► the condition judges each
 //! ```
@@ -35,6 +35,7 @@
 //! | pruned | a few rows against a tiled scan, which is read only where they can have partners | the few rows |
 //! | aligned | two tiled scans joined on the columns that tile them | blocks of right rows, as many as there is room for |
 //! | indexed | anything; one side is held in memory, sorted on the sky | the smaller side |
+//! | retiled | one radius; when the side that would be held does not fit into memory | a bucket of that side per core; the rest on disk |
 //! | nested loop | anything; the engine's own operator, and the oracle in tests | the left side |
 //!
 //! An aligned match gives its rows in the order of the left side's index, and declares it; it can itself be a side of an
@@ -48,6 +49,7 @@
 //! rows is asked, coordinates are read of those pairs alone.
 
 mod codec;
+mod deal;
 mod exec;
 mod identifier;
 mod logical_codec;

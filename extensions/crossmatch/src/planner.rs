@@ -5,11 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::Result;
+use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
-use dreyer_tiling::{CrossMatchStrategy, SkyCoords, SkyOptions, TilingSources, sky_options};
+use dreyer_tiling::{CrossMatchStrategy, QueryMemory, SkyCoords, SkyOptions, TilingSources, sky_options};
 
 use crate::exec::{PairCondition, PairExpr, Position, Terms};
 use crate::node::CrossMatch;
@@ -30,6 +31,10 @@ pub(crate) struct MatchPlan {
     pub(crate) options: SkyOptions,
     pub(crate) sources: Arc<TilingSources>,
     pub(crate) target_partitions: usize,
+    /// The memory limit, if there is one.
+    pub(crate) memory_bytes: Option<usize>,
+    /// Whether there is room on disk for what does not fit into memory.
+    pub(crate) spills: bool,
 }
 
 #[async_trait]
@@ -86,9 +91,21 @@ impl ExtensionPlanner for CrossMatchPlanner {
             options: sky_options(session.config()),
             sources: TilingSources::of(session.config()),
             target_partitions: session.config().target_partitions().max(1),
+            memory_bytes: memory_bytes(session),
+            spills: session.runtime_env().disk_manager.tmp_files_enabled(),
         };
         choose(plan).map(Some)
     }
+}
+
+/// How much memory a query of this session may hold, if there is a limit.
+fn memory_bytes(session: &dyn Session) -> Option<usize> {
+    let all = match session.runtime_env().memory_pool.memory_limit() {
+        MemoryLimit::Finite(bytes) => Some(bytes),
+        _ => None,
+    };
+    let own = session.config().get_extension::<QueryMemory>().map(|own| own.0);
+    all.into_iter().chain(own).min()
 }
 
 fn choose(plan: MatchPlan) -> Result<Arc<dyn ExecutionPlan>> {
@@ -102,6 +119,11 @@ fn choose(plan: MatchPlan) -> Result<Arc<dyn ExecutionPlan>> {
         && let Some(aligned) = strategy::aligned(&plan)?
     {
         return Ok(aligned);
+    }
+    if matches!(wanted, CrossMatchStrategy::Auto | CrossMatchStrategy::Retiled)
+        && let Some(retiled) = strategy::retiled(&plan)?
+    {
+        return Ok(retiled);
     }
     if wanted != CrossMatchStrategy::NestedLoop
         && let Some(indexed) = strategy::indexed(&plan)?

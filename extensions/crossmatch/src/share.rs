@@ -13,8 +13,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use dreyer_sphere::CellRanges;
-use dreyer_tiling::{Divisible, Piece, TileStats, Tiling, TilingSources, in_stretches};
+use dreyer_tiling::{Divisible, Piece, TileStats, Tiling, TilingSources};
 
+use crate::deal::dealt;
 use crate::exec::{CrossMatchExec, Mode, restricted};
 use crate::spec::Pick;
 
@@ -178,11 +179,11 @@ impl Divisible for DividedMatch {
             return internal_err!("only an aligned match has units to share");
         };
         let own: Vec<usize> = (0..self.units.len()).filter(|unit| taken(*unit)).collect();
-        let weights: Vec<u64> = own.iter().map(|unit| self.pieces[*unit].weight).collect();
-        let mut dealt = vec![Vec::new(); partitions.max(1)];
-        for (unit, partition) in own.iter().zip(in_stretches(&weights, partitions)) {
-            dealt[partition].push(self.units[*unit].clone());
-        }
+        // All partitions of a share run in one process, and even out among themselves what the weights misjudge.
+        let weighed = own
+            .iter()
+            .map(|unit| (self.units[*unit].clone(), self.pieces[*unit].weight));
+        let units = dealt(weighed.collect(), partitions);
         let within = CellRanges::from_ranges(own.iter().flat_map(|unit| self.units[*unit].iter()));
         let reach_deg = exec.terms().radius.constant().unwrap_or(0.0).max(0.0) + SLACK_DEG;
         let around = within.grow(reach_deg);
@@ -194,7 +195,7 @@ impl Divisible for DividedMatch {
         let inputs = [(0, &left), (1, &around)].map(|(side, part)| self.confined(exec.children()[side], part));
         let [left, right] = inputs;
         let mode = Mode::Aligned {
-            units: dealt.into(),
+            units: units.into(),
             estimate: *estimate,
             role: *role,
         };

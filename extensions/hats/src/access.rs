@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use datafusion::datasource::physical_plan::parquet::{ParquetAccessPlan, RowGroupAccess};
-use dreyer_sphere::CellRanges;
+use dreyer_sphere::{Cell, CellRanges};
+use dreyer_tiling::Run;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -53,6 +54,35 @@ pub(crate) fn access(footer: &Arc<ParquetMetaData>, index: &str, wanted: &CellRa
         }
     }
     access
+}
+
+/// Where the rows of a file in that cell lie: row group by row group, or page by page.
+pub(crate) fn runs(footer: &ParquetMetaData, index: &str, cell: Cell, by_page: bool) -> Vec<Run> {
+    let columns = footer.file_metadata().schema_descr().columns();
+    let column = columns.iter().position(|column| column.path().parts() == [index]);
+    let run = |bounds: Option<(u64, u64)>, rows| Run {
+        cells: bounds.map_or_else(|| cell.range(), |(first, last)| first..last + 1),
+        rows,
+    };
+    let mut runs = Vec::new();
+    for (group, metadata) in footer.row_groups().iter().enumerate() {
+        let rows = u64::try_from(metadata.num_rows()).unwrap_or(0);
+        let pages = column
+            .filter(|_| by_page)
+            .and_then(|column| pages(footer, group, column));
+        let Some(pages) = pages else {
+            runs.push(run(column.and_then(|column| of_group(metadata, column)), rows));
+            continue;
+        };
+        let ends = pages.iter().skip(1).map(|(first, _)| *first).chain([rows]);
+        runs.extend(
+            pages
+                .iter()
+                .zip(ends)
+                .map(|((first, bounds), end)| run(*bounds, end.saturating_sub(*first))),
+        );
+    }
+    runs
 }
 
 /// The least and the greatest index of a row group.
@@ -129,6 +159,26 @@ mod tests {
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let footer = ArrowReaderMetadata::load(&bytes::Bytes::from(bytes), options).unwrap();
         Arc::clone(footer.metadata())
+    }
+
+    #[test]
+    fn runs_hold_every_row() {
+        let indexes: Vec<i64> = (0..120).map(|row| row * row).collect();
+        let cell = Cell::new(0, 0).unwrap();
+        for (statistics, by_page, number) in [
+            (EnabledStatistics::Page, false, 3),
+            (EnabledStatistics::Page, true, 12),
+            (EnabledStatistics::None, true, 3),
+        ] {
+            let runs = runs(&footer(&indexes, statistics), "_healpix_29", cell, by_page);
+            assert_eq!(runs.len(), number, "{runs:?}");
+            assert_eq!(runs.iter().map(|run| run.rows).sum::<u64>(), 120);
+            if statistics == EnabledStatistics::Page {
+                assert_eq!((runs[0].cells.start, runs[number - 1].cells.end), (0, 119 * 119 + 1));
+            } else {
+                assert_eq!(runs[0].cells, cell.range());
+            }
+        }
     }
 
     /// Whether each row is read.

@@ -13,11 +13,18 @@ use datafusion::physical_expr::projection::{ProjectionExpr, ProjectionExprs};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use dreyer_sphere::CellRanges;
-use dreyer_tiling::{TileStats, Tiling, TilingSource};
+use dreyer_tiling::{Run, TileStats, Tiling, TilingSource};
 use object_store::path::Path;
 
+use crate::access::runs;
 use crate::listing::Tile;
 use crate::source::HatsSource;
+
+/// Tiles whose footers are looked at for where their rows lie. Those of a catalogue of more are small.
+const MOST_LOOKED_AT: usize = 4096;
+
+/// And those that are looked at page by page.
+const MOST_BY_PAGE: usize = 64;
 
 /// Tells how HATS scans are cut. It knows a scan by its file source, before and after optimisation and on both
 /// sides of a codec.
@@ -49,6 +56,39 @@ impl TilingSource for HatsTilingSource {
             index_column: index,
             sorted: source.origin.sorted,
             index_exact: source.origin.index_exact,
+        })
+    }
+
+    /// By the footers that are at hand; of other tiles, by their cells.
+    fn runs(&self, plan: &Arc<dyn ExecutionPlan>) -> Option<Vec<Run>> {
+        let (_, source) = tiled(plan)?;
+        let by_page = source.tiles.len() <= MOST_BY_PAGE;
+        let in_tile = |tile: &Tile| -> Vec<Run> {
+            let whole = || {
+                vec![Run {
+                    cells: tile.cell.range(),
+                    rows: tile.rows.unwrap_or(0),
+                }]
+            };
+            let Some(index) = source
+                .origin
+                .index
+                .as_deref()
+                .filter(|_| source.tiles.len() <= MOST_LOOKED_AT)
+            else {
+                return whole();
+            };
+            let in_file = |file| {
+                let footer = source.readers.footer_at_hand(file)?;
+                Some(runs(&footer, index, tile.cell, by_page))
+            };
+            let files: Option<Vec<Vec<Run>>> = tile.files.iter().map(in_file).collect();
+            files.map_or_else(whole, |files| files.concat())
+        };
+        let all = source.tiles.iter().flat_map(in_tile);
+        Some(match &source.ranges {
+            None => all.collect(),
+            Some(ranges) => all.flat_map(|run| within(&run, ranges)).collect(),
         })
     }
 
@@ -151,6 +191,20 @@ fn in_parts(file: &PartitionedFile, mut parts: Vec<(i64, i64)>) -> Vec<Partition
     }
     let part = |(from, to): (i64, i64)| file.clone().with_range(from, to);
     joined.into_iter().map(part).collect()
+}
+
+/// The part of a run that lies in some ranges.
+fn within(run: &Run, ranges: &CellRanges) -> Vec<Run> {
+    let part = ranges.intersection(&CellRanges::of_range(run.cells.clone()));
+    let all = u128::from(run.cells.end - run.cells.start).max(1);
+    let of = |cells: std::ops::Range<u64>| {
+        let rows = u128::from(run.rows) * u128::from(cells.end - cells.start) / all;
+        Run {
+            rows: u64::try_from(rows).unwrap_or(u64::MAX),
+            cells,
+        }
+    };
+    part.iter().map(of).collect()
 }
 
 fn tiled(plan: &Arc<dyn ExecutionPlan>) -> Option<(&FileScanConfig, &HatsSource)> {

@@ -13,6 +13,7 @@
 //!
 //! It reads no files and executes nothing.
 
+mod density;
 mod notices;
 mod options;
 mod predicate;
@@ -23,6 +24,7 @@ mod share;
 mod source;
 mod version;
 
+pub use density::{Density, Run};
 pub use notices::Notices;
 pub use options::{Compute, CrossMatchStrategy, Dialect, IndexTrust, SkyOptions};
 pub use predicate::{Bound, SkyCoords, SpatialPredicate};
@@ -30,5 +32,5 @@ pub use region::{constant_region, sky_cover};
 pub use role::{Role, role_of};
 pub use separation::Separation;
 pub use share::{Divisible, Piece, in_groups, in_stretches, start, stretches};
-pub use source::{TileStats, Tiling, TilingSource, TilingSources, sky_options};
+pub use source::{QueryMemory, TileStats, Tiling, TilingSource, TilingSources, sky_options};
 pub use version::{FileVersion, pinned};

@@ -17,7 +17,7 @@ config_namespace! {
         /// Where queries run: `auto` (large ones on the workers, if there are any), `local` or `distributed`.
         pub compute: Compute, default = Compute::Auto
 
-        /// Which cross-match strategy to use: `auto`, `aligned`, `indexed` or `nested_loop`.
+        /// Which cross-match strategy to use: `auto`, `aligned`, `indexed`, `retiled` or `nested_loop`.
         pub crossmatch_strategy: CrossMatchStrategy, default = CrossMatchStrategy::Auto
 
         /// Rows of both sides that one unit of an aligned cross-match should hold; bounds its memory.
@@ -190,6 +190,8 @@ words! {
         Aligned = "aligned",
         /// One side in memory, sorted on the sky; the other streams past it.
         Indexed = "indexed",
+        /// Both sides dealt into buckets of the sky on disk, for sides that do not fit into memory.
+        Retiled = "retiled",
         /// Every pair is tested: always right, and slow.
         NestedLoop = "nested_loop",
     }

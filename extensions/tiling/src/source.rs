@@ -8,7 +8,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionConfig;
 use dreyer_sphere::{Cell, CellRanges};
 
-use crate::SkyOptions;
+use crate::{Density, Run, SkyOptions};
 
 /// One tile of a table: a HEALPix cell and what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,9 @@ pub trait TilingSource: Debug + Send + Sync {
     /// How the scan `plan` is cut.
     fn tiling(&self, plan: &Arc<dyn ExecutionPlan>) -> Option<Tiling>;
 
+    /// Where the rows lie that the scan `plan` reads, as far as that is known without asking a store.
+    fn runs(&self, plan: &Arc<dyn ExecutionPlan>) -> Option<Vec<Run>>;
+
     /// The same scan with the HEALPix index of order 29 (non-null `Int64`) readable, and its position in the
     /// new schema. The columns that `plan` already had keep their positions.
     fn with_index(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Option<(Arc<dyn ExecutionPlan>, usize)>>;
@@ -74,7 +77,17 @@ impl TilingSources {
             .iter()
             .find_map(|source| Some((Arc::clone(source), source.tiling(plan)?)))
     }
+
+    /// How many rows lie where in the scan `plan`, if a source knows it.
+    pub fn density(&self, plan: &Arc<dyn ExecutionPlan>) -> Option<Density> {
+        self.0.iter().find_map(|source| Some(Density::new(&source.runs(plan)?)))
+    }
 }
+
+/// How many bytes each query of a session may hold, where that is less than what all together may; kept as
+/// [`TilingSources`] are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueryMemory(pub usize);
 
 /// The astronomical options of a session, or their defaults where none were registered.
 pub fn sky_options(config: &SessionConfig) -> SkyOptions {

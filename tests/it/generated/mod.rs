@@ -65,7 +65,7 @@ struct Asked {
     shown: BTreeMap<String, usize>,
 }
 
-const STRATEGIES: [&str; 4] = ["auto", "aligned", "indexed", "nested_loop"];
+const STRATEGIES: [&str; 5] = ["auto", "aligned", "indexed", "retiled", "nested_loop"];
 
 /// Asks until there were so many questions.
 fn ask(questions: usize, rng: Option<TestRng>) -> Asked {
@@ -217,7 +217,9 @@ fn every_strategy_answers_as_brute_force_does() {
     let rng = TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
     let asked = ask(24, Some(rng));
     assert!(asked.rows > 5 * asked.questions, "{asked:?}");
-    assert!(asked.shown.contains_key("strategy=aligned"), "{asked:?}");
+    for strategy in ["strategy=aligned", "strategy=retiled"] {
+        assert!(asked.shown.contains_key(strategy), "{asked:?}");
+    }
 }
 
 /// Other questions on every run.
@@ -232,6 +234,7 @@ fn ten_thousand_questions_are_answered_as_brute_force_does() {
     for strategy in [
         "strategy=aligned",
         "strategy=indexed",
+        "strategy=retiled",
         "strategy=nested_loop",
         "NestedLoopJoinExec",
         "index=proposes",

@@ -22,7 +22,9 @@ mod output;
 mod part;
 mod pick;
 mod position;
+mod queue;
 mod reach;
+mod retiled;
 mod stream;
 mod tally;
 
@@ -52,6 +54,7 @@ use emit::Emit;
 pub(crate) use interval::is_known;
 use judge::Judge;
 pub use position::Position;
+pub(crate) use retiled::finest_order;
 
 /// One side of a cross-match.
 #[derive(Debug, Clone)]
@@ -69,7 +72,8 @@ pub struct Side {
 pub enum Mode {
     /// Unit by unit of the sky: the right rows in and around it are held, the left rows in it stream past.
     Aligned {
-        /// Per output partition, the parts of the sky that it matches, in the order of the HEALPix curve.
+        /// Per output partition, the parts of the sky that are its own, in the order of the HEALPix curve. Partitions that
+        /// are read together match the next one that is left, whose ever it is.
         units: Arc<[Vec<CellRanges>]>,
         /// What the tables' own records say will be read.
         estimate: Estimate,
@@ -84,6 +88,15 @@ pub enum Mode {
         every_pair: bool,
         /// Whether the other side is read only where a partner can lie, and in how many partitions.
         pruned: Option<usize>,
+    },
+    /// Both sides are dealt into buckets of the sky on disk; of each bucket one side is held.
+    Retiled {
+        /// The side that is held.
+        held: JoinSide,
+        /// The order of the buckets' cells.
+        order: u8,
+        /// In how many partitions.
+        partitions: usize,
     },
 }
 
@@ -157,8 +170,10 @@ pub struct CrossMatchExec {
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
-    /// The right side of [`Mode::Aligned`], shared by all partitions.
-    blocks: aligned::BlocksSlot,
+    /// The executions of [`Mode::Aligned`] that are under way.
+    executions: Arc<aligned::Executions>,
+    /// Those of [`Mode::Retiled`].
+    retilings: Arc<retiled::Executions>,
     /// The held side of [`Mode::Indexed`], loaded once for all partitions.
     loaded: Mutex<Option<indexed::Loading>>,
     /// What was found out about the held rows, if they drive the match.
@@ -186,6 +201,7 @@ impl CrossMatchExec {
                 held: JoinSide::Left, ..
             } => right.output_partitioning().partition_count(),
             Mode::Indexed { .. } => left.output_partitioning().partition_count(),
+            Mode::Retiled { partitions, .. } => (*partitions).max(1),
         };
         let properties = PlanProperties::new(
             order::of_output(&left, &left_side, &mode, &schema, None),
@@ -204,7 +220,8 @@ impl CrossMatchExec {
             schema,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
-            blocks: aligned::BlocksSlot::default(),
+            executions: Arc::default(),
+            retilings: Arc::default(),
             loaded: Mutex::new(None),
             tallied: Arc::new(tally::Shared::new(partitions)),
         }
@@ -329,14 +346,18 @@ impl DisplayAs for CrossMatchExec {
             Mode::Aligned { .. } => "aligned",
             Mode::Indexed { every_pair: true, .. } => "nested_loop",
             Mode::Indexed { .. } => "indexed",
+            Mode::Retiled { .. } => "retiled",
         };
         write!(f, "CrossMatchExec: strategy={strategy}")?;
-        if let Mode::Indexed { held, .. } = &self.mode {
+        if let Mode::Indexed { held, .. } | Mode::Retiled { held, .. } = &self.mode {
             write!(f, ", held={}", if *held == JoinSide::Left { "left" } else { "right" })?;
         }
         write!(f, ", {spec}, radius={radius}")?;
         if let Mode::Indexed { pruned: Some(_), .. } = &self.mode {
             f.write_str(", pruned=by footprint")?;
+        }
+        if let Mode::Retiled { order, .. } = &self.mode {
+            write!(f, ", order={order}")?;
         }
         if let Mode::Aligned { units, estimate, role } = &self.mode {
             let units: usize = units.iter().map(Vec::len).sum();
@@ -378,6 +399,8 @@ impl ExecutionPlan for CrossMatchExec {
     fn required_input_distribution(&self) -> Vec<Distribution> {
         let needs = |side| match &self.mode {
             Mode::Indexed { held, .. } if *held == side => Distribution::SinglePartition,
+            // Whoever matches a bucket needs all rows in it.
+            Mode::Retiled { .. } => Distribution::SinglePartition,
             _ => Distribution::UnspecifiedDistribution,
         };
         vec![needs(JoinSide::Left), needs(JoinSide::Right)]
@@ -436,6 +459,11 @@ impl ExecutionPlan for CrossMatchExec {
                 every_pair,
                 pruned,
             } => indexed::execute(self, (*held, *every_pair, *pruned), partition, context),
+            Mode::Retiled {
+                held,
+                order,
+                partitions,
+            } => retiled::execute(self, (*held, *order, *partitions), partition, context),
         }
     }
 

@@ -2,9 +2,8 @@
 //!
 //! A partition goes along the curve, unit by unit, and each left row comes out in its place with all its partners. So
 //! whatever column the left side is sorted by comes out sorted, in each partition. That is declared, and spares a query
-//! that orders by the index its sort; but only if the units of every partition do follow one another.
+//! that orders by the index its sort; but only if all units do follow one another, since a partition may match any.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::compute::SortOptions;
@@ -14,6 +13,7 @@ use datafusion::physical_expr::{EquivalenceProperties, PhysicalSortExpr};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use dreyer_sphere::CellRanges;
 
+use super::queue::along_the_curve;
 use super::{Mode, Side};
 
 /// What can be told of the order of the rows. `output` says which columns come out, by their place among all.
@@ -28,7 +28,7 @@ pub(super) fn of_output(
     let Mode::Aligned { units, .. } = mode else {
         return unordered();
     };
-    let Some(index) = side.index_column.filter(|_| units.iter().all(|units| follow(units))) else {
+    let Some(index) = side.index_column.filter(|_| follow(units)) else {
         return unordered();
     };
     // A row without an index would come wherever its file has it.
@@ -49,14 +49,14 @@ pub(super) fn of_output(
     EquivalenceProperties::new_with_orderings(Arc::clone(schema), orderings)
 }
 
-/// Whether each unit lies behind the one before it on the curve, as a whole.
-fn follow(units: &[CellRanges]) -> bool {
-    let span = |unit: &CellRanges| -> Range<u64> {
-        let (first, last) = (unit.iter().next(), unit.iter().next_back());
-        first.map_or(0, |range| range.start)..last.map_or(0, |range| range.end)
-    };
-    let spans: Vec<Range<u64>> = units.iter().filter(|unit| !unit.is_empty()).map(span).collect();
-    spans.windows(2).all(|pair| pair[0].end <= pair[1].start)
+/// Whether each unit lies behind the one before it on the curve, as a whole, whosever they are.
+fn follow(units: &[Vec<CellRanges>]) -> bool {
+    let span = |unit: &CellRanges| Some((unit.iter().next()?.start, unit.iter().next_back()?.end));
+    let spans: Vec<(u64, u64)> = along_the_curve(units)
+        .into_iter()
+        .filter_map(|(_, unit)| span(unit))
+        .collect();
+    spans.windows(2).all(|pair| pair[0].1 <= pair[1].0)
 }
 
 /// Whether each partition of a plan comes in the order of a column.
@@ -78,21 +78,26 @@ fn ascending(schema: &SchemaRef, column: usize) -> PhysicalSortExpr {
 #[cfg(test)]
 #[expect(clippy::single_range_in_vec_init, reason = "units are lists of ranges, some of one")]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
 
     #[test]
     fn units_that_interleave_have_no_order() {
         let unit = |ranges: &[Range<u64>]| CellRanges::from_ranges(ranges.to_vec());
         assert!(follow(&[]));
+        let (first, second, third) = (unit(&[0..4, 8..9]), unit(&[9..12]), unit(&[20..21]));
+        assert!(follow(&[vec![first.clone(), unit(&[]), second.clone(), third.clone()]]));
         assert!(follow(&[
-            unit(&[0..4, 8..9]),
-            unit(&[]),
-            unit(&[9..12]),
-            unit(&[20..21])
+            vec![second.clone()],
+            vec![first.clone(), third.clone()],
+            vec![]
         ]));
-        // In order by where they begin, and yet not one behind the other.
-        assert!(!follow(&[unit(&[0..4, 16..20]), unit(&[8..12])]));
-        assert!(!follow(&[unit(&[8..12]), unit(&[0..4])]));
-        assert!(!follow(&[unit(&[8..12]), unit(&[11..14])]));
+        // In order by where they begin, and yet not one behind the other, in one partition or in two.
+        let (around, within) = (unit(&[0..4, 16..20]), unit(&[8..12]));
+        assert!(!follow(&[vec![around.clone(), within.clone()]]));
+        assert!(!follow(&[vec![around], vec![within]]));
+        assert!(!follow(&[vec![second], vec![unit(&[11..14])]]));
+        assert!(follow(&[vec![third, first]]));
     }
 }

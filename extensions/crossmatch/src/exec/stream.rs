@@ -184,6 +184,7 @@ pub(crate) async fn hold(
 pub(crate) fn too_large(error: datafusion::common::DataFusionError) -> datafusion::common::DataFusionError {
     error.context(
         "a cross-match holds one side in memory, and it did not fit; \
-         narrow that side with a WHERE clause, select fewer of its columns, or raise the memory limit",
+         narrow that side with a WHERE clause, select fewer of its columns, raise the memory limit, or have it matched on \
+         disk: SET dreyer.crossmatch_strategy = 'retiled'",
     )
 }

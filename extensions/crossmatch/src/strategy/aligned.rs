@@ -10,10 +10,10 @@ use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
-use dreyer_sphere::{Cell, CellRanges, MAX_ORDER};
-use dreyer_tiling::{IndexTrust, TileStats, Tiling, TilingSources};
+use dreyer_tiling::{Density, IndexTrust, Tiling, TilingSources};
 
-use crate::exec::{CrossMatchExec, Estimate, IndexRole, Mode, Position, Side};
+use super::units::Cut;
+use crate::exec::{CrossMatchExec, IndexRole, Mode, Position, Side};
 use crate::planner::MatchPlan;
 use crate::spec::Pick;
 
@@ -36,13 +36,14 @@ pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>
         return Ok(None);
     }
     let cut = Cut {
-        left: &left.tiling,
-        right: &right.tiling,
+        left: (&left.tiling, &left.density),
+        right: (&right.tiling, &right.density),
         radius_deg,
         unit_rows: plan.options.crossmatch_unit_rows as u64,
         all_of_left: spec.join.keeps_unmatched(),
+        splittable: left.index_column.is_some(),
     };
-    let (units, estimate) = cut.units(plan.target_partitions, left.index_column.is_some());
+    let (units, estimate) = cut.units(plan.target_partitions);
     let role = role(plan, radius_deg, [&left, &right]);
     let side = |input: &TiledInput, position: &Position| Side {
         position: position.clone(),
@@ -82,16 +83,11 @@ fn role(plan: &MatchPlan, radius_deg: f64, sides: [&TiledInput; 2]) -> IndexRole
     }
 }
 
-/// Units that a partition has at least, tiles permitting: the last ones even out what the others misjudged.
-const UNITS_PER_PARTITION: u64 = 8;
-
-/// Stretches of the curve that a partition goes along, at most.
-const STRETCHES_PER_PARTITION: usize = 6;
-
 /// A tiled scan under operators that treat each row alone, with the index column added behind its own columns.
 pub(super) struct TiledInput {
     pub(super) plan: Arc<dyn ExecutionPlan>,
     tiling: Tiling,
+    density: Density,
     pub(super) index_column: Option<usize>,
     width: usize,
     /// Whether the coordinates are stored as the numbers that an index is made of.
@@ -126,6 +122,7 @@ impl TiledInput {
         Ok(Some(Self {
             plan,
             tiling,
+            density: traced.density,
             index_column,
             width,
             in_double_precision,
@@ -151,6 +148,7 @@ fn is_double(plan: &Arc<dyn ExecutionPlan>, column: usize) -> bool {
 /// A tiled scan, and what two columns of a plan above are there.
 struct Traced {
     tiling: Tiling,
+    density: Density,
     lon: String,
     lat: String,
     in_double_precision: bool,
@@ -161,6 +159,9 @@ fn trace(sources: &TilingSources, plan: &Arc<dyn ExecutionPlan>, lon: usize, lat
     if let Some((_, tiling)) = sources.tiling(plan) {
         let schema = plan.schema();
         return Some(Traced {
+            density: sources
+                .density(plan)
+                .unwrap_or_else(|| Density::of_tiles(&tiling.tiles)),
             tiling,
             lon: schema.field(lon).name().clone(),
             lat: schema.field(lat).name().clone(),
@@ -222,108 +223,4 @@ fn add_index(
         return Ok(Some((Arc::new(ProjectionExec::try_new(exprs, input)?), last)));
     }
     Ok(None)
-}
-
-/// How the sky is cut into units.
-struct Cut<'a> {
-    left: &'a Tiling,
-    right: &'a Tiling,
-    radius_deg: f64,
-    unit_rows: u64,
-    /// Whether rows without a partner come out too, wherever they are.
-    all_of_left: bool,
-}
-
-impl Cut<'_> {
-    /// Units per partition, in sky order, of about equal weight; at least one partition, perhaps of no unit.
-    fn units(&self, partitions: usize, splittable: bool) -> (Vec<Vec<CellRanges>>, Estimate) {
-        let reach = |tiles: &[TileStats]| {
-            CellRanges::from_ranges(tiles.iter().map(|tile| tile.cell.range())).grow(self.radius_deg.max(0.0))
-        };
-        let right_reach = reach(&self.right.tiles);
-        let mut pieces = Vec::new();
-        let mut estimate = Estimate::default();
-        for tile in self
-            .left
-            .tiles
-            .iter()
-            .filter(|tile| self.all_of_left || right_reach.overlaps(&tile.cell.range()))
-        {
-            estimate.left_rows += tile.rows.unwrap_or(0);
-            estimate.file_bytes += tile.bytes;
-            self.split(tile.cell, tile.rows.unwrap_or(0), splittable, &mut pieces);
-        }
-        let left_reach = reach(&self.left.tiles);
-        for tile in self
-            .right
-            .tiles
-            .iter()
-            .filter(|tile| left_reach.overlaps(&tile.cell.range()))
-        {
-            estimate.right_rows += tile.rows.unwrap_or(0);
-            estimate.file_bytes += tile.bytes;
-        }
-        (self.group(pieces, partitions), estimate)
-    }
-
-    /// Cuts a tile finer until a piece holds few enough rows of both sides.
-    fn split(&self, cell: Cell, left_rows: u64, splittable: bool, pieces: &mut Vec<(Cell, u64)>) {
-        let rows = left_rows + self.right_rows_in(cell);
-        if !splittable || rows <= self.unit_rows || cell.order() >= MAX_ORDER {
-            pieces.push((cell, rows));
-            return;
-        }
-        for child in cell.children(cell.order() + 1) {
-            self.split(child, left_rows / 4, splittable, pieces);
-        }
-    }
-
-    /// Right rows in a cell, as if each tile's rows were spread evenly over it.
-    fn right_rows_in(&self, cell: Cell) -> u64 {
-        let range = cell.range();
-        let first = self
-            .right
-            .tiles
-            .partition_point(|tile| tile.cell.range().end <= range.start);
-        let overlapping = self.right.tiles[first..]
-            .iter()
-            .take_while(|tile| tile.cell.range().start < range.end);
-        overlapping
-            .map(|tile| {
-                let rows = tile.rows.unwrap_or(0);
-                let finer = cell.order().saturating_sub(tile.cell.order());
-                rows >> (2 * u32::from(finer)).min(63)
-            })
-            .sum()
-    }
-
-    /// Joins small neighbouring pieces into units, and deals these to partitions, each to the one with the least work so
-    /// far: all stay busy to the end, whatever the sky, and each goes along the curve.
-    fn group(&self, pieces: Vec<(Cell, u64)>, partitions: usize) -> Vec<Vec<CellRanges>> {
-        let total: u64 = pieces.iter().map(|(_, rows)| rows + 1).sum();
-        let share = total.div_ceil(partitions.max(1) as u64).max(1);
-        let limit = self.unit_rows.min(share.div_ceil(UNITS_PER_PARTITION));
-        let mut units: Vec<(Vec<Cell>, u64)> = Vec::new();
-        for (cell, rows) in pieces {
-            match units.last_mut() {
-                Some((cells, unit_rows)) if *unit_rows + rows <= limit => {
-                    cells.push(cell);
-                    *unit_rows += rows + 1;
-                }
-                _ => units.push((vec![cell], rows + 1)),
-            }
-        }
-        let mut groups: Vec<(u64, Vec<CellRanges>)> = vec![(0, Vec::new()); partitions.clamp(1, units.len().max(1))];
-        // Neighbours on the sky share blocks: dealt one by one, partitions would wait for each other.
-        let together = units.len().div_ceil(groups.len() * STRETCHES_PER_PARTITION).max(1);
-        for stretch in units.chunks(together) {
-            if let Some((work, group)) = groups.iter_mut().min_by_key(|(work, _)| *work) {
-                *work += stretch.iter().map(|(_, rows)| rows).sum::<u64>();
-                let unit =
-                    |(cells, _): &(Vec<Cell>, u64)| CellRanges::from_ranges(cells.iter().map(|cell| cell.range()));
-                group.extend(stretch.iter().map(unit));
-            }
-        }
-        groups.into_iter().map(|(_, group)| group).collect()
-    }
 }

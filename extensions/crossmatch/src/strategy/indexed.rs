@@ -23,6 +23,15 @@ const MUCH_SMALLER: usize = 4;
 const PRUNED_RATIO: usize = 8;
 
 pub(crate) fn indexed(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(held) = held_side(plan)? else { return Ok(None) };
+    match pruning(plan, held)? {
+        Some(exec) => Ok(Some(exec)),
+        None => Ok(Some(holding(plan, held, false))),
+    }
+}
+
+/// The side to hold; `None`: neither would do.
+pub(super) fn held_side(plan: &MatchPlan) -> Result<Option<JoinSide>> {
     let (left, right) = (rows(&plan.left)?, rows(&plan.right)?);
     let spec = plan.terms.spec;
     let held = match (spec.join, spec.pick) {
@@ -37,11 +46,7 @@ pub(crate) fn indexed(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>
         (Some(_), None) if spec.is_plain() => JoinSide::Left,
         _ => JoinSide::Right,
     };
-    let held = if held == JoinSide::None { smaller } else { held };
-    match pruning(plan, held)? {
-        Some(exec) => Ok(Some(exec)),
-        None => Ok(Some(holding(plan, held, false))),
-    }
+    Ok(Some(if held == JoinSide::None { smaller } else { held }))
 }
 
 /// The side that must be held for the radius to be known of the rows that stream past; [`JoinSide::None`]: either.
@@ -153,7 +158,7 @@ pub(crate) fn pruned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>>
     Ok(None)
 }
 
-fn rows(input: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>> {
+pub(super) fn rows(input: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>> {
     let statistics = StatisticsContext::new().compute(input.as_ref(), &StatisticsArgs::new())?;
     Ok(match statistics.num_rows {
         Precision::Exact(rows) | Precision::Inexact(rows) => Some(rows),

@@ -18,8 +18,7 @@ mod doubt;
 mod mutual;
 mod sweep;
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::DataType;
@@ -37,10 +36,11 @@ use futures::stream;
 
 use super::driven::Driven;
 use super::metrics::MatchMetrics;
+use super::queue::{self, Turn};
 use super::{CrossMatchExec, IndexRole, Side};
 use crate::spec::Pick;
 use around::Held;
-pub(super) use blocks::Blocks;
+use blocks::Blocks;
 use count::Count;
 use doubt::Doubt;
 use mutual::Mutual;
@@ -63,9 +63,8 @@ struct Aligned {
     /// The radius to search with: that of the match and what indexes may be off.
     reach_deg: f64,
     sources: Arc<TilingSources>,
-    blocks: Arc<Blocks>,
-    /// Units still to be matched: their number among the blocks, and where they lie.
-    units: VecDeque<(usize, CellRanges)>,
+    /// What is left to be matched, and the blocks that the partitions share.
+    turn: Turn<Blocks>,
     /// Both inputs with coordinates, where they are not read with the index.
     in_doubt: Option<[(Arc<dyn ExecutionPlan>, usize); 2]>,
     context: Arc<TaskContext>,
@@ -80,10 +79,13 @@ pub(crate) fn execute(
     partition: usize,
     context: Arc<TaskContext>,
 ) -> Result<SendableRecordBatchStream> {
-    let Some(own) = units.get(partition) else {
+    if partition >= units.len() {
         return internal_err!("CrossMatchExec has no partition {partition}");
-    };
-    let before: usize = units[..partition].iter().map(Vec::len).sum();
+    }
+    let turn = exec.executions.join(partition, units, &context, false, |units| {
+        let (right, side) = (Arc::clone(&exec.right), exec.right_side.clone());
+        Blocks::new(right, side, Arc::clone(units), Arc::clone(&context))
+    });
     let sources = TilingSources::of(context.session_config());
     let in_doubt = match role {
         IndexRole::Suffices => Some([
@@ -110,13 +112,7 @@ pub(crate) fn execute(
             radius_deg
         },
         sources,
-        blocks: blocks(exec, units, &context)?,
-        units: own
-            .iter()
-            .cloned()
-            .enumerate()
-            .map(|(place, unit)| (before + place, unit))
-            .collect(),
+        turn,
         in_doubt,
         metrics: MatchMetrics::new(&exec.metrics, partition),
         context,
@@ -131,28 +127,8 @@ pub(crate) fn execute(
     )))
 }
 
-/// The blocks that the partitions of one execution share. They live as long as a partition does.
-fn blocks(exec: &CrossMatchExec, units: &[Vec<CellRanges>], context: &Arc<TaskContext>) -> Result<Arc<Blocks>> {
-    let Ok(mut slot) = exec.blocks.lock() else {
-        return internal_err!("the right side of a cross-match was lost to a panic in another partition");
-    };
-    if let Some(blocks) = slot.upgrade() {
-        return Ok(blocks);
-    }
-    let all: Vec<CellRanges> = units.iter().flatten().cloned().collect();
-    let blocks = Blocks::new(
-        Arc::clone(&exec.right),
-        exec.right_side.clone(),
-        all.into(),
-        Arc::clone(context),
-    );
-    let blocks = Arc::new(blocks);
-    *slot = Arc::downgrade(&blocks);
-    Ok(blocks)
-}
-
-/// The slot in which an operator remembers its blocks.
-pub(super) type BlocksSlot = std::sync::Mutex<Weak<Blocks>>;
+/// The executions of an aligned match, each with the blocks that its partitions share.
+pub(super) type Executions = queue::Executions<Blocks>;
 
 impl Aligned {
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
@@ -161,10 +137,10 @@ impl Aligned {
                 if let Some(batch) = sweep.next().await? {
                     return Ok(Some(batch));
                 }
-                self.blocks.done(*unit);
+                self.turn.shared().done(*unit);
                 self.sweep = None;
             }
-            let Some((number, unit)) = self.units.pop_front() else {
+            let Some((number, unit)) = self.turn.next() else {
                 return Ok(None);
             };
             self.open(number, unit).await?;
@@ -175,14 +151,14 @@ impl Aligned {
     async fn open(&mut self, number: usize, unit: CellRanges) -> Result<()> {
         self.metrics.units.add(1);
         let reach = unit.grow(self.reach_deg.max(0.0));
-        let around = self.blocks.around(number, &reach).await?;
+        let around = self.turn.shared().around(number, &reach).await?;
         let timer = self.metrics.baseline.elapsed_compute().timer();
         let held = Held::new(&around, &unit, self.reach_deg);
         timer.done();
         self.metrics.held_rows.add(held.index().len());
-        self.metrics.held_bytes.set_max(self.blocks.reserved());
+        self.metrics.held_bytes.set_max(self.turn.shared().reserved());
         if held.index().is_empty() && !self.terms.spec.join.keeps_unmatched() {
-            self.blocks.done(number);
+            self.turn.shared().done(number);
             return Ok(());
         }
         let then = self.then(&unit)?;
