@@ -39,7 +39,7 @@ pub(in crate::pg) fn value(text: &str, target: &Type) -> Result<ScalarValue> {
             .ok_or_else(|| bad(text, target)),
         Type::DATE | Type::TIME | Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::INTERVAL => {
             let full = match *target {
-                Type::INTERVAL => trimmed.to_owned(),
+                Type::INTERVAL => interval_in_units(trimmed),
                 _ => time_in_full(trimmed, target)?,
             };
             ScalarValue::Utf8(Some(full))
@@ -50,6 +50,19 @@ pub(in crate::pg) fn value(text: &str, target: &Type) -> Result<ScalarValue> {
         }
         _ => Ok(ScalarValue::Utf8(Some(text.to_owned()))),
     }
+}
+
+/// An interval with its hours, minutes and seconds in units, as the engine reads them: PostgreSQL writes `1 day 12:00:00`.
+fn interval_in_units(text: &str) -> String {
+    let words = text.split_whitespace().map(|word| {
+        let Some((hours, rest)) = word.split_once(':') else {
+            return word.to_owned();
+        };
+        let sign = if hours.starts_with('-') { "-" } else { "" };
+        let (minutes, seconds) = rest.split_once(':').unwrap_or((rest, "0"));
+        format!("{hours} hours {sign}{minutes} minutes {sign}{seconds} seconds")
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The error for text that does not spell a value of the type.

@@ -129,7 +129,8 @@ with psycopg.connect(autocommit=True) as conn:
     assert result.ftable(2) == table and result.ftablecol(2) not in (0, column)
 
     # What is added to a time is an interval.
-    assert one("SELECT (TIMESTAMP '2020-01-01' + %s)::text", ["36:00:00"]) == [("2020-01-02 12:00:00",)]
+    for added in [dt.timedelta(hours=36), "1 day 12:00:00", "36:00", "2 days -12:00:00.000"]:
+        assert one("SELECT TIMESTAMP '2020-01-01' + %s", [added]) == [(dt.datetime(2020, 1, 2, 12),)], added
 
     # Tables of one's own need no place to write to, and end with the session, or before.
     conn.execute("CREATE TEMP TABLE targets (name text, ra float8, dec float8)")
