@@ -60,7 +60,14 @@ impl From<Error> for DataFusionError {
 fn translate(error: &DataFusionError, diagnostic: Option<&Diagnostic>) -> Error {
     use DataFusionError as E;
     match error {
-        E::Context(_, inner) => translate(inner, diagnostic),
+        E::Context(said, inner) => {
+            let error = translate(inner, diagnostic);
+            // Whoever ran out of memory knows best what to do.
+            match error.kind {
+                ErrorKind::OutOfMemory => error.with_hint(said.clone()),
+                _ => error,
+            }
+        }
         E::Shared(inner) => translate(inner, diagnostic),
         E::Diagnostic(found, inner) => translate(inner, diagnostic.or(Some(found))),
         E::Collection(errors) => match errors.first() {

@@ -126,8 +126,10 @@ async fn what_does_not_fit_is_matched_on_disk() {
     );
     // Held whole, it does not fit.
     run(&tight, "SET dreyer.crossmatch_strategy = 'indexed'").await;
-    let error = crate::error(&tight, &sql).await.to_string();
-    assert!(error.contains("did not fit"), "{error}");
+    let error = crate::error(&tight, &sql).await;
+    assert_eq!(error.sqlstate(), "53200");
+    let hint = error.hint.as_deref().unwrap_or_default();
+    assert!(hint.contains("'retiled'"), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

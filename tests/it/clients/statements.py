@@ -130,7 +130,7 @@ with psycopg.connect(autocommit=True) as conn:
 
     # What is added to a time is an interval.
     for added in [dt.timedelta(hours=36), "1 day 12:00:00", "36:00", "2 days -12:00:00.000"]:
-        assert one("SELECT TIMESTAMP '2020-01-01' + %s", [added]) == [(dt.datetime(2020, 1, 2, 12),)], added
+        assert one("SELECT TIMESTAMP '2020-01-01' + %s", added) == [(dt.datetime(2020, 1, 2, 12),)], added
 
     # Tables of one's own need no place to write to, and end with the session, or before.
     conn.execute("CREATE TEMP TABLE targets (name text, ra float8, dec float8)")

@@ -48,11 +48,14 @@ pub(super) struct Rows {
     pub(super) bytes: usize,
 }
 
+/// Rows of a batch that go to a bucket, in stretches.
+type Stretches = Vec<(usize, Range<usize>)>;
+
 struct Dealer<'a> {
     side: &'a Side,
     files: Vec<Option<(SpillPoolSink, Rows)>>,
     /// Batches in the order of their buckets, and which rows each bucket has.
-    waiting: Vec<(RecordBatch, Vec<(usize, Range<usize>)>)>,
+    waiting: Vec<(RecordBatch, Stretches)>,
     waiting_bytes: usize,
     reservation: MemoryReservation,
 }
