@@ -139,7 +139,7 @@ mod tests {
             ("{}", Some(vec![])),
             (" { } ", Some(vec![])),
             (r#"{"p", "f"}"#, Some(vec![Some("p"), Some("f")])),
-            (r#"{ "p" , r s ,	t }"#, Some(vec![Some("p"), Some("r s"), Some("t")])),
+            ("{ \"p\" , r s ,\tt }", Some(vec![Some("p"), Some("r s"), Some("t")])),
             (
                 r#"{null, "null", NULL , nullx}"#,
                 Some(vec![None, Some("null"), None, Some("nullx")]),
