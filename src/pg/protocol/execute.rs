@@ -259,6 +259,7 @@ impl Connection {
         let writes = session::command(&plan).is_some();
         if let Some(command) = session::command(&plan)
             && !command.is_of_roles()
+            && !command.is_own()
             && self.door.settings().get("transaction_read_only") == Some("on")
         {
             let message = format!("cannot execute {} in a read-only transaction", command.verb());

@@ -49,6 +49,11 @@ impl Intake {
         }
     }
 
+    /// Whether the table is the session's own.
+    pub(crate) fn is_own(&self) -> bool {
+        self.own
+    }
+
     /// The table's name, without its schema.
     pub(crate) fn table(&self) -> &str {
         &self.table.name

@@ -87,6 +87,15 @@ impl CommandNode {
         }
     }
 
+    /// Whether it changes nothing but what this session alone sees.
+    pub(crate) fn is_own(&self) -> bool {
+        match &self.command {
+            Command::CreateOwn(_) | Command::InsertOwn(_) => true,
+            Command::DropTables(drop) => drop.names.is_empty(),
+            _ => false,
+        }
+    }
+
     /// Whether it changes what users may, and no data.
     pub(crate) fn is_of_roles(&self) -> bool {
         matches!(self.command, Command::Roles(_))

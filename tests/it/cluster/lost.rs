@@ -31,21 +31,8 @@ async fn two_hundred_lost_workers() {
     rounds(200).await;
 }
 
-/// Pairs of stars in an order of their own, by a text among others: more than the workers may hold, so that they spill.
-const SORTED: &str = "SELECT max(place), sum(hip), sum(other) FROM (SELECT hip, other, row_number() OVER \
-                      (ORDER BY hpmag, wide, hip, other) AS place FROM (SELECT a.hip, b.hip AS other, b.hpmag, \
-                      repeat(CAST(b.hip % 7 AS VARCHAR), 100) AS wide FROM hipparcos a JOIN hipparcos b \
-                      ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.6) AS pairs) AS placed";
-
-/// Memory of each worker: enough for the matches, too little for what is sorted.
-const MEMORY_BYTES: u64 = 48 << 20;
-
 async fn rounds(number: u64) {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("dreyer.toml");
-    std::fs::write(&config, format!("[limits]\nmemory_bytes = {MEMORY_BYTES}\n")).unwrap();
-    let more = ["--config", config.to_str().unwrap()];
-    let mut workers = workers_with(3, &more).await;
+    let mut workers = workers_with(3, &[]).await;
     let mut cables = Vec::new();
     for address in addresses(&workers) {
         cables.push(Cable::to(&address).await);
@@ -53,30 +40,19 @@ async fn rounds(number: u64) {
     let lines: Vec<String> = cables.iter().map(|cable| cable.address.to_string()).collect();
     let (serve, psql) = coordinator(&lines).await;
     ready(&serve, 3).await;
-    let mut works = Vec::new();
-    for sql in [WORK, SORTED] {
-        let began = Instant::now();
-        let expected = psql.dealt(sql).await.rows;
-        let usual = began.elapsed();
-        assert_eq!(expected, psql.with("local", sql).await.rows);
-        works.push((sql, expected, usual));
-    }
-    let shown = psql.dealt(&format!("EXPLAIN ANALYZE {SORTED}")).await.rows;
-    assert!(
-        shown.split("spill_count=").skip(1).any(|count| !count.starts_with('0')),
-        "nothing is spilled: {shown}"
-    );
+    let began = Instant::now();
+    let expected = psql.dealt(WORK).await.rows;
+    let usual = began.elapsed();
+    assert_eq!(expected, psql.with("local", WORK).await.rows);
     let idle = Held::by(&serve);
     let idle_workers: Vec<Held> = workers.iter().map(Held::by).collect();
     let mut right = 0;
     for round in 0..number {
         let mut random = Random(round);
         let victim = (random.unit() * 3.0) as usize;
-        // Each way to be lost meets each kind of work.
-        let (sql, expected, usual) = works[(round / 3 % 2) as usize].clone();
         let running = tokio::spawn({
             let psql = psql.clone();
-            async move { psql.dealt(sql).await }
+            async move { psql.dealt(WORK).await }
         });
         tokio::time::sleep(usual.mul_f64(random.unit())).await;
         let began = Instant::now();
@@ -92,13 +68,12 @@ async fn rounds(number: u64) {
             began.elapsed()
         );
         right += u64::from(right_or_stated(&said, &expected));
-        let next = psql.dealt(sql).await;
+        let next = psql.dealt(WORK).await;
         assert_eq!(next.rows, expected, "round {round}: the next query: {next:?}");
         match round % 3 {
             0 => {
                 let address = workers[victim].said("working on ");
-                let mut arguments = vec!["worker", "--listen", &address, "--http", "127.0.0.1:0"];
-                arguments.extend(more);
+                let arguments = ["worker", "--listen", &address, "--http", "127.0.0.1:0"];
                 workers[victim] = Process::start(&arguments).await;
             }
             1 => workers[victim].signal("-CONT"),
