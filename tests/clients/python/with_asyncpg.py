@@ -53,7 +53,6 @@ PARAMETERS = {
     "null": ("SELECT count(*) FROM stars WHERE note = $1", None),
     "cast": ("SELECT $1::int + 1, $2::float8[], $3::timestamptz", 7, [1.5, None], MOMENT),
     "bytes": ("SELECT id FROM stars WHERE raw = $1 ORDER BY id LIMIT 3", b"\x00\x01"),
-    "array as text": ("SELECT $1::text::text[]", ' { "p" , r s ,\t"a,\\"b" , null, "null" , x\\  } '),
     "interval": ("SELECT seen + $1 FROM stars WHERE id = 2", dt.timedelta(hours=36)),
     "coalesce": ("SELECT coalesce(n, $1) FROM stars WHERE id = 1", 5),
     "case": ("SELECT CASE WHEN id = $1 THEN ra ELSE $2 END FROM stars ORDER BY id LIMIT 2", 1, 2.5),

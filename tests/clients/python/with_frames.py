@@ -44,7 +44,8 @@ def adbc_objects():
         found = connection.adbc_get_objects(depth="columns", table_name_filter="stars").read_all().to_pylist()
     return [
         [catalog["catalog_name"], schema["db_schema_name"], table["table_name"], table["table_type"],
-         [[column["column_name"], column["ordinal_position"], column["remarks"]] for column in table["table_columns"]]]
+         # In no order of its own.
+         sorted([column["ordinal_position"], column["column_name"], column["remarks"]] for column in table["table_columns"])]
         for catalog in found for schema in catalog["catalog_db_schemas"] or []
         for table in schema["db_schema_tables"] or []
     ]
