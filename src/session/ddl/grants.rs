@@ -1,5 +1,5 @@
-//! `GRANT`, `REVOKE`, `CREATE ROLE`, `DROP ROLE`, `ALTER ROLE … PASSWORD`: who reads what, and with which password. Kept in the file of users, and true at once for all
-//! sessions of all processes that have it open.
+//! `GRANT`, `REVOKE`, `CREATE ROLE`, `DROP ROLE`, `ALTER ROLE … PASSWORD`: who reads what, and with which password. Kept in
+//! the file of users, and true at once for all sessions of all processes that have it open.
 //!
 //! | what is granted | means |
 //! |---|---|
