@@ -52,5 +52,6 @@ mod transaction;
 mod utility;
 mod wire;
 
+pub(crate) use functions::of_values as value_functions;
 pub(crate) use server::Server;
 pub use server::serve;

@@ -7,11 +7,13 @@ mod about;
 mod argument;
 mod arrays;
 mod naming;
+mod reading;
 mod rounding;
 mod session;
 mod spans;
 mod texts;
 mod typing;
+mod writing;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -24,8 +26,10 @@ use datafusion::logical_expr::{
 };
 use pgwire::api::Type;
 
+pub(super) use reading::ReadText;
 pub(super) use rounding::Rint;
 pub(super) use spans::Times;
+pub(super) use writing::WriteText;
 
 use super::door::Door;
 use super::encode::{PG_TYPE, arrow_type};
@@ -81,6 +85,16 @@ fn rows() -> impl Iterator<Item = &'static Row> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// The functions of values that plans come to hold without anybody calling them; workers know them as well.
+pub(crate) fn of_values() -> [ScalarUDF; 4] {
+    [
+        ScalarUDF::new_from_impl(Rint::new()),
+        ScalarUDF::new_from_impl(Times::new()),
+        ScalarUDF::new_from_impl(ReadText::new()),
+        ScalarUDF::new_from_impl(WriteText::new()),
+    ]
 }
 
 /// Every function, looking through a door.

@@ -15,17 +15,19 @@ use super::views::{self, Origin};
 use crate::catalog::{Handed, LiveCatalog, SessionCatalog};
 use crate::state::StateStore;
 use crate::users::Sight;
-use crate::{Config, DEFAULT_CATALOG, DEFAULT_SCHEMA};
+use crate::{Config, DEFAULT_CATALOG, DEFAULT_SCHEMA, pg};
 
 /// The state that every session starts from: all functions, rules and planners, and no tables.
 pub(crate) fn template(config: &Config, runtime: Arc<RuntimeEnv>) -> SessionState {
-    SessionStateBuilder::new()
+    let mut builder = SessionStateBuilder::new()
         .with_config(session_config(config))
         .with_runtime_env(runtime)
         .with_default_features()
         .with_sky()
-        .with_physical_optimizer_rule(Arc::new(CooperateAboveJoins))
-        .build()
+        .with_physical_optimizer_rule(Arc::new(CooperateAboveJoins));
+    let functions = builder.scalar_functions().get_or_insert_default();
+    functions.extend(pg::value_functions().map(Arc::new));
+    builder.build()
 }
 
 fn session_config(config: &Config) -> SessionConfig {

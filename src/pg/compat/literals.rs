@@ -1,6 +1,8 @@
 //! Texts that stand for values of other types. To PostgreSQL a literal in quotes has no type until it is seen what it
 //! stands beside, or is cast to; that type's own rules then read it: `flag = 't'`, `seen > '2024-01-01 10:00'`,
-//! `'{1,2}'::float8[]`. And `1.5::int` is 2, the nearest. Here: the operators, while they are planned, and casts, BETWEEN and IN, in the plan.
+//! `'{1,2}'::float8[]`; a column of texts that is cast is read by the same rules, and
+//! whatever becomes a text is written by them. And `1.5::int` is 2, the nearest.
+//! Here: the operators, while they are planned, and casts, BETWEEN and IN, in the plan.
 
 use std::sync::Arc;
 
@@ -10,13 +12,13 @@ use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, ScalarUDF};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF};
 use datafusion::sql::sqlparser::ast::BinaryOperator as Op;
 use pgwire::api::Type;
 
 use super::super::decode;
 use super::super::encode::{PG_TYPE, pg_type};
-use super::super::functions::{Rint, Times};
+use super::super::functions::{ReadText, Rint, Times, WriteText};
 
 /// Reads the operands of operators.
 #[derive(Debug)]
@@ -124,13 +126,21 @@ fn within(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expr {
         Expr::Cast(mut cast) => {
             let Some(text) = quoted(&cast.expr) else {
-                let cut = cast.field.data_type().is_integer()
-                    && cast.expr.get_type(schema).is_ok_and(|kind| kind.is_floating());
-                if cut {
-                    let whole = std::mem::take(&mut *cast.expr);
-                    *cast.expr = ScalarUDF::new_from_impl(Rint::new()).call(vec![whole]);
-                }
-                return Ok(Transformed::new_transformed(Expr::Cast(cast), cut));
+                let Ok(from) = cast.expr.get_type(schema) else {
+                    return Ok(Transformed::no(Expr::Cast(cast)));
+                };
+                let inner = std::mem::take(&mut *cast.expr);
+                let converted = convert(inner, &from, cast.field.data_type());
+                return Ok(match converted {
+                    Ok(converted) => {
+                        *cast.expr = converted;
+                        Transformed::yes(Expr::Cast(cast))
+                    }
+                    Err(inner) => {
+                        *cast.expr = inner;
+                        Transformed::no(Expr::Cast(cast))
+                    }
+                });
             };
             match read(text, Some(cast.field.data_type()))? {
                 Some(value) => {
@@ -156,7 +166,44 @@ fn within(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             }
             Ok(Transformed::new_transformed(Expr::InList(list), changed))
         }
+        Expr::BinaryExpr(mut both) if both.op == Operator::StringConcat => {
+            let mut changed = false;
+            if let (Ok(left), Ok(right)) = (both.left.get_type(schema), both.right.get_type(schema)) {
+                // Two arrays, or an array and an element, make an array.
+                let texts = is_text(&left) || is_text(&right);
+                for (side, kind) in [(&mut both.left, left), (&mut both.right, right)] {
+                    if !texts {
+                        break;
+                    }
+                    let value = std::mem::take(&mut **side);
+                    let written = WriteText::of(value, &kind);
+                    changed |= written.is_ok();
+                    **side = written.unwrap_or_else(|value| value);
+                }
+            }
+            Ok(Transformed::new_transformed(Expr::BinaryExpr(both), changed))
+        }
         expr => Ok(Transformed::no(expr)),
+    }
+}
+
+/// What a cast is of, made such that the engine's cast gives what PostgreSQL's would; or given back as it was.
+fn convert(inner: Expr, from: &DataType, to: &DataType) -> Result<Expr, Expr> {
+    if is_text(from) {
+        ReadText::of(inner, to)
+    } else if is_text(to) {
+        WriteText::of(inner, from)
+    } else if to.is_integer() && from.is_floating() {
+        Ok(ScalarUDF::new_from_impl(Rint::new()).call(vec![inner]))
+    } else {
+        Err(inner)
+    }
+}
+
+fn is_text(kind: &DataType) -> bool {
+    match kind {
+        DataType::Dictionary(_, value) => is_text(value),
+        kind => kind.is_string(),
     }
 }
 

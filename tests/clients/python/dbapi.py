@@ -49,6 +49,12 @@ VALUES = {
     "set operations": "(SELECT 1 AS a UNION ALL SELECT 2) EXCEPT SELECT 2",
     "no rows": "SELECT * FROM stars WHERE false",
     "generated": "SELECT generate_series(1, 3)",
+    "casts to text": "SELECT ra::text, dec || '°', error::text, \"Vmag\"::text, flag::text, seen::text, moment::text, day::text, "
+    "flux::text, mags::text, bands::text, raw::text, (seen - timestamp '2024-01-01')::text, n || note FROM stars "
+    "WHERE id < 40 ORDER BY id",
+    "texts cast": "SELECT (array_to_string(bands, ',') || '')::text, ('{' || id || ',\"a b\",NULL}')::text[], "
+    "('{' || n || ',1.5}')::float8[], ('\\x0' || small % 9)::text, left(flag::text, 1)::boolean, "
+    "(id || ' day 12:00:00')::interval, raw::text::bytea FROM stars WHERE id < 40 AND small % 9 >= 0 ORDER BY id",
     "casts": "SELECT ra::int, n::text, n::float8, id::numeric, flag::int, day::timestamp, '7'::int FROM stars WHERE id < 4 ORDER BY id",
 }
 
