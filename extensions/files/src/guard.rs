@@ -1,6 +1,6 @@
 //! A file source whose faults name the file: a wrapper that hands every call on.
 //!
-//! Each file is opened, and its rows are made, under the guard of `dreyer-guard`.
+//! Each file is opened, and its rows are made, under the guard of `dreyer-guard`; every NaN in them becomes the same.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
 use datafusion_datasource::morsel::Morselizer;
 use dreyer_guard::guard;
+use dreyer_kernel::nan;
 use object_store::ObjectStore;
 
 use crate::error::malformed;
@@ -65,7 +66,7 @@ impl FileSource for GuardedSource {
         partition: usize,
     ) -> Result<Box<dyn Morselizer>> {
         let inner = self.0.create_morselizer(object_store, base_config, partition)?;
-        Ok(guard(inner, malformed))
+        Ok(guard(inner, malformed, nan::of_batch))
     }
 
     fn table_schema(&self) -> &TableSchema {
@@ -116,7 +117,8 @@ impl FileSource for GuardedSource {
         filters: Vec<Arc<dyn PhysicalExpr>>,
         config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
-        let mut answer = self.0.try_pushdown_filters(filters, config)?;
+        let schema = self.table_schema().table_schema();
+        let mut answer = nan::push_down(filters, schema, |sound| self.0.try_pushdown_filters(sound, config))?;
         answer.updated_node = answer.updated_node.map(Self::around);
         Ok(answer)
     }

@@ -20,6 +20,8 @@ use datafusion::physical_plan::DisplayFormatType;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion_datasource::file_groups::FileGroupPartitioner;
 use datafusion_datasource::projection::{ProjectionOpener, SplitProjection};
+use dreyer_kernel::nan;
+use futures::StreamExt;
 use object_store::ObjectStore;
 
 use crate::csv::{self, Dialect};
@@ -197,13 +199,14 @@ impl FileOpener for PlainOpener {
         let part = file.range.as_ref().map(|range| Part::of(range, file.object_meta.size));
         Ok(Box::pin(async move {
             let object = Object::open(store, file.object_meta).await?;
-            Ok(match format {
+            let rows = match format {
                 FileFormat::Csv | FileFormat::Tsv => {
                     let dialect = Arc::new(Dialect::of(format, &options));
                     csv::batches(object, compression, dialect, wanted, batch_rows, at_once)
                 }
                 _ => decode::batches(object, format, compression, &options, part, wanted, batch_rows),
-            })
+            };
+            Ok(rows.map(|batch| batch.and_then(nan::of_batch)).boxed())
         }))
     }
 }

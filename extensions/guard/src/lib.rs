@@ -9,12 +9,16 @@ mod morsels;
 use std::any::Any;
 
 use datafusion::arrow::error::ArrowError;
-use datafusion::error::DataFusionError;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::error::{DataFusionError, Result};
 
 pub use morsels::guard;
 
 /// Makes the error for a file and its fault.
 pub type Malformed = fn(file: &str, fault: String) -> DataFusionError;
+
+/// The last step before rows leave a scan.
+pub type Finish = fn(RecordBatch) -> Result<RecordBatch>;
 
 /// `error` with the file's name before it, if it is one of decoding or of the store that does not name the file itself.
 /// Others say nothing of the file: want of memory, a cancelled query, an expression that fails on a value.

@@ -10,14 +10,15 @@ use datafusion_datasource::morsel::{Morsel, MorselPlan, MorselPlanner, Morselize
 use futures::stream::{BoxStream, StreamExt};
 use futures::{FutureExt, future};
 
-use crate::{Malformed, named, panicked};
+use crate::{Finish, Malformed, named, panicked};
 
-/// `inner`, whose faults and panics become errors that name the file.
-pub fn guard(inner: Box<dyn Morselizer>, malformed: Malformed) -> Box<dyn Morselizer> {
+/// `inner`, whose faults and panics become errors that name the file, and whose rows pass through `finish`.
+pub fn guard(inner: Box<dyn Morselizer>, malformed: Malformed, finish: Finish) -> Box<dyn Morselizer> {
     Box::new(Guarded {
         inner,
         file: Arc::from(""),
         malformed,
+        finish,
     })
 }
 
@@ -27,6 +28,7 @@ struct Guarded<T> {
     inner: T,
     file: Arc<str>,
     malformed: Malformed,
+    finish: Finish,
 }
 
 impl<T> Guarded<T> {
@@ -35,6 +37,7 @@ impl<T> Guarded<T> {
             inner,
             file: Arc::clone(&self.file),
             malformed: self.malformed,
+            finish: self.finish,
         }
     }
 
@@ -61,6 +64,7 @@ impl Morselizer for Guarded<Box<dyn Morselizer>> {
             inner: (),
             file: Arc::from(file.object_meta.location.as_ref()),
             malformed: self.malformed,
+            finish: self.finish,
         };
         let inner = this.run(|| self.inner.plan_file(file))?;
         Ok(boxed(this.wrap(inner)))
@@ -103,7 +107,7 @@ impl Morsel for Guarded<Box<dyn Morsel>> {
         match this.run(|| Ok(inner.into_stream())) {
             Ok(rows) => AssertUnwindSafe(rows)
                 .catch_unwind()
-                .map(move |batch| this.told(batch))
+                .map(move |batch| this.told(batch).and_then(this.finish))
                 .boxed(),
             Err(error) => futures::stream::once(future::err(error)).boxed(),
         }

@@ -199,7 +199,7 @@ fn width_share(schema: &Schema, columns: &HashSet<String>) -> f64 {
 }
 
 /// Which part of a cell lies in `ranges`.
-fn part_of(cell: Cell, ranges: &CellRanges) -> f64 {
+pub(crate) fn part_of(cell: Cell, ranges: &CellRanges) -> f64 {
     let whole = CellRanges::of_cell(cell);
     ranges.intersection(&whole).cell_count() as f64 / whole.cell_count().max(1) as f64
 }

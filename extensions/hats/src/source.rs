@@ -29,6 +29,7 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, ExecutionPlan, SortOrderPushdownResult};
 use datafusion_datasource::morsel::Morselizer;
 use dreyer_guard::guard;
+use dreyer_kernel::nan;
 use dreyer_sphere::CellRanges;
 use object_store::ObjectStore;
 
@@ -38,6 +39,11 @@ use crate::listing::Tile;
 use crate::opening::TileMorselizer;
 use crate::prune;
 use crate::reader::{PinnedReaderFactory, ReadAhead};
+use crate::reading::part_of;
+
+/// What one core reads in about the time that it takes to open a file and to wake another thread. Of all columns, since
+/// it is not known yet which are read.
+const SMALL_BYTES: f64 = 2.0 * 1024.0 * 1024.0;
 
 /// What a scan knows of its catalogue; the same for all scans of one table.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,6 +141,19 @@ impl HatsSource {
         }
     }
 
+    /// Whether so little of local files is read that opening them once more would cost more than another core saves.
+    pub(crate) fn is_small(&self) -> bool {
+        let Some(ranges) = self.ranges.as_ref().filter(|_| !self.readers.is_remote()) else {
+            return false;
+        };
+        let bytes: f64 = self
+            .tiles
+            .iter()
+            .map(|tile| tile.bytes() as f64 * part_of(tile.cell, ranges))
+            .sum();
+        bytes < SMALL_BYTES
+    }
+
     /// What a running join tells of its keys, if an index can be asked about them.
     fn keys_of_joins(&self) -> Option<KeysOfJoins> {
         let schema = Arc::clone(self.table_schema().table_schema());
@@ -209,10 +228,10 @@ impl FileSource for HatsSource {
         let joins = self.keys_of_joins();
         if joins.is_none() && self.part().is_none() {
             let stock = source.parquet.create_morselizer(object_store, base_config, partition)?;
-            return Ok(guard(stock, malformed));
+            return Ok(guard(stock, malformed, nan::of_batch));
         }
         let by_tile = TileMorselizer::new(source, object_store, base_config, partition, joins);
-        Ok(guard(Box::new(by_tile), malformed))
+        Ok(guard(Box::new(by_tile), malformed, nan::of_batch))
     }
 
     fn table_schema(&self) -> &TableSchema {
@@ -266,6 +285,9 @@ impl FileSource for HatsSource {
         output_ordering: Option<LexOrdering>,
         config: &FileScanConfig,
     ) -> Result<Option<FileScanConfig>> {
+        if self.is_small() {
+            return Ok(None);
+        }
         self.parquet
             .repartitioned(target_partitions, repartition_file_min_size, output_ordering, config)
     }
@@ -275,7 +297,10 @@ impl FileSource for HatsSource {
         filters: Vec<Arc<dyn PhysicalExpr>>,
         config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
-        let mut answer = self.parquet.try_pushdown_filters(filters, config)?;
+        let schema = self.table_schema().table_schema();
+        let mut answer = nan::push_down(filters, schema, |sound| {
+            self.parquet.try_pushdown_filters(sound, config)
+        })?;
         let asking_anew = Self {
             answers: Arc::default(),
             ..self.clone()

@@ -199,7 +199,11 @@ impl TableProvider for HatsTable {
             statistics.num_rows = usize::try_from(found.rows).map_or(Precision::Absent, Precision::Inexact);
         }
         let ordering = ordering(&source);
-        let partitions = state.config().target_partitions();
+        let partitions = if source.is_small() {
+            1
+        } else {
+            state.config().target_partitions()
+        };
         let config = FileScanConfigBuilder::new(self.catalog.store_url().clone(), Arc::new(source.clone()))
             .with_file_groups(source.file_groups(partitions))
             .with_statistics(statistics)

@@ -42,6 +42,7 @@ mod column;
 mod error;
 mod function;
 mod kind;
+pub mod nan;
 pub mod proof;
 pub mod reference;
 mod resolve;

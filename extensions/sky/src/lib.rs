@@ -46,6 +46,7 @@ impl SkyExt for SessionStateBuilder {
             .with_extension(Arc::new(TilingSources(vec![Arc::new(hats::HatsTilingSource)])));
         let mut functions = self.scalar_functions().take().unwrap_or_default();
         functions.extend(geometry::functions());
+        functions.push(kernel::nan::positive_nan());
         let words = files::FileFormat::all().map(|format| format.word().to_ascii_uppercase());
         self.table_factories()
             .get_or_insert_default()
@@ -95,7 +96,8 @@ impl QueryPlanner for SkyQueryPlanner {
         session: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::with_extension_planners(extension_planners());
-        let plan = planner.create_physical_plan(logical_plan, session).await?;
+        let logical_plan = kernel::nan::total_order(logical_plan.clone())?;
+        let plan = planner.create_physical_plan(&logical_plan, session).await?;
         crossmatch::review(&plan, session)?;
         Ok(plan)
     }

@@ -16,8 +16,9 @@
 //! Dictionaries of values that hardly repeat cost most of all; levels above 3 buy next to nothing. Level 3 stays for the
 //! sake of texts, which the sample does not have.
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::Schema;
-use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::basic::{Compression, Encoding, Type};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
@@ -33,6 +34,13 @@ const DICTIONARY_BYTES: usize = 16 << 10;
 
 /// Rows of a page, the least that can be read of a column: a few stars here and there must not cost whole row groups.
 const PAGE_ROWS: usize = 1024;
+
+/// Rows by which a leaf is judged, and the fewest that say anything.
+const SAMPLE_ROWS: std::ops::RangeInclusive<usize> = 4 * PAGE_ROWS..=8 * PAGE_ROWS;
+
+/// A column is compressed where that leaves at most so much of it. Decoding what was not compressed is several times as
+/// fast, and the last digits of measurements are noise, of which no method makes less.
+const WORTH_IT: f64 = 0.75;
 
 /// How every Parquet file of a catalogue is written: ZSTD, the index, which is sorted, as small differences, and other
 /// columns by their type.
@@ -55,6 +63,27 @@ pub(crate) fn properties(schema: &Schema, options: &ImportOptions) -> Result<Wri
         .set_sorting_columns(Some(vec![sorted]));
     properties = by_type(properties, schema)?;
     Ok(properties.build())
+}
+
+/// `usual` with those columns left uncompressed that compression makes hardly smaller, as tried on `sample`; `None` if
+/// there are too few rows to tell.
+///
+/// # Errors
+/// The rows cannot be written, which then holds for the leaf as well.
+pub(crate) fn judged(usual: &WriterProperties, sample: &RecordBatch) -> Result<Option<WriterProperties>> {
+    if sample.num_rows() < *SAMPLE_ROWS.start() {
+        return Ok(None);
+    }
+    let mut writer = ArrowWriter::try_new(Vec::new(), sample.schema(), Some(usual.clone()))?;
+    writer.write(&sample.slice(0, sample.num_rows().min(*SAMPLE_ROWS.end())))?;
+    let footer = writer.finish()?;
+    let mut properties = usual.clone().into_builder();
+    for column in footer.row_groups().iter().flat_map(|group| group.columns()) {
+        if column.compressed_size() as f64 > WORTH_IT * column.uncompressed_size() as f64 {
+            properties = properties.set_column_compression(column.column_path().clone(), Compression::UNCOMPRESSED);
+        }
+    }
+    Ok(Some(properties.build()))
 }
 
 /// Encodings of the columns of `schema` by what they hold: the fastest and smallest of those measured.

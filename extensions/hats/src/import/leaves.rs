@@ -117,6 +117,8 @@ struct LeafWriter {
     place: Place,
     runtime: Handle,
     schema: SchemaRef,
+    usual: WriterProperties,
+    /// Those of the next leaf.
     properties: WriterProperties,
     suffix: &'static str,
     /// Tiles still to be written, the next one last.
@@ -135,11 +137,13 @@ struct OpenLeaf {
 impl LeafWriter {
     fn new(place: &Place, schema: &SchemaRef, mut plan: Vec<PlannedTile>, options: &ImportOptions) -> Result<Self> {
         plan.reverse();
+        let usual = encoding::properties(schema, options)?;
         Ok(Self {
             place: place.clone(),
             runtime: Handle::current(),
             schema: Arc::clone(schema),
-            properties: encoding::properties(schema, options)?,
+            properties: usual.clone(),
+            usual,
             suffix: layout::suffix(options.leaf_folders),
             plan,
             open: None,
@@ -171,7 +175,7 @@ impl LeafWriter {
         let indexes = batch.column(0).as_primitive::<Int64Type>().values();
         let mut at = 0;
         while let Some(index) = indexes.get(at) {
-            let leaf = self.leaf_for(*index)?;
+            let leaf = self.leaf_for(*index, batch, at)?;
             let end = leaf.row_group_end();
             let rows = indexes[at..].partition_point(|index| *index < end);
             leaf.writer.write(&batch.slice(at, rows))?;
@@ -180,8 +184,8 @@ impl LeafWriter {
         Ok(())
     }
 
-    /// The leaf and row group that `index` belongs to, open for writing.
-    fn leaf_for(&mut self, index: i64) -> Result<&mut OpenLeaf> {
+    /// The leaf and row group that `index`, in the row `at` of `batch`, belongs to, open for writing.
+    fn leaf_for(&mut self, index: i64, batch: &RecordBatch, at: usize) -> Result<&mut OpenLeaf> {
         let beyond = |tile: &PlannedTile| index >= signed(tile.cell.range().end);
         if self.open.as_ref().is_some_and(|leaf| beyond(&leaf.tile)) {
             self.close()?;
@@ -193,7 +197,7 @@ impl LeafWriter {
                 while self.plan.last().is_some_and(beyond) {
                     self.plan.pop();
                 }
-                self.open_next(index)?
+                self.open_next(index, &batch.slice(at, batch.num_rows() - at))?
             }
         };
         if index >= leaf.row_group_end() {
@@ -203,7 +207,7 @@ impl LeafWriter {
         Ok(self.open.insert(leaf))
     }
 
-    fn open_next(&mut self, index: i64) -> Result<OpenLeaf> {
+    fn open_next(&mut self, index: i64, rows: &RecordBatch) -> Result<OpenLeaf> {
         let holds = |tile: &PlannedTile| signed(tile.cell.range().start) <= index;
         let Some(tile) = self.plan.pop().filter(holds) else {
             let fault = format!("a row with index {index} was not there when rows were counted; report this");
@@ -214,6 +218,9 @@ impl LeafWriter {
         };
         let relative = format!("{}/{}", layout::DATASET_DIR, layout::leaf_file(tile.cell, self.suffix));
         let sink = Sink::create(&self.place, &relative, &self.runtime)?;
+        if let Some(judged) = encoding::judged(&self.usual, rows)? {
+            self.properties = judged;
+        }
         let writer = ArrowWriter::try_new(sink, Arc::clone(&self.schema), Some(self.properties.clone()))?;
         Ok(OpenLeaf {
             tile,

@@ -21,7 +21,7 @@
 //! Not here: which files are read and how, which is the caller's plan.
 
 mod columns;
-mod encoding;
+pub(crate) mod encoding;
 mod finish;
 mod histogram;
 mod indexing;

@@ -2,17 +2,19 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use datafusion::arrow::array::AsArray;
+use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::Int64Type;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Encoding};
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::file::statistics::Statistics;
+use parquet::schema::types::ColumnPath;
 
 use super::sky::{Session, Sky, Star, batch, input, input_of, open, stars};
-use crate::import::{BadRows, ImportOptions, Input, Place, TileLimit, import};
+use crate::import::{BadRows, ImportOptions, Input, Place, TileLimit, encoding, import};
 
 /// Imports into the folder `table` of `folder`, which must fail and leave nothing.
 async fn fault(folder: &Path, input: Input, options: &ImportOptions) -> String {
@@ -53,6 +55,47 @@ async fn an_import_tells_what_it_wrote() {
     assert!(catalog.tiles().iter().all(|tile| tile.rows.unwrap() <= 200));
     assert_eq!(hidden(&sky.path()), Vec::<String>::new(), "no spill folder is left");
     assert_eq!(hidden(sky.folder.path()), Vec::<String>::new(), "no lock is left");
+}
+
+#[test]
+fn columns_of_noise_are_left_as_they_are() {
+    let rows = 6000_i64;
+    let noise = |row: i64| {
+        let mixed = (row.cast_unsigned() + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        f64::from_bits(0x3FF0 << 48 | (mixed ^ mixed >> 27) >> 12)
+    };
+    let columns: [(&str, ArrayRef); 4] = [
+        ("_healpix_29", Arc::new((0..rows).collect::<Int64Array>())),
+        (
+            "noise",
+            Arc::new((0..rows).map(|row| Some(noise(row))).collect::<Float64Array>()),
+        ),
+        (
+            "steady",
+            Arc::new((0..rows).map(|row| Some((row / 500) as f64)).collect::<Float64Array>()),
+        ),
+        (
+            "name",
+            Arc::new(
+                (0..rows)
+                    .map(|row| Some(format!("star {row:06} of the survey")))
+                    .collect::<StringArray>(),
+            ),
+        ),
+    ];
+    let rows = RecordBatch::try_from_iter(columns).unwrap();
+    let usual = encoding::properties(&rows.schema(), &ImportOptions::default()).unwrap();
+    let judged = encoding::judged(&usual, &rows).unwrap().unwrap();
+    let compression = |name: &str| judged.compression(&ColumnPath::from(name));
+    assert_eq!(compression("noise"), Compression::UNCOMPRESSED);
+    for name in ["steady", "name"] {
+        assert!(matches!(compression(name), Compression::ZSTD(_)), "{name}");
+    }
+    assert!(
+        encoding::judged(&usual, &rows.slice(0, 1000)).unwrap().is_none(),
+        "too few rows to tell"
+    );
 }
 
 #[tokio::test]
