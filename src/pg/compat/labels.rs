@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
-    DataType, Expr, Function, Ident, OrderByKind, Query, Select, SelectItem, SetExpr,
+    ArrayElemTypeDef, DataType, Expr, Function, Ident, OrderByKind, Query, Select, SelectItem, SetExpr,
 };
 
 use super::{expression, last_part};
@@ -104,10 +104,11 @@ fn called(function: &Function) -> Option<String> {
     last_part(&function.name)
 }
 
-/// The internal name of a type, which is what PostgreSQL puts there.
+/// The internal name of a type, which is what PostgreSQL puts there; of an array, that of its elements.
 fn type_label(data_type: &DataType) -> String {
     let spelling = match data_type {
         DataType::Custom(name, _) => return last_part(name).unwrap_or_default(),
+        DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => return type_label(item),
         other => other.to_string().to_lowercase(),
     };
     let bare = spelling.split('(').next().unwrap_or_default().trim().to_owned();

@@ -79,8 +79,14 @@ pub(crate) fn judged(usual: &WriterProperties, sample: &RecordBatch) -> Result<O
     let footer = writer.finish()?;
     let mut properties = usual.clone().into_builder();
     for column in footer.row_groups().iter().flat_map(|group| group.columns()) {
-        if column.compressed_size() as f64 > WORTH_IT * column.uncompressed_size() as f64 {
-            properties = properties.set_column_compression(column.column_path().clone(), Compression::UNCOMPRESSED);
+        if column.compressed_size() as f64 <= WORTH_IT * column.uncompressed_size() as f64 {
+            continue;
+        }
+        let path = || column.column_path().clone();
+        properties = properties.set_column_compression(path(), Compression::UNCOMPRESSED);
+        // Splitting into streams of bytes is done for the sake of compression alone.
+        if matches!(column.column_type(), Type::FLOAT | Type::DOUBLE) {
+            properties = properties.set_column_encoding(path(), Encoding::PLAIN);
         }
     }
     Ok(Some(properties.build()))

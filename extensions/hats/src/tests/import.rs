@@ -89,6 +89,7 @@ fn columns_of_noise_are_left_as_they_are() {
     let judged = encoding::judged(&usual, &rows).unwrap().unwrap();
     let compression = |name: &str| judged.compression(&ColumnPath::from(name));
     assert_eq!(compression("noise"), Compression::UNCOMPRESSED);
+    assert_eq!(judged.encoding(&ColumnPath::from("noise")), Some(Encoding::PLAIN));
     for name in ["steady", "name"] {
         assert!(matches!(compression(name), Compression::ZSTD(_)), "{name}");
     }
