@@ -49,7 +49,7 @@ fn sound(filters: Vec<Arc<dyn PhysicalExpr>>, schema: &Schema) -> Vec<(Kept, Opt
     let bounded: HashSet<usize> = filters
         .iter()
         .flat_map(split_conjunction)
-        .filter_map(|conjunct| bounded_above(conjunct))
+        .filter_map(bounded_above)
         .collect();
     let judge = Judge {
         schema,
