@@ -15,6 +15,11 @@
 //!
 //! Dictionaries of values that hardly repeat cost most of all; levels above 3 buy next to nothing. Level 3 stays for the
 //! sake of texts, which the sample does not have.
+//!
+//! Where compression saves little, it costs more than it saves: of pages of 1024 rows, ten million rows of twenty columns
+//! of a generated survey, ZSTD leaves 0.74 to 0.76 of positions and magnitudes, 0.89 to 0.93 of errors and motions, and
+//! all of identifiers packed as differences. Left plain, index, ra and dec of it are read in 0.11 s instead of 0.25 (two
+//! cores, warm). Hence `judged`.
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::Schema;
