@@ -42,7 +42,7 @@ use crate::reader::{PinnedReaderFactory, ReadAhead};
 use crate::reading::part_of;
 
 /// What one core reads in about the time that it takes to open a file and to wake another thread. Of all columns, since
-/// it is not known yet which are read.
+/// it is not known yet which are read. With one partition instead of two a cone of 1′ took 0.91 of its time, of 1° 0.83.
 const SMALL_BYTES: f64 = 2.0 * 1024.0 * 1024.0;
 
 /// What a scan knows of its catalogue; the same for all scans of one table.

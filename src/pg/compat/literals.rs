@@ -1,8 +1,8 @@
 //! Texts that stand for values of other types. To PostgreSQL a literal in quotes has no type until it is seen what it
 //! stands beside, or is cast to; that type's own rules then read it: `flag = 't'`, `seen > '2024-01-01 10:00'`,
-//! `'{1,2}'::float8[]`; a column of texts that is cast is read by the same rules, and
-//! whatever becomes a text is written by them. And `1.5::int` is 2, the nearest.
-//! Here: the operators, while they are planned, and casts, BETWEEN and IN, in the plan.
+//! `'{1,2}'::float8[]`; a column of texts that is cast is read by the same rules, and whatever becomes a text is written by
+//! them. And `1.5::int` is 2, the nearest. Here: the operators, while they are planned, and casts, `||`, BETWEEN and IN,
+//! in the plan.
 
 use std::sync::Arc;
 

@@ -18,7 +18,7 @@ pub fn positive_nan() -> Arc<ScalarUDF> {
     Arc::clone(&FUNCTION)
 }
 
-pub(super) const NAME: &str = "positive_nan";
+const NAME: &str = "positive_nan";
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct PositiveNan {

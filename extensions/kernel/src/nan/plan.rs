@@ -7,8 +7,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 
-use super::function::{NAME, positive_nan};
-use crate::spec_of;
+use super::function::positive_nan;
 
 /// Functions of the engine that keep what they are given, sign and all, or choose among it.
 const PASSING: &[&str] = &[
@@ -76,10 +75,10 @@ impl Here<'_> {
             Expr::BinaryExpr(mut both) if compares(both.op) => {
                 let mut changed = self.mend(&mut both.left)?;
                 changed |= self.mend(&mut both.right)?;
-                match self.zero(both)? {
-                    Ok(compared) => Ok(Transformed::yes(compared)),
-                    Err(both) => Ok(Transformed::new_transformed(Expr::BinaryExpr(both), changed)),
-                }
+                Ok(match with_zero(&mut both) {
+                    Some(compared) => Transformed::yes(compared),
+                    None => Transformed::new_transformed(Expr::BinaryExpr(both), changed),
+                })
             }
             Expr::Between(mut between) => {
                 let mut changed = false;
@@ -149,7 +148,7 @@ impl Here<'_> {
                     if MAKING.contains(&name) {
                         computes = true;
                         TreeNodeRecursion::Stop
-                    } else if name != NAME && spec_of(&call.func).is_none() && PASSING.contains(&name) {
+                    } else if PASSING.contains(&name) {
                         TreeNodeRecursion::Continue
                     } else {
                         TreeNodeRecursion::Jump
@@ -160,31 +159,30 @@ impl Here<'_> {
         })?;
         Ok(computes)
     }
+}
 
-    /// A comparison with 0, which is -0 as well.
-    fn zero(&self, mut both: BinaryExpr) -> Result<Result<Expr, BinaryExpr>> {
-        let left = is_zero(&both.left);
-        if !left && !is_zero(&both.right) {
-            return Ok(Err(both));
-        }
-        let (zero, other) = if left {
-            (&mut both.left, &both.right)
-        } else {
-            (&mut both.right, &both.left)
-        };
-        // The operator with the zero on the right.
-        let op = if left { both.op.swap() } else { Some(both.op) };
-        match op {
-            Some(Operator::Lt | Operator::GtEq) => signed_zero(zero, true),
-            Some(Operator::Gt | Operator::LtEq) => signed_zero(zero, false),
-            Some(Operator::Eq | Operator::NotEq) if !is_zero(other) => {
-                let negated = op == Some(Operator::NotEq);
-                return Ok(Ok(between_zeros(other.as_ref().clone(), zero, negated)));
-            }
-            _ => false,
-        };
-        Ok(Err(both))
+/// A comparison with 0, written so that it is one with -0 as well; `None` for any other.
+fn with_zero(both: &mut BinaryExpr) -> Option<Expr> {
+    let left = is_zero(&both.left);
+    if left == is_zero(&both.right) {
+        return None;
     }
+    let (zero, other) = if left {
+        (&mut both.left, &both.right)
+    } else {
+        (&mut both.right, &both.left)
+    };
+    // The operator with the zero on the right.
+    let op = if left { both.op.swap()? } else { both.op };
+    match op {
+        Operator::Eq | Operator::NotEq => {
+            return Some(between_zeros(other.as_ref().clone(), zero, op == Operator::NotEq));
+        }
+        Operator::Lt | Operator::GtEq => signed_zero(zero, true),
+        Operator::Gt | Operator::LtEq => signed_zero(zero, false),
+        _ => return None,
+    };
+    Some(Expr::BinaryExpr(both.clone()))
 }
 
 /// The bits of a NaN put right. Gives whether they were not.
