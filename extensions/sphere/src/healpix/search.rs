@@ -27,6 +27,9 @@ const BASE: u64 = !(X | Y);
 /// A run that is longer than this is searched by finer cells.
 const LONG_RUN: usize = 24;
 
+/// Indexes that are looked at together.
+const AT_ONCE: usize = 256;
+
 /// Searches sorted order-29 indexes for those within a radius of another. Generous, never short: what it finds is to be
 /// measured.
 ///
@@ -42,12 +45,7 @@ const LONG_RUN: usize = 24;
 /// ```
 #[derive(Debug, Clone)]
 pub struct IndexSearch {
-    /// Order of the cells of the directory.
-    order: u8,
-    /// First cell of the directory, and per cell where its run begins; one more than there are cells.
-    first: u64,
-    runs: Vec<u32>,
-    inner: InnerTest,
+    directory: Directory,
     /// Rows that pass lie so far inside their base cell that their square does too.
     in_base: InnerTest,
     /// Half the width of the square around the circle, and of one within it, their bits spread.
@@ -56,6 +54,16 @@ pub struct IndexSearch {
     /// The finest order at which a square touches four cells at most.
     finest: Option<u8>,
     nothing: bool,
+}
+
+/// Where the rows of each cell of one order lie.
+#[derive(Debug, Clone)]
+struct Directory {
+    order: u8,
+    /// Its first cell, and per cell where its run begins; one more than there are cells.
+    first: u64,
+    runs: Vec<u32>,
+    inner: InnerTest,
 }
 
 impl IndexSearch {
@@ -71,10 +79,12 @@ impl IndexSearch {
         let start = held.partition_point(|index| *index < own.start);
         let rows = start..held.partition_point(|index| *index < own.end).max(start);
         let mut search = Self {
-            order: 0,
-            first: 0,
-            runs: Vec::new(),
-            inner: InnerTest::new(0, radius_deg),
+            directory: Directory {
+                order: 0,
+                first: 0,
+                runs: Vec::new(),
+                inner: InnerTest::new(0, radius_deg),
+            },
             in_base: InnerTest::new(0, radius_deg),
             half: border_steps(radius_deg).map_or(0, |steps| spread(steps.min(1 << 29))),
             within: steps_within(radius_deg).map(spread),
@@ -84,35 +94,10 @@ impl IndexSearch {
         if let Some(finest) = finest
             && let (Some(low), Some(high)) = (held.get(rows.start), held[rows.clone()].last())
         {
-            search.order = directory_order(finest, *low, *high, rows.len());
-            search.inner = InnerTest::new(search.order, radius_deg);
-            search.fill(held, *low, *high);
+            let order = directory_order(finest, *low, *high, rows.len());
+            search.directory = Directory::new(order, held, *low, *high, radius_deg);
         }
         search
-    }
-
-    /// Enters all rows of the cells from that of `low` to that of `high`.
-    fn fill(&mut self, held: &[u64], low: u64, high: u64) {
-        let shift = shift_to_29(self.order);
-        self.first = low >> shift;
-        let rows = held.partition_point(|index| index >> shift < self.first)
-            ..held.partition_point(|index| index >> shift <= high >> shift);
-        let cells = usize::try_from((high >> shift) - self.first + 1).unwrap_or(usize::MAX);
-        let place = |row: usize| u32::try_from(row).unwrap_or(u32::MAX);
-        // First how many rows each cell has, one entry ahead; added up, where its run begins.
-        let mut runs = vec![0_u32; cells.saturating_add(1)];
-        for index in &held[rows.clone()] {
-            let cell = usize::try_from((index >> shift) - self.first).unwrap_or(usize::MAX);
-            if let Some(count) = runs.get_mut(cell.saturating_add(1)) {
-                *count += 1;
-            }
-        }
-        let mut sum = place(rows.start);
-        for run in &mut runs {
-            sum += *run;
-            *run = sum;
-        }
-        self.runs = runs;
     }
 
     /// Calls `found` with the places in `held` of all rows that may lie within the radius of `index`, none of them twice.
@@ -133,33 +118,34 @@ impl IndexSearch {
             }
             return;
         };
-        let shift = shift_to_29(self.order);
+        let mut places = [0; AT_ONCE];
+        for (number, some) in indexes.chunks(AT_ONCE).enumerate() {
+            let count = self.directory.worth_a_look(some, &mut places);
+            for place in places[..count].iter().map(|place| usize::from(*place)) {
+                self.look(held, some[place], finest, |entry, within| {
+                    found(number * AT_ONCE + place, entry, within);
+                });
+            }
+        }
+    }
+
+    #[inline]
+    fn look(&self, held: &[u64], index: u64, finest: u8, mut found: impl FnMut(usize, bool)) {
         let within = self.within.unwrap_or(0);
         let sure = self.within.is_some();
-        for (place, &index) in indexes.iter().enumerate() {
-            let entry = usize::try_from((index >> shift).wrapping_sub(self.first)).unwrap_or(usize::MAX);
-            if self.inner.is_inner(index)
-                && let Some([start, end]) = self.runs.get(entry..entry.saturating_add(2))
-            {
-                let run = *start as usize..*end as usize;
-                if run.is_empty() {
-                    continue;
-                }
-                let square = Square::around(index, self.half);
-                if run.len() > LONG_RUN {
-                    let close = Square::around(index, within);
-                    let mut found = |entry: usize| found(place, entry, sure && close.holds(held[entry]));
-                    self.scan(held, run, &square, finest, &mut found);
-                    continue;
-                }
-                for entry in run {
-                    if square.holds(held[entry]) {
-                        let close = Square::around(index, within);
-                        found(place, entry, sure && close.holds(held[entry]));
-                    }
-                }
-            } else {
-                self.at_border(held, index, finest, |entry, close| found(place, entry, sure && close));
+        let Some(run) = self.directory.run_of_inner(index) else {
+            return self.at_border(held, index, finest, |entry, close| found(entry, sure && close));
+        };
+        let square = Square::around(index, self.half);
+        if run.len() > LONG_RUN {
+            let close = Square::around(index, within);
+            let mut found = |entry: usize| found(entry, sure && close.holds(held[entry]));
+            return self.scan(held, run, &square, finest, &mut found);
+        }
+        for entry in run {
+            if square.holds(held[entry]) {
+                let close = Square::around(index, within);
+                found(entry, sure && close.holds(held[entry]));
             }
         }
     }
@@ -172,31 +158,26 @@ impl IndexSearch {
         }
         let square = Square::around(index, self.half);
         let close = Square::around(index, self.within.unwrap_or(0));
-        for cell in square.cells(self.order).into_iter().flatten() {
-            let run = self.run(held, cell, self.order);
+        for cell in square.cells(self.directory.order).into_iter().flatten() {
+            let run = self.run(held, cell);
             let mut found = |entry: usize| found(entry, close.holds(held[entry]));
             self.scan(held, run, &square, finest, &mut found);
         }
     }
 
-    /// The rows in a cell, by the directory or, outside it, by bisection.
+    /// The rows in a cell of the directory's order, by it or, outside, by bisection.
     #[inline]
-    fn run(&self, held: &[u64], cell: u64, order: u8) -> Range<usize> {
-        if order == self.order
-            && let Some(entry) = cell.checked_sub(self.first)
-            && let Ok(entry) = usize::try_from(entry)
-            && let Some([start, end]) = self.runs.get(entry..entry.saturating_add(2))
-        {
-            return *start as usize..*end as usize;
-        }
-        let shift = shift_to_29(order);
-        let start = held.partition_point(|index| index >> shift < cell);
-        start..start + held[start..].partition_point(|index| index >> shift == cell)
+    fn run(&self, held: &[u64], cell: u64) -> Range<usize> {
+        self.directory.run(cell).unwrap_or_else(|| {
+            let shift = shift_to_29(self.directory.order);
+            let start = held.partition_point(|index| index >> shift < cell);
+            start..start + held[start..].partition_point(|index| index >> shift == cell)
+        })
     }
 
     #[inline]
     fn scan(&self, held: &[u64], run: Range<usize>, square: &Square, finest: u8, found: &mut impl FnMut(usize)) {
-        if run.len() > LONG_RUN && finest > self.order {
+        if run.len() > LONG_RUN && finest > self.directory.order {
             return scan_long(held, run, square, finest, found);
         }
         for place in run {
@@ -221,6 +202,74 @@ impl IndexSearch {
                 .count();
             (start..start + rows).for_each(&mut *found);
         }
+    }
+}
+
+impl Directory {
+    /// A directory of the cells from that of `low` to that of `high`, which hold some of `held`.
+    fn new(order: u8, held: &[u64], low: u64, high: u64, radius_deg: f64) -> Self {
+        let shift = shift_to_29(order);
+        let first = low >> shift;
+        let rows = held.partition_point(|index| index >> shift < first)
+            ..held.partition_point(|index| index >> shift <= high >> shift);
+        let cells = usize::try_from((high >> shift) - first + 1).unwrap_or(usize::MAX);
+        let place = |row: usize| u32::try_from(row).unwrap_or(u32::MAX);
+        // First how many rows each cell has, one entry ahead; added up, where its run begins.
+        let mut runs = vec![0_u32; cells.saturating_add(1)];
+        for index in &held[rows.clone()] {
+            let cell = usize::try_from((index >> shift) - first).unwrap_or(usize::MAX);
+            if let Some(count) = runs.get_mut(cell.saturating_add(1)) {
+                *count += 1;
+            }
+        }
+        let mut sum = place(rows.start);
+        for run in &mut runs {
+            sum += *run;
+            *run = sum;
+        }
+        Self {
+            order,
+            first,
+            runs,
+            inner: InnerTest::new(order, radius_deg),
+        }
+    }
+
+    #[inline]
+    fn run(&self, cell: u64) -> Option<Range<usize>> {
+        let entry = usize::try_from(cell.wrapping_sub(self.first)).unwrap_or(usize::MAX);
+        match self.runs.get(entry..entry.saturating_add(2)) {
+            Some([start, end]) => Some(*start as usize..*end as usize),
+            _ => None,
+        }
+    }
+
+    /// The rows of the cell of `index`, if no others can be near: its square lies in the cell.
+    #[inline]
+    fn run_of_inner(&self, index: u64) -> Option<Range<usize>> {
+        match self.inner.is_inner(index) {
+            true => self.run(index >> shift_to_29(self.order)),
+            false => None,
+        }
+    }
+
+    /// Writes down the places of those rows that do not for sure lie alone in their cell; how many they are. Most rows of a
+    /// sparse sky do, and no branch depends on which: it would be mispredicted every other time.
+    #[inline(never)]
+    fn worth_a_look(&self, indexes: &[u64], places: &mut [u16; AT_ONCE]) -> usize {
+        let shift = shift_to_29(self.order);
+        let (inner, first, runs) = (self.inner, self.first, self.runs.as_slice());
+        let mut count = 0;
+        for (place, &index) in (0..).zip(indexes) {
+            let entry = usize::try_from((index >> shift).wrapping_sub(first)).unwrap_or(usize::MAX);
+            let alone = match runs.get(entry..entry.saturating_add(2)) {
+                Some([start, end]) => (start == end) & inner.is_inner(index),
+                _ => false,
+            };
+            places[count % AT_ONCE] = place;
+            count += usize::from(!alone);
+        }
+        count
     }
 }
 
@@ -258,7 +307,7 @@ fn directory_order(finest: u8, low: u64, high: u64, rows: usize) -> u8 {
         (high >> shift) - (low >> shift) + 1
     };
     (0..=finest)
-        .find(|order| cells(*order) >= rows as u64)
+        .find(|order| cells(*order) >= 4 * rows as u64)
         .unwrap_or(finest)
 }
 
