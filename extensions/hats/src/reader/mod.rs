@@ -3,7 +3,8 @@
 //! ```text
 //! Parquet source ──► LeafReader ──footer──► Footers      one GET, page index included; then cached by version
 //!                        │──column ranges──► ReadAhead   what a sequential scan asks for next, already on its way
-//!                        └─────────────────► PinnedLeaf  ranges merged by cost, read in parallel, version checked
+//!                        └─────────────────► PinnedLeaf  ranges merged by cost, read in parallel, version checked;
+//!                                                        of local files what is in memory, at once (`opened.rs`)
 //! ```
 //!
 //! A plan records each leaf's ETag. A leaf rewritten or removed since then fails the query with
@@ -12,6 +13,7 @@
 mod ahead;
 mod coalesce;
 mod footer;
+mod opened;
 mod pinned;
 
 use std::ops::Range;
@@ -38,6 +40,7 @@ pub(crate) use ahead::ReadAhead;
 pub(crate) use coalesce::requests;
 use footer::Footers;
 pub(crate) use footer::read_once;
+use opened::OpenFiles;
 use pinned::{Fetches, PinnedLeaf};
 
 /// Bytes at the end of a file that are read for its footer where nobody says how many.
@@ -52,7 +55,8 @@ const NETWORK: [&str; 10] = [
 #[derive(Debug, Clone)]
 pub(crate) struct PinnedReaderFactory {
     store: Arc<dyn ObjectStore>,
-    local: bool,
+    /// The files that are open, if the store is a local one.
+    local: Option<OpenFiles>,
     network: bool,
     footers: Footers,
     ahead: Option<Arc<ReadAhead>>,
@@ -63,7 +67,7 @@ impl PinnedReaderFactory {
     pub(crate) fn new(runtime: &RuntimeEnv, url: &ObjectStoreUrl) -> Result<Self> {
         Ok(Self {
             store: runtime.object_store(url)?,
-            local: url.as_str().starts_with("file:"),
+            local: url.as_str().starts_with("file:").then(OpenFiles::default),
             network: NETWORK
                 .iter()
                 .any(|scheme| url.as_str().starts_with(&format!("{scheme}:"))),
@@ -79,7 +83,7 @@ impl PinnedReaderFactory {
 
     /// Whether reading waits for a network, so that reading ahead pays.
     pub(crate) fn is_remote(&self) -> bool {
-        !self.local
+        self.local.is_none()
     }
 
     /// Whether the store is reached over a network.
@@ -111,7 +115,7 @@ impl PinnedReaderFactory {
         let fetches = Fetches::new(partition, metrics, self.network);
         LeafReader {
             range: None,
-            leaf: PinnedLeaf::new(Arc::clone(&self.store), file.clone(), self.local, fetches),
+            leaf: PinnedLeaf::new(Arc::clone(&self.store), file.clone(), self.local.clone(), fetches),
             footers: self.footers.clone(),
             hint: hint.unwrap_or(FOOTER_HINT),
             metrics: ParquetFileMetrics::new(partition, file.location.as_ref(), metrics),

@@ -1,11 +1,11 @@
 //! The bytes of one file in one version.
 //!
 //! Remote stores are sent `If-Match`, and what they answer is compared once more, for servers that ignore it. Local
-//! files take no such condition, so all ranges of a read come from one open file, whose inode, size, times of
-//! modification and of change must be those that were planned, and the same before and after.
+//! files take no such condition, so all ranges come from one open file, whose inode, size, times of modification and of
+//! change must be those that were planned, and the same before and after each read.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
@@ -13,6 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error, GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore, Result};
 
 use super::coalesce;
+use super::opened::{self, OpenFiles, Opened};
 use crate::error::HatsError;
 
 /// Requests in flight of one read.
@@ -52,13 +53,19 @@ impl Fetches {
 pub(crate) struct PinnedLeaf {
     store: Arc<dyn ObjectStore>,
     meta: Arc<ObjectMeta>,
-    local: bool,
+    /// The open files of its scan, if it is one of a local store.
+    local: Option<OpenFiles>,
     stamp: Arc<OnceLock<Stamp>>,
     fetches: Fetches,
 }
 
 impl PinnedLeaf {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, meta: ObjectMeta, local: bool, fetches: Fetches) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn ObjectStore>,
+        meta: ObjectMeta,
+        local: Option<OpenFiles>,
+        fetches: Fetches,
+    ) -> Self {
         Self {
             store,
             meta: Arc::new(meta),
@@ -79,7 +86,7 @@ impl PinnedLeaf {
 
     /// Another file of the same store.
     pub(super) fn sibling(&self, meta: ObjectMeta) -> Self {
-        Self::new(Arc::clone(&self.store), meta, self.local, self.fetches.clone())
+        Self::new(Arc::clone(&self.store), meta, self.local.clone(), self.fetches.clone())
     }
 
     /// What the local file was like when it was first read from.
@@ -98,8 +105,8 @@ impl PinnedLeaf {
     /// Makes sure that a local file is the planned one and takes its stamp. Costs nothing of a remote store, which is
     /// asked with every read.
     pub(super) async fn look(&self) -> Result<()> {
-        if self.local {
-            self.fetch_local(&[]).await?;
+        if let Some(files) = &self.local {
+            self.fetch_local(files, &[]).await?;
         }
         Ok(())
     }
@@ -109,10 +116,9 @@ impl PinnedLeaf {
     /// # Errors
     /// [`Error::Precondition`] around [`HatsError::Rewritten`] if the version is gone; what the store says.
     pub(super) async fn fetch(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        if self.local {
-            self.fetch_local(ranges).await
-        } else {
-            self.fetch_remote(ranges).await
+        match &self.local {
+            Some(files) => self.fetch_local(files, ranges).await,
+            None => self.fetch_remote(ranges).await,
         }
     }
 
@@ -132,7 +138,7 @@ impl PinnedLeaf {
             ..self.pinned()
         };
         let answer = self.get(options).await?;
-        self.check(&answer)?;
+        self.check(&answer.meta)?;
         let bytes = answer.bytes().await?;
         self.fetches.add(bytes.len() as u64);
         let wanted = range.end - range.start;
@@ -169,49 +175,65 @@ impl PinnedLeaf {
             })
     }
 
-    fn check(&self, answer: &GetResult) -> Result<()> {
+    fn check(&self, found: &ObjectMeta) -> Result<()> {
         let tag = |etag: &str| etag.trim_start_matches("W/").trim_matches('"').to_owned();
-        let same_tag = match (&self.meta.e_tag, &answer.meta.e_tag) {
+        let same_tag = match (&self.meta.e_tag, &found.e_tag) {
             (Some(planned), Some(found)) => tag(planned) == tag(found),
             _ => true,
         };
-        if same_tag && answer.meta.size == self.meta.size {
+        if same_tag && found.size == self.meta.size {
             Ok(())
         } else {
             Err(self.rewritten())
         }
     }
 
-    async fn fetch_local(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let answer = self.get(self.pinned()).await?;
-        self.check(&answer)?;
-        let GetResultPayload::File(file, path) = answer.payload else {
-            return self.fetch_remote(ranges).await;
+    async fn fetch_local(&self, files: &OpenFiles, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let opened = match files.get(&self.meta.location) {
+            Some(opened) => opened,
+            None => {
+                let answer = self.get(self.pinned()).await?;
+                let GetResultPayload::File(file, path) = answer.payload else {
+                    return self.fetch_remote(ranges).await;
+                };
+                let found = answer.meta;
+                files.keep(Opened { file, path, found })
+            }
         };
-        let (leaf, found) = (self.clone(), answer.meta);
-        let ranges = ranges.to_vec();
-        let read = tokio::task::spawn_blocking(move || {
-            let io = |source: std::io::Error| Error::Generic {
-                store: "local file",
-                source: format!("{}: {source}", path.display()).into(),
-            };
-            let before = Stamp::of(&file).map_err(io)?;
-            let planned = *leaf.stamp.get_or_init(|| before);
-            if before != planned || !before.is_of(&found) {
-                return Err(leaf.rewritten());
+        self.check(&opened.found)?;
+        let at_hand = |range: &Range<u64>| opened::at_hand(&opened.file, range);
+        let at_once = self.unchanged(&opened, || ranges.iter().map(at_hand).collect::<Option<Vec<_>>>())?;
+        let read = match at_once {
+            Some(read) => read,
+            None => {
+                let (leaf, ranges) = (self.clone(), ranges.to_vec());
+                let waiting = tokio::task::spawn_blocking(move || {
+                    let read = |range: &Range<u64>| opened::read(&opened.file, range);
+                    let read = leaf.unchanged(&opened, || ranges.iter().map(read).collect::<Vec<_>>())?;
+                    let read: std::io::Result<Vec<Bytes>> = read.into_iter().collect();
+                    read.map_err(|source| unreadable(&opened, &source))
+                });
+                waiting.await.map_err(|source| Error::JoinError { source })??
             }
-            let file = Mutex::new(file);
-            let read = ranges.iter().map(|range| read_at(&file, range)).collect::<Vec<_>>();
-            let file = file.into_inner().unwrap_or_else(PoisonError::into_inner);
-            // First of all: a file cut short while it was read fails to be read, and is rewritten above all.
-            if Stamp::of(&file).map_err(io)? != planned {
-                return Err(leaf.rewritten());
-            }
-            read.into_iter().collect::<std::io::Result<Vec<_>>>().map_err(io)
-        });
-        let read = read.await.map_err(|source| Error::JoinError { source })??;
+        };
         if !read.is_empty() {
             self.fetches.add(read.iter().map(|bytes| bytes.len() as u64).sum());
+        }
+        Ok(read)
+    }
+
+    /// What `read` gives, of a file that is the planned one before and after. A file cut short while it was read fails to be
+    /// read, and is rewritten above all.
+    fn unchanged<T>(&self, opened: &Opened, read: impl FnOnce() -> T) -> Result<T> {
+        let stamp = || Stamp::of(&opened.file).map_err(|source| unreadable(opened, &source));
+        let before = stamp()?;
+        let planned = *self.stamp.get_or_init(|| before);
+        if before != planned || !before.is_of(&opened.found) {
+            return Err(self.rewritten());
+        }
+        let read = read();
+        if stamp()? != planned {
+            return Err(self.rewritten());
         }
         Ok(read)
     }
@@ -243,17 +265,10 @@ fn assemble(range: &Range<u64>, requests: &[Range<u64>], pieces: &[Bytes]) -> By
     }
 }
 
-fn read_at(file: &Mutex<std::fs::File>, range: &Range<u64>) -> std::io::Result<Bytes> {
-    use std::io::{Read, Seek, SeekFrom};
-    let size = usize::try_from(range.end - range.start).map_err(std::io::Error::other)?;
-    let mut bytes = Vec::with_capacity(size);
-    let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-    file.seek(SeekFrom::Start(range.start))?;
-    let read = (&mut *file).take(range.end - range.start).read_to_end(&mut bytes)?;
-    if read == size {
-        Ok(bytes.into())
-    } else {
-        Err(std::io::ErrorKind::UnexpectedEof.into())
+fn unreadable(opened: &Opened, source: &std::io::Error) -> Error {
+    Error::Generic {
+        store: "local file",
+        source: format!("{}: {source}", opened.path.display()).into(),
     }
 }
 

@@ -335,7 +335,8 @@ async fn files_swapped_under_scans_never_mix() {
     };
     let url = ObjectStoreUrl::local_filesystem();
     let (right, noticed) = swap_under_scans(store, url, place, 300, put).await;
-    assert!(right > 20 && noticed > 100, "{right} right, {noticed} noticed");
+    // Files that a scan has open stay what they were.
+    assert!(right > 20 && noticed > 10, "{right} right, {noticed} noticed");
 }
 
 /// One leaf written over and over in place, with equal size and time of modification: only the time of change tells.
