@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::Int64Type;
+use datafusion::arrow::util::pretty::pretty_format_batches;
 use dreyer::Session;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -118,6 +119,106 @@ async fn few_left_rows_against_many() {
 async fn many_left_rows_against_few() {
     few_against_many(Sky::Wrap, 800, 40, 0.7).await;
     few_against_many(Sky::Uniform, 800, 40, 3.0).await;
+}
+
+/// Of one side a filter leaves few rows in each unit, and of the other only what lies around them is read.
+async fn filtered_against_all(sky: Sky, radius_deg: f64) {
+    let folder = tempfile::tempdir().unwrap();
+    write_catalogue(folder.path(), "a", &sky.objects(1500, 1, radius_deg), 250).await;
+    write_catalogue(folder.path(), "b", &sky.objects(1400, 2, radius_deg), 250).await;
+    let session = open(folder.path()).await;
+    run(&session, "SET dreyer.crossmatch_unit_rows = 400").await;
+    let near = format!("DISTANCE(x.ra, x.dec, y.ra, y.dec) < {radius_deg:?}");
+    let some = |table: &str| format!("(SELECT * FROM {table} WHERE id % 37 < 2)");
+    let mut sparse = 0;
+    for (left, right) in [
+        (some("a"), "b".to_owned()),
+        ("a".to_owned(), some("b")),
+        (some("a"), some("b")),
+    ] {
+        for condition in [near.clone(), format!("{near} AND x.band = y.band")] {
+            for kind in KINDS {
+                let sql = join_sql(kind, &left, &right, &condition);
+                run(&session, "SET dreyer.crossmatch_strategy = 'indexed'").await;
+                let truth = rows(&session, &sql).await;
+                run(&session, "SET dreyer.crossmatch_strategy = 'aligned'").await;
+                assert_eq!(rows(&session, &sql).await, truth, "{sky:?}: {sql}");
+                assert_eq!(
+                    count(&session, &counting(&sql)).await,
+                    truth.len() as i64,
+                    "{sky:?}: {sql}"
+                );
+                sparse += sparse_units(&session, &sql).await;
+            }
+        }
+    }
+    assert!(sparse > 60, "{sky:?}: {sparse}");
+}
+
+/// Two catalogues that overlap in one clump: elsewhere, columns are read of those rows only whose indexes are near.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn few_pairs_of_many_rows_are_found_by_their_indexes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut objects = [Sky::Uniform.objects(9000, 1, 1.0), Sky::Uniform.objects(9000, 77, 1.0)];
+    for (side, objects) in objects.iter_mut().enumerate() {
+        for (row, object) in objects.iter_mut().enumerate() {
+            // Neighbours of a few, and one clump that lies in both.
+            let turn = row as f64 * 0.618;
+            if row % 500 == 0 {
+                (object.ra, object.dec) = (Some(turn % 360.0), (row % 160) as f64 - 80.0 + side as f64 * 1e-4);
+            } else if row % 10 == 3 {
+                (object.ra, object.dec) = (Some(200.0 + turn.sin()), 30.0 + turn.cos());
+            }
+        }
+    }
+    write_catalogue(folder.path(), "a", &objects[0], 1500).await;
+    write_catalogue(folder.path(), "b", &objects[1], 1500).await;
+    let session = open(folder.path()).await;
+    run(&session, "SET dreyer.crossmatch_unit_rows = 900").await;
+    let mut sparse = 0;
+    for condition in [
+        "DISTANCE(x.ra, x.dec, y.ra, y.dec) < 0.001",
+        "DISTANCE(x.ra, x.dec, y.ra, y.dec) < 0.001 AND x.id % 7 <> y.id % 5",
+        "XMATCH(x.ra, x.dec, y.ra, y.dec, radius_arcsec => 3.6, mode => 'nearest')",
+        "XMATCH(x.ra, x.dec, y.ra, y.dec, radius_arcsec => 3.6, mode => 'best')",
+    ] {
+        for kind in KINDS {
+            if condition.starts_with("XMATCH") && !["INNER", "LEFT"].contains(&kind) {
+                continue;
+            }
+            let sql = join_sql(kind, "a", "b", condition);
+            run(&session, "SET dreyer.crossmatch_strategy = 'indexed'").await;
+            let truth = rows(&session, &sql).await;
+            assert!(truth.len() > 18, "{sql}: {}", truth.len());
+            run(&session, "SET dreyer.crossmatch_strategy = 'aligned'").await;
+            assert_eq!(rows(&session, &sql).await, truth, "{sql}");
+            sparse += sparse_units(&session, &sql).await;
+        }
+    }
+    assert!(sparse > 50, "{sparse}");
+}
+
+/// How many units of a match were read in part.
+async fn sparse_units(session: &Session, sql: &str) -> usize {
+    let analyzed = run(session, &format!("EXPLAIN ANALYZE {sql}")).await;
+    let analyzed = pretty_format_batches(&analyzed).unwrap().to_string();
+    let counts = analyzed.split("sparse_units=").skip(1);
+    counts
+        .filter_map(|after| after.split([',', ']']).next()?.trim().parse::<usize>().ok())
+        .sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_filter_leaves_is_matched_with_what_lies_around() {
+    for (sky, radius_deg) in [
+        (Sky::Uniform, 0.5),
+        (Sky::Clustered, 0.05),
+        (Sky::Poles, 0.3),
+        (Sky::Wrap, 0.5),
+        (Sky::Corners, 1.0 / 3600.0),
+    ] {
+        filtered_against_all(sky, radius_deg).await;
+    }
 }
 
 /// Without trust in the index the condition judges all pairs; the rows are the same.

@@ -14,6 +14,8 @@ pub(crate) struct MatchMetrics {
     pub(crate) candidates: Count,
     /// Parts of the sky matched.
     pub(crate) units: Count,
+    /// Those of which one side was read only around the few rows of the other.
+    pub(crate) sparse_units: Count,
     /// Most bytes held at once.
     pub(crate) held_bytes: Gauge,
 }
@@ -27,6 +29,7 @@ impl MatchMetrics {
             held_rows: counter("held_rows"),
             candidates: counter("candidate_pairs"),
             units: counter("units_matched"),
+            sparse_units: counter("sparse_units"),
             held_bytes: MetricBuilder::new(set).gauge("held_bytes", partition),
         }
     }

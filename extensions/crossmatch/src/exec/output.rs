@@ -125,7 +125,7 @@ impl CrossMatchExec {
 }
 
 /// A scan that reads nothing but the index, if `plan` is a scan, perhaps under a choice of its columns.
-fn index_of(plan: &Arc<dyn ExecutionPlan>, side: &Side) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+pub(super) fn index_of(plan: &Arc<dyn ExecutionPlan>, side: &Side) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(mut column) = side.index_column else {
         return Ok(None);
     };

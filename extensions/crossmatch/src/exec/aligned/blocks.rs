@@ -46,13 +46,17 @@ pub(crate) struct Blocks {
     along: Vec<(Range<u64>, usize)>,
     reservation: MemoryReservation,
     kept_bytes: usize,
-    slots: Mutex<HashMap<usize, Slot>>,
+    state: Mutex<State>,
 }
 
-struct Slot {
-    loading: Loading,
-    /// When the unit itself was matched, counted in units; `None`: it is still to be.
-    done: Option<usize>,
+#[derive(Default)]
+struct State {
+    slots: HashMap<usize, Loading>,
+    /// When each unit was matched, counted in units; `None`: it is still to be.
+    matched: Vec<Option<usize>>,
+    count: usize,
+    /// Units around those under way or matched, as long as one of them still is to be.
+    around: HashMap<usize, Vec<usize>>,
 }
 
 /// Where the rows around a unit come from.
@@ -93,11 +97,14 @@ impl Blocks {
             plan,
             side,
             context,
-            units,
             along,
             reservation,
             kept_bytes,
-            slots: Mutex::default(),
+            state: Mutex::new(State {
+                matched: vec![None; units.len()],
+                ..State::default()
+            }),
+            units,
         }
     }
 
@@ -105,12 +112,13 @@ impl Blocks {
     pub(super) async fn around(&self, unit: usize, reach: &CellRanges) -> Result<Around> {
         if self.side.index_column.is_none() {
             // Tiles can then only be read whole, and may be larger than a unit: a row would lie in the blocks of several.
-            let own = Arc::new(self.read(reach).await?);
-            return Ok(Around { own, rim: Vec::new() });
+            return self.only(reach).await;
         }
         let own = self.block(unit);
         let rim = reach.difference(&self.units[unit]);
         let (near, rest) = self.dealt(&rim);
+        let numbers = near.iter().map(|(number, _)| *number).collect();
+        self.state().around.insert(unit, numbers);
         // Its own block first: the others may be under way elsewhere.
         let own = own.await?;
         let mut around = Around { own, rim: Vec::new() };
@@ -123,24 +131,34 @@ impl Blocks {
             }
         }
         if !apart.is_empty() {
-            let block = self.read(&apart).await?;
-            around.rim.push((Arc::new(block), apart));
+            around.rim.push((self.only(&apart).await?.own, apart));
         }
         Ok(around)
     }
 
-    /// Bytes that all blocks take, those in use and those kept.
-    pub(super) fn reserved(&self) -> usize {
-        Self::bytes(&self.slots())
+    /// The rows in `ranges` alone, for one who needs no others.
+    pub(super) async fn only(&self, ranges: &CellRanges) -> Result<Around> {
+        self.of(&restricted(&self.sources, &self.plan, ranges)?, &self.side, ranges)
+            .await
     }
 
-    /// A unit is matched: its block is kept no longer than memory lasts.
+    /// The rows of another scan of the same table.
+    pub(super) async fn of(&self, plan: &Arc<dyn ExecutionPlan>, side: &Side, ranges: &CellRanges) -> Result<Around> {
+        let block = Block::read(plan, side, ranges, &self.context, self.reservation.new_empty()).await?;
+        Ok(Around {
+            own: Arc::new(block),
+            rim: Vec::new(),
+        })
+    }
+
+    /// Bytes that all blocks take, those in use and those kept.
+    pub(super) fn reserved(&self) -> usize {
+        self.state().bytes()
+    }
+
+    /// A unit is matched: blocks are kept no longer than units around them are still to be, nor than memory lasts.
     pub(super) fn done(&self, unit: usize) {
-        let mut slots = self.slots();
-        let before = slots.values().filter_map(|slot| slot.done).max();
-        if let Some(slot) = slots.get_mut(&unit) {
-            slot.done = Some(before.map_or(0, |before| before + 1));
-        }
+        self.state().done(unit);
     }
 
     /// The part of `rim` that lies in each unit, and what lies in none.
@@ -172,15 +190,9 @@ impl Blocks {
         (near, CellRanges::from_ranges(rest))
     }
 
-    async fn read(&self, ranges: &CellRanges) -> Result<Block> {
-        let part = restricted(&self.sources, &self.plan, ranges)?;
-        Block::read(&part, &self.side, ranges, &self.context, self.reservation.new_empty()).await
-    }
-
     /// The block of a unit, read now if nobody did before.
     fn block(&self, unit: usize) -> impl Future<Output = Result<Arc<Block>>> + use<> {
-        let known = self.slots().get(&unit).map(|slot| slot.loading.clone());
-        let loading = known.unwrap_or_else(|| {
+        let loading = self.kept(unit).unwrap_or_else(|| {
             self.make_room();
             let ranges = self.units[unit].clone();
             let (plan, side) = (restricted(&self.sources, &self.plan, &ranges), self.side.clone());
@@ -190,59 +202,78 @@ impl Blocks {
                 block.map(Arc::new)
             };
             let loading = loading.map(|block| block.map_err(Arc::new)).boxed().shared();
-            let slot = Slot {
-                loading: loading.clone(),
-                done: None,
-            };
-            self.slots().entry(unit).or_insert(slot).loading.clone()
+            self.state().slots.entry(unit).or_insert(loading).clone()
         });
         async move { loading.await.map_err(DataFusionError::Shared) }
     }
 
     fn kept(&self, unit: usize) -> Option<Loading> {
-        self.slots().get(&unit).map(|slot| slot.loading.clone())
-    }
-
-    fn bytes(slots: &HashMap<usize, Slot>) -> usize {
-        let bytes = |slot: &Slot| match slot.loading.peek() {
-            Some(Ok(block)) => block.bytes(),
-            _ => 0,
-        };
-        slots.values().map(bytes).sum()
+        self.state().slots.get(&unit).cloned()
     }
 
     /// Whether one more block of average size fits.
     fn has_room(&self) -> bool {
         self.make_room();
-        let slots = self.slots();
-        let bytes = Self::bytes(&slots);
-        bytes + bytes / slots.len().max(1) <= self.kept_bytes
+        let state = self.state();
+        let bytes = state.bytes();
+        bytes + bytes / state.slots.len().max(1) <= self.kept_bytes
     }
 
     /// Lets go of blocks whose unit is done, those done first before others, until the rest fits.
     fn make_room(&self) {
-        let mut slots = self.slots();
-        let mut bytes = Self::bytes(&slots);
-        if bytes <= self.kept_bytes / 2 {
-            return;
-        }
-        let done = slots.iter().filter_map(|(unit, slot)| Some((slot.done?, *unit)));
-        let mut done: Vec<_> = done.collect();
-        done.sort_unstable();
-        for (_, unit) in done {
-            if bytes <= self.kept_bytes / 2 {
-                break;
-            }
-            if let Some(slot) = slots.remove(&unit)
-                && let Some(Ok(block)) = slot.loading.peek()
-            {
-                bytes -= block.bytes();
-            }
+        self.state().shrink(self.kept_bytes / 2);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No lock is held over a panic that could leave it half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn bytes(&self) -> usize {
+        self.slots.values().map(bytes).sum()
+    }
+
+    fn done(&mut self, unit: usize) {
+        self.matched[unit] = Some(self.count);
+        self.count += 1;
+        let mut perhaps_over = self.around.get(&unit).cloned().unwrap_or_default();
+        perhaps_over.push(unit);
+        let matched = |unit: &usize| self.matched[*unit].is_some();
+        perhaps_over.retain(|near| {
+            let around = self.around.get(near).map_or(&[][..], Vec::as_slice);
+            matched(near) && around.iter().all(matched)
+        });
+        for over in perhaps_over {
+            self.slots.remove(&over);
+            self.around.remove(&over);
         }
     }
 
-    fn slots(&self) -> MutexGuard<'_, HashMap<usize, Slot>> {
-        // No lock is held over a panic that could leave the map half changed.
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shrink(&mut self, limit: usize) {
+        let mut left = self.bytes();
+        if left <= limit {
+            return;
+        }
+        let done = self.slots.keys().filter_map(|unit| Some((self.matched[*unit]?, *unit)));
+        let mut done: Vec<_> = done.collect();
+        done.sort_unstable();
+        for (_, unit) in done {
+            if left <= limit {
+                break;
+            }
+            if let Some(loading) = self.slots.remove(&unit) {
+                left -= bytes(&loading);
+            }
+        }
+    }
+}
+
+/// What a block takes once it is read.
+fn bytes(loading: &Loading) -> usize {
+    match loading.peek() {
+        Some(Ok(block)) => block.bytes(),
+        _ => 0,
     }
 }

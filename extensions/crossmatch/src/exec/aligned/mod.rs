@@ -9,6 +9,9 @@
 //! ```
 //!
 //! Units are disjoint, so every left row is matched once and every pair found once.
+//!
+//! Where one side has few rows in a unit, because a filter leaves no more, the other is read only around them; where there are
+//! few pairs, only the indexes are read of all rows, and other columns of those that may match (`sparse.rs`).
 
 mod around;
 mod block;
@@ -16,6 +19,7 @@ mod blocks;
 mod count;
 mod doubt;
 mod mutual;
+mod sparse;
 mod sweep;
 
 use std::sync::Arc;
@@ -44,6 +48,7 @@ use blocks::Blocks;
 use count::Count;
 use doubt::Doubt;
 use mutual::Mutual;
+use sparse::Sparse;
 use sweep::{Sweep, Then};
 
 /// How far a position may lie from where its stored index has it, if the index was made of the same numbers or of ones
@@ -70,6 +75,7 @@ struct Aligned {
     context: Arc<TaskContext>,
     metrics: MatchMetrics,
     sweep: Option<(usize, Sweep)>,
+    sparse: Sparse,
 }
 
 pub(crate) fn execute(
@@ -117,6 +123,7 @@ pub(crate) fn execute(
         metrics: MatchMetrics::new(&exec.metrics, partition),
         context,
         sweep: None,
+        sparse: Sparse::new(exec, role)?,
     };
     let batches = stream::try_unfold(state, |mut state| async move {
         Ok(state.next().await?.map(|batch| (batch, state)))
@@ -138,6 +145,7 @@ impl Aligned {
                     return Ok(Some(batch));
                 }
                 self.turn.shared().done(*unit);
+                self.sparse.learn(sweep);
                 self.sweep = None;
             }
             let Some((number, unit)) = self.turn.next() else {
@@ -151,7 +159,11 @@ impl Aligned {
     async fn open(&mut self, number: usize, unit: CellRanges) -> Result<()> {
         self.metrics.units.add(1);
         let reach = unit.grow(self.reach_deg.max(0.0));
-        let around = self.turn.shared().around(number, &reach).await?;
+        let found = self.look(&unit, &reach).await?;
+        let around = match &found.right {
+            Some(right) => self.turn.shared().only(right).await?,
+            None => self.turn.shared().around(number, &reach).await?,
+        };
         let timer = self.metrics.baseline.elapsed_compute().timer();
         let held = Held::new(&around, &unit, self.reach_deg);
         timer.done();
@@ -167,9 +179,12 @@ impl Aligned {
             Pick::Mutual => reach.grow(self.reach_deg.max(0.0)),
             _ => unit,
         };
-        let left = restricted(&self.sources, &self.left, &unit)?;
+        let left = match found.left {
+            Some(left) => left,
+            None => self.around_few(&unit, &held)?,
+        };
         let sweep = Sweep {
-            input: left.execute(0, Arc::clone(&self.context))?,
+            input: left,
             side: self.left_side.clone(),
             unit,
             keeps_unmatched: self.terms.spec.join.keeps_unmatched(),
@@ -180,9 +195,16 @@ impl Aligned {
             metrics: self.metrics.clone(),
             current: None,
             ended: false,
+            streamed: 0,
+            candidates: 0,
         };
         self.sweep = Some((number, sweep));
         Ok(())
+    }
+
+    /// The left rows in `ranges`.
+    fn left(&self, ranges: &CellRanges) -> Result<SendableRecordBatchStream> {
+        restricted(&self.sources, &self.left, ranges)?.execute(0, Arc::clone(&self.context))
     }
 
     fn then(&self, unit: &CellRanges) -> Result<Then> {

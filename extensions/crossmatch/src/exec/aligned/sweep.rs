@@ -48,6 +48,10 @@ pub(super) struct Sweep {
     pub(super) current: Option<Current>,
     /// Whether all left rows have passed.
     pub(super) ended: bool,
+    /// How many have.
+    pub(super) streamed: usize,
+    /// Pairs close enough to be put to the condition, so far.
+    pub(super) candidates: usize,
 }
 
 /// A batch under work: places from `next` on are still to be searched for.
@@ -111,6 +115,7 @@ impl Sweep {
             batch
         };
         self.metrics.streamed_rows.add(batch.num_rows());
+        self.streamed += batch.num_rows();
         match &mut self.then {
             Then::Drive(_, driven) => driven.begin(),
             Then::Mutual(_, mutual) => mutual.begin(&batch, &indexes)?,
@@ -140,6 +145,7 @@ impl Sweep {
         let (pairs, sure, complete) = current.candidates(&self.held, self.test.as_ref(), self.batch_size);
         let candidates = pairs.len();
         self.metrics.candidates.add(candidates);
+        self.candidates += candidates;
         let sure = sure.map(BooleanBuffer::from);
         let (batch, sky) = (&current.batch, &self.held.sky);
         let output = match &mut self.then {
