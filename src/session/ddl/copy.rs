@@ -234,6 +234,11 @@ impl Options {
 pub(super) async fn run(session: &Session, copy: &CopyTo, query: &LogicalPlan) -> Result<Outcome> {
     let rows = session.runner().to_write(query.clone()).await?;
     let (location, format) = (location::to_write(session, &copy.target)?, copy.format);
-    let rows = tables::on_engine(session, async move { sink::write(rows, format, &location).await }).await?;
+    let at_once = session.database().template().config().target_partitions();
+    let rows = tables::on_engine(
+        session,
+        async move { sink::write(rows, format, &location, at_once).await },
+    )
+    .await?;
     Ok(done(format!("COPY {rows}")))
 }

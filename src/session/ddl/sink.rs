@@ -1,5 +1,7 @@
 //! Rows as a file: encoded as they come, and put in parts that become an object only when the last is there.
 
+mod row_groups;
+
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,20 +12,13 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use dreyer_formats::FormatError;
 use dreyer_formats::votable::{Serialization, VotableWriter};
-use dreyer_sky::hats::import::by_type;
 use futures::TryStreamExt;
 use object_store::buffered::BufWriter;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use tokio::io::AsyncWriteExt;
 
 use super::location::Location;
 use crate::encode::{CsvWriter, RowWriter};
 use crate::{Error, ErrorKind, Result};
-
-/// Rows of a Parquet row group: what lies in memory at once.
-const ROW_GROUP: usize = 131_072;
 
 /// What a file holds, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,19 +75,10 @@ impl FileFormat {
         names.join(", ")
     }
 
-    fn writer(self, schema: &SchemaRef, out: Outbox) -> Result<Box<dyn Encoder>> {
-        Ok(match self {
-            Self::Parquet => {
-                let level = ZstdLevel::try_new(3).map_err(DataFusionError::from)?;
-                let properties = WriterProperties::builder()
-                    .set_compression(Compression::ZSTD(level))
-                    .set_max_row_group_row_count(Some(ROW_GROUP))
-                    .set_created_by(concat!("dreyer ", env!("CARGO_PKG_VERSION")).to_owned());
-                // Measured numbers hardly ever repeat: a dictionary of them takes most of the time of writing.
-                let properties = by_type(properties, schema)?.build();
-                let writer = ArrowWriter::try_new(out, Arc::clone(schema), Some(properties));
-                Box::new(writer.map_err(DataFusionError::from)?)
-            }
+    /// What encodes batches one after another; `None` for Parquet, of which row groups are encoded side by side.
+    fn encoder(self, schema: &SchemaRef, out: Outbox) -> Result<Option<Box<dyn Encoder>>> {
+        Ok(Some(match self {
+            Self::Parquet => return Ok(None),
             Self::Text { separator, header } => {
                 let writer = CsvWriter::new(Arc::clone(schema), out).with_separator(separator);
                 Box::new(if header { writer } else { writer.without_header() })
@@ -106,7 +92,7 @@ impl FileFormat {
                 None,
             )),
             Self::Arrow => Box::new(FileWriter::try_new(out, schema).map_err(DataFusionError::from)?),
-        })
+        }))
     }
 }
 
@@ -114,17 +100,6 @@ impl FileFormat {
 trait Encoder: Send {
     fn encode(&mut self, batch: &RecordBatch) -> Result<()>;
     fn finish(self: Box<Self>) -> Result<()>;
-}
-
-impl Encoder for ArrowWriter<Outbox> {
-    fn encode(&mut self, batch: &RecordBatch) -> Result<()> {
-        Ok(self.write(batch).map_err(DataFusionError::from)?)
-    }
-
-    fn finish(self: Box<Self>) -> Result<()> {
-        self.close().map_err(DataFusionError::from)?;
-        Ok(())
-    }
 }
 
 impl Encoder for CsvWriter<Outbox> {
@@ -188,13 +163,23 @@ impl Write for Outbox {
 }
 
 /// Writes all rows to the file, in place of what is there, and counts them. Until the last byte is written nothing is
-/// to be seen of it; if that never comes, nothing stays.
+/// to be seen of it; if that never comes, nothing stays. `at_once` parts are encoded side by side, if the format has such.
 ///
 /// # Errors
 /// Those of the rows, of the encoder, and of the store.
-pub(super) async fn write(rows: SendableRecordBatchStream, format: FileFormat, location: &Location) -> Result<u64> {
+pub(super) async fn write(
+    rows: SendableRecordBatchStream,
+    format: FileFormat,
+    location: &Location,
+    at_once: usize,
+) -> Result<u64> {
     let mut file = BufWriter::new(Arc::clone(&location.store), location.path.clone());
-    match fill(rows, format, &mut file).await {
+    let outbox = Outbox::default();
+    let written = match format.encoder(&rows.schema(), outbox.clone())? {
+        Some(encoder) => fill(rows, encoder, &outbox, &mut file).await,
+        None => row_groups::write(rows, &mut file, at_once).await,
+    };
+    match written {
         Ok(count) => {
             file.shutdown().await.map_err(|error| failed(location, &error))?;
             Ok(count)
@@ -207,9 +192,12 @@ pub(super) async fn write(rows: SendableRecordBatchStream, format: FileFormat, l
     }
 }
 
-async fn fill(mut rows: SendableRecordBatchStream, format: FileFormat, file: &mut BufWriter) -> Result<u64> {
-    let outbox = Outbox::default();
-    let mut encoder = format.writer(&rows.schema(), outbox.clone())?;
+async fn fill(
+    mut rows: SendableRecordBatchStream,
+    mut encoder: Box<dyn Encoder>,
+    outbox: &Outbox,
+    file: &mut BufWriter,
+) -> Result<u64> {
     let mut count = 0;
     while let Some(batch) = rows.try_next().await? {
         encoder.encode(&batch)?;

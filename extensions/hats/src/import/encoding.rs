@@ -75,7 +75,7 @@ pub(crate) fn properties(schema: &Schema, options: &ImportOptions) -> Result<Wri
 ///
 /// # Errors
 /// The rows cannot be written, which then holds for the leaf as well.
-pub(crate) fn judged(usual: &WriterProperties, sample: &RecordBatch) -> Result<Option<WriterProperties>> {
+pub fn judged(usual: &WriterProperties, sample: &RecordBatch) -> Result<Option<WriterProperties>> {
     if sample.num_rows() < *SAMPLE_ROWS.start() {
         return Ok(None);
     }

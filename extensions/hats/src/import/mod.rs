@@ -38,7 +38,7 @@ mod supplements;
 mod tile;
 mod weight;
 
-pub use encoding::by_type;
+pub use encoding::{by_type, judged};
 pub use leaves::LeafFile;
 pub(crate) use marked::clear;
 pub use marked::clear_unfinished;
