@@ -1,10 +1,11 @@
 //! Texts of a column read as values of another type by PostgreSQL's rules, where the engine's cast follows others: it
 //! makes an array of the whole text, and bytes of its letters.
 
-use datafusion::arrow::array::AsArray;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -63,24 +64,25 @@ impl ScalarUDFImpl for ReadText {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = matches!(arguments.args.first(), Some(ColumnarValue::Scalar(_)));
-        let Some(texts) = arguments.args.first() else {
+        let kind = arguments.return_field.data_type();
+        let Some(text) = arguments.args.get(..1) else {
             return plan_err!("read_text takes a text, and a value of the type to read");
         };
-        let rows = if constant { 1 } else { arguments.number_rows };
-        let texts = cast(&texts.to_array(rows)?, &DataType::Utf8View)?;
-        let kind = arguments.return_field.data_type();
-        let target = pg_type(&Field::new("", kind.clone(), true));
-        let null = ScalarValue::try_from(kind)?;
-        let values = texts.as_string_view().iter().map(|text| match text {
-            Some(text) => decode::from_text(text, &target)?.cast_to(kind),
-            None => Ok(null.clone()),
-        });
-        let values = values.collect::<Result<Vec<_>>>()?;
-        match values.as_slice() {
-            [value] if constant => Ok(ColumnarValue::Scalar(value.clone())),
-            [] => Ok(ColumnarValue::Array(null.to_array_of_size(0)?)),
-            _ => Ok(ColumnarValue::Array(ScalarValue::iter_to_array(values)?)),
-        }
+        make_scalar_function(|texts: &[ArrayRef]| read(&texts[0], kind), Vec::new())(text)
     }
+}
+
+/// Values of a type out of texts.
+fn read(texts: &ArrayRef, kind: &DataType) -> Result<ArrayRef> {
+    let texts = cast(texts, &DataType::Utf8View)?;
+    let target = pg_type(&Field::new("", kind.clone(), true));
+    let null = ScalarValue::try_from(kind)?;
+    if texts.is_empty() {
+        return null.to_array_of_size(0);
+    }
+    let values = texts.as_string_view().iter().map(|text| match text {
+        Some(text) => decode::from_text(text, &target)?.cast_to(kind),
+        None => Ok(null.clone()),
+    });
+    ScalarValue::iter_to_array(values.collect::<Result<Vec<_>>>()?)
 }

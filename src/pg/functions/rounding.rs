@@ -6,7 +6,8 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type};
-use datafusion::common::Result;
+use datafusion::common::{Result, plan_err};
+use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 /// `rint(x)`, in double precision.
@@ -37,19 +38,15 @@ impl ScalarUDFImpl for Rint {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = matches!(arguments.args.first(), Some(ColumnarValue::Scalar(_)));
-        let arrays = ColumnarValue::values_to_arrays(&arguments.args)?;
-        let Some(numbers) = arrays.first() else {
-            return datafusion::common::plan_err!("rint takes one number");
-        };
-        let numbers = cast(numbers, &DataType::Float64)?;
-        let rounded: Float64Array = numbers.as_primitive::<Float64Type>().unary(f64::round_ties_even);
-        let rounded: ArrayRef = Arc::new(rounded);
-        if constant {
-            return Ok(ColumnarValue::Scalar(datafusion::common::ScalarValue::try_from_array(
-                &rounded, 0,
-            )?));
-        }
-        Ok(ColumnarValue::Array(rounded))
+        make_scalar_function(rounded, Vec::new())(&arguments.args)
     }
+}
+
+fn rounded(numbers: &[ArrayRef]) -> Result<ArrayRef> {
+    let [numbers] = numbers else {
+        return plan_err!("rint takes one number");
+    };
+    let numbers = cast(numbers, &DataType::Float64)?;
+    let rounded: Float64Array = numbers.as_primitive::<Float64Type>().unary(f64::round_ties_even);
+    Ok(Arc::new(rounded))
 }

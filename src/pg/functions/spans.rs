@@ -7,7 +7,8 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
     DataType, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
 };
-use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::common::{Result, plan_err};
+use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 /// Nanoseconds of a day.
@@ -42,28 +43,23 @@ impl ScalarUDFImpl for Times {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = arguments
-            .args
-            .iter()
-            .all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
-        let arrays = ColumnarValue::values_to_arrays(&arguments.args)?;
-        let [numbers, spans] = arrays.as_slice() else {
-            return plan_err!("interval_times takes a number and an interval");
-        };
-        let numbers = cast(numbers, &DataType::Float64)?;
-        let numbers: &Float64Array = numbers.as_primitive::<Float64Type>();
-        let spans: &IntervalMonthDayNanoArray = spans.as_primitive::<IntervalMonthDayNanoType>();
-        let products: IntervalMonthDayNanoArray = numbers
-            .iter()
-            .zip(spans.iter())
-            .map(|(number, span)| Some(times(number?, span?)))
-            .collect();
-        let products: ArrayRef = Arc::new(products);
-        if constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&products, 0)?));
-        }
-        Ok(ColumnarValue::Array(products))
+        make_scalar_function(products, Vec::new())(&arguments.args)
     }
+}
+
+fn products(arrays: &[ArrayRef]) -> Result<ArrayRef> {
+    let [numbers, spans] = arrays else {
+        return plan_err!("interval_times takes a number and an interval");
+    };
+    let numbers = cast(numbers, &DataType::Float64)?;
+    let numbers: &Float64Array = numbers.as_primitive::<Float64Type>();
+    let spans: &IntervalMonthDayNanoArray = spans.as_primitive::<IntervalMonthDayNanoType>();
+    let products: IntervalMonthDayNanoArray = numbers
+        .iter()
+        .zip(spans.iter())
+        .map(|(number, span)| Some(times(number?, span?)))
+        .collect();
+    Ok(Arc::new(products))
 }
 
 /// Whole months and days stay such; what is left of a month counts as thirtieths, as in PostgreSQL. What is beyond the

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use datafusion::arrow::array::{Array, ArrayRef, StringViewBuilder};
 use datafusion::arrow::datatypes::{DataType, Schema};
-use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -55,40 +56,43 @@ impl ScalarUDFImpl for WriteText {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let (Some(value), Some(field)) = (arguments.args.first(), arguments.arg_fields.first()) else {
+        let Some(field) = arguments.arg_fields.first() else {
             return plan_err!("write_text takes one value");
         };
-        let constant = matches!(value, ColumnarValue::Scalar(_));
-        let rows = if constant { 1 } else { arguments.number_rows };
         let zone = arguments.config_options.execution.time_zone.as_deref();
         let style = Style {
             time_zone: zone.and_then(|zone| zone.parse().ok()),
             extra_float_digits: 1,
         };
         let encoder = RowEncoder::new([(pg_type(field), WireFormat::Text)], style);
-        let array = value.to_array(rows)?;
-        let field = field.as_ref().clone().with_nullable(true);
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(vec![field])), vec![array], &options)?;
-        let columns = encoder.columns(&batch)?;
-        let mut texts = StringViewBuilder::with_capacity(rows);
-        let mut text = BytesMut::new();
-        for row in 0..rows {
-            let Some(column) = columns.first().filter(|column| !column.is_null(row)) else {
-                texts.append_null();
-                continue;
-            };
-            text.clear();
-            column.put(row, &mut text);
-            match std::str::from_utf8(&text) {
-                Ok(text) => texts.append_value(text),
-                Err(_) => return exec_err!("a value of type {} was written in no text", batch.column(0).data_type()),
+        let schema = Arc::new(Schema::new(vec![field.as_ref().clone().with_nullable(true)]));
+        let texts =
+            |values: &[ArrayRef]| written(&encoder, &RecordBatch::try_new(Arc::clone(&schema), values.to_vec())?);
+        make_scalar_function(texts, Vec::new())(&arguments.args)
+    }
+}
+
+/// The texts of the rows of one column.
+fn written(encoder: &RowEncoder, values: &RecordBatch) -> Result<ArrayRef> {
+    let columns = encoder.columns(values)?;
+    let mut texts = StringViewBuilder::with_capacity(values.num_rows());
+    let mut text = BytesMut::new();
+    for row in 0..values.num_rows() {
+        let Some(column) = columns.first().filter(|column| !column.is_null(row)) else {
+            texts.append_null();
+            continue;
+        };
+        text.clear();
+        column.put(row, &mut text);
+        match std::str::from_utf8(&text) {
+            Ok(text) => texts.append_value(text),
+            Err(_) => {
+                return exec_err!(
+                    "a value of type {} was written in no text",
+                    values.column(0).data_type()
+                );
             }
         }
-        let texts: ArrayRef = Arc::new(texts.finish());
-        if constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&texts, 0)?));
-        }
-        Ok(ColumnarValue::Array(texts))
     }
+    Ok(Arc::new(texts.finish()))
 }
