@@ -14,6 +14,7 @@ mod matrix;
 mod protocol;
 mod psql;
 mod psycopg;
+mod q3c;
 mod storm;
 mod stream;
 mod users;
