@@ -1,5 +1,7 @@
 //! The HEALPix indexes of a batch's rows, and which rows they are.
 
+use std::ops::Range;
+
 use datafusion::arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use datafusion::arrow::buffer::ScalarBuffer;
 use datafusion::arrow::compute::take_record_batch;
@@ -63,9 +65,12 @@ impl Indexes {
         if self.all_within(ranges) {
             return;
         }
-        let kept: Vec<usize> = (0..self.index.len())
-            .filter(|place| ranges.contains(self.index[*place]))
-            .collect();
+        let kept: Vec<usize> = if self.index.is_sorted() {
+            rows_in(&self.index, ranges).flatten().collect()
+        } else {
+            let all = 0..self.index.len();
+            all.filter(|place| ranges.contains(self.index[*place])).collect()
+        };
         let rows = kept.iter().map(|place| self.row(*place)).collect();
         self.index = kept.iter().map(|place| self.index[*place]).collect();
         self.rows = Some(rows);
@@ -86,6 +91,13 @@ impl Indexes {
     pub(crate) fn cut(mut self, batch: RecordBatch, ranges: &CellRanges) -> Result<(RecordBatch, Self)> {
         if self.all_within(ranges) {
             return Ok((batch, self));
+        }
+        if let Some(run) = self.only_run(ranges) {
+            let part = Self {
+                index: self.index.slice(run.start, run.len()),
+                rows: None,
+            };
+            return Ok((batch.slice(run.start, run.len()), part));
         }
         let rows = u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
         let mut outside = vec![false; batch.num_rows()];
@@ -116,6 +128,18 @@ impl Indexes {
         Ok((chosen.choose(&batch)?, part))
     }
 
+    /// The rows that lie in `ranges`, if all rows have an index, in order, and these follow one another.
+    fn only_run(&self, ranges: &CellRanges) -> Option<Range<usize>> {
+        if self.rows.is_some() || !self.index.is_sorted() {
+            return None;
+        }
+        let mut runs = rows_in(&self.index, ranges);
+        let first = runs.next().unwrap_or(0..0);
+        runs.try_fold(first, |all, next| {
+            (all.end == next.start).then_some(all.start..next.end)
+        })
+    }
+
     fn all_within(&self, ranges: &CellRanges) -> bool {
         let (Some(first), Some(last)) = (self.index.first(), self.index.last()) else {
             return true;
@@ -124,6 +148,23 @@ impl Indexes {
         (self.index.is_sorted() && ranges.covers(&(first..last + 1)))
             || self.index.iter().all(|index| ranges.contains(*index))
     }
+}
+
+/// The places of those indexes, which must be sorted, that lie in `ranges`: a run for each range that holds some. Of ranges
+/// between two rows, as those along a rim mostly are, only the ends are looked at.
+pub(crate) fn rows_in(sorted: &[u64], ranges: &CellRanges) -> impl Iterator<Item = Range<usize>> {
+    let mut next = 0;
+    ranges.iter().filter_map(move |range| {
+        let after = |from: usize, bound: u64| from + sorted[from..].partition_point(|index| *index < bound);
+        if *sorted.get(next)? < range.start {
+            next = after(next, range.start);
+        }
+        let start = next;
+        if *sorted.get(next)? < range.end {
+            next = after(next, range.end);
+        }
+        (start < next).then_some(start..next)
+    })
 }
 
 /// Some rows of a batch, which may have no columns.
@@ -141,4 +182,27 @@ fn run_of(rows: &[u32]) -> Option<(usize, usize)> {
         return Some((0, 0));
     };
     ((last - first) as usize + 1 == rows.len()).then_some((*first as usize, rows.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn runs_hold_what_the_ranges_do(
+            mut index in prop::collection::vec(0_u64..300, 0..60),
+            ends in prop::collection::vec((0_u64..300, 0_u64..20), 0..12),
+        ) {
+            index.sort_unstable();
+            let ranges = CellRanges::from_ranges(ends.iter().map(|(start, length)| *start..start + length));
+            let runs: Vec<Range<usize>> = rows_in(&index, &ranges).collect();
+            prop_assert!(runs.iter().all(|run| !run.is_empty()));
+            let found: Vec<usize> = runs.into_iter().flatten().collect();
+            let truth: Vec<usize> = (0..index.len()).filter(|place| ranges.contains(index[*place])).collect();
+            prop_assert_eq!(found, truth);
+        }
+    }
 }

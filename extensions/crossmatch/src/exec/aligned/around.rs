@@ -7,6 +7,7 @@ use datafusion::arrow::array::RecordBatch;
 use dreyer_sphere::{CellRanges, IndexSearch};
 
 use super::super::index::{Run, SkyIndex};
+use super::super::indexes::rows_in;
 use super::block::Block;
 use super::blocks::Around;
 
@@ -65,12 +66,9 @@ impl Held {
 
 /// The rows of a block that lie in some ranges.
 fn runs_in(block: &Arc<Block>, ranges: &CellRanges) -> Vec<(Arc<Block>, Range<usize>)> {
-    let rows = ranges.iter().map(|range| {
-        let start = block.index.partition_point(|index| *index < range.start);
-        start..start + block.index[start..].partition_point(|index| *index < range.end)
-    });
-    let rows = rows.filter(|rows| !rows.is_empty());
-    rows.map(|rows| (Arc::clone(block), rows)).collect()
+    rows_in(&block.index, ranges)
+        .map(|rows| (Arc::clone(block), rows))
+        .collect()
 }
 
 /// Rows of several runs in the order of their index, each a run of its own.
