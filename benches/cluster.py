@@ -22,15 +22,27 @@ import time
 import plot
 import psycopg
 
-MANY = 160  # how often a column is summed, so that scanning takes ten seconds
+# So many of each that one core is busy for ten seconds and more.
+TERMS, SUMS, MATCHES = 60, 160, 30
+
+
+def scan():
+    terms = (f"sum(sin(ra * {n}) * cos(dec * {n}) + sqrt(abs(sin(ra - {n} * dec))))" for n in range(1, TERMS + 1))
+    return f"SELECT {', '.join(terms)} FROM gaia"
+
+
+def match():
+    one = (
+        "SELECT count(*) AS n, sum(DISTANCE(g.ra, g.dec, w.ra, w.dec)) AS s, avg(g.ra - w.ra) AS d FROM gaia g JOIN wise w "
+        "ON DISTANCE(g.ra, g.dec, w.ra, w.dec) < {radius}/3600."
+    )
+    return f"SELECT sum(n), sum(s), sum(d) FROM ({' UNION ALL '.join(one.format(radius=45 + n) for n in range(MATCHES))})"
+
 
 QUERIES = {
-    "match": "SELECT count(*), sum(DISTANCE(g.ra, g.dec, w.ra, w.dec)), avg(g.ra - w.ra) FROM gaia g JOIN wise w "
-    "ON DISTANCE(g.ra, g.dec, w.ra, w.dec) < 60/3600.",
-    "scan": "SELECT "
-    + ", ".join(f"sum(sin(ra * {n}) * cos(dec * {n}) + sqrt(abs(sin(ra - {n} * dec))))" for n in range(1, 41))
-    + " FROM gaia",
-    "sum": "SELECT sum(ra) FROM (" + " UNION ALL ".join(["SELECT ra FROM gaia"] * MANY) + ")",
+    "match": match(),
+    "scan": scan(),
+    "sum": f"SELECT sum(ra) FROM ({' UNION ALL '.join(['SELECT ra FROM gaia'] * SUMS)})",
     "small": "SELECT count(*), sum(ra) FROM gaia WHERE DISTANCE(ra, dec, 130, 20) < 0.2",
 }
 

@@ -4,7 +4,7 @@
 //! once; only what a disk must be waited for goes to a thread that may wait. Going there and back costs more than reading a
 //! page of a column.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -15,8 +15,9 @@ use bytes::Bytes;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-/// Files that stay open for a scan, at most.
-const MOST_OPEN: usize = 64;
+/// Files that stay open for a scan, at most: parts of the sky that are read one after another lie in the same few, and a
+/// server with many scans may open only so many.
+const MOST_OPEN: usize = 16;
 
 /// A local file, open.
 #[derive(Debug)]
@@ -27,26 +28,24 @@ pub(super) struct Opened {
     pub(super) found: ObjectMeta,
 }
 
-/// The open files of a scan. Cheap to clone.
+/// The open files of a scan, those opened last behind the others. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct OpenFiles(Arc<Mutex<HashMap<Path, Arc<Opened>>>>);
+pub(super) struct OpenFiles(Arc<Mutex<VecDeque<Arc<Opened>>>>);
 
 impl OpenFiles {
     pub(super) fn get(&self, location: &Path) -> Option<Arc<Opened>> {
         let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        files.get(location).cloned()
+        files.iter().find(|opened| opened.found.location == *location).cloned()
     }
 
-    /// Keeps a file open, in the place of another if there are many.
+    /// Keeps a file open, in the place of the first if there are many.
     pub(super) fn keep(&self, opened: Opened) -> Arc<Opened> {
         let opened = Arc::new(opened);
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if files.len() >= MOST_OPEN
-            && let Some(other) = files.keys().next().cloned()
-        {
-            files.remove(&other);
+        files.push_back(Arc::clone(&opened));
+        if files.len() > MOST_OPEN {
+            files.pop_front();
         }
-        files.insert(opened.found.location.clone(), Arc::clone(&opened));
         opened
     }
 }
@@ -103,7 +102,8 @@ mod tests {
         std::fs::write(&path, &content).unwrap();
         let file = File::open(&path).unwrap();
         for range in [0..0, 0..10, 70_000..100_000, 99_999..100_000] {
-            let truth = &content[range.start as usize..range.end as usize];
+            let truth = &content[range.clone()];
+            let range = range.start as u64..range.end as u64;
             assert_eq!(read(&file, &range).unwrap(), truth);
             assert!(at_hand(&file, &range).is_none_or(|bytes| bytes == truth));
         }

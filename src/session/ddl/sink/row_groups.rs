@@ -239,19 +239,19 @@ mod tests {
 
     async fn written(batches: &[RecordBatch], at_once: usize) -> ParquetRecordBatchReaderBuilder<bytes::Bytes> {
         let (store, path) = (Arc::new(InMemory::new()), Path::from("rows.parquet"));
-        let rows = stream::iter(batches.to_vec().into_iter().map(Ok));
+        let rows = stream::iter(batches.iter().cloned().map(Ok).collect::<Vec<_>>());
         let rows = RecordBatchStreamAdapter::new(batches[0].schema(), rows);
         let mut file = BufWriter::new(Arc::clone(&store) as Arc<dyn ObjectStore>, path.clone());
         let count = write(Box::pin(rows), &mut file, at_once).await.unwrap();
-        assert_eq!(count as usize, batches.iter().map(RecordBatch::num_rows).sum::<usize>());
+        assert_eq!(count, batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>());
         file.shutdown().await.unwrap();
         let bytes = store.get(&path).await.unwrap().bytes().await.unwrap();
         ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap()
     }
 
-    fn group_rows(reader: &ParquetRecordBatchReaderBuilder<bytes::Bytes>) -> Vec<usize> {
+    fn group_rows(reader: &ParquetRecordBatchReaderBuilder<bytes::Bytes>) -> Vec<i64> {
         let groups = reader.metadata().row_groups().iter();
-        groups.map(|group| group.num_rows() as usize).collect()
+        groups.map(|group| group.num_rows()).collect()
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -266,7 +266,10 @@ mod tests {
         for at_once in [1, 3] {
             let reader = written(&batches, at_once).await;
             let groups = group_rows(&reader);
-            assert!(groups.iter().rev().skip(1).all(|rows| *rows == ROWS), "{groups:?}");
+            assert!(
+                groups.iter().rev().skip(1).all(|rows| *rows == ROWS as i64),
+                "{groups:?}"
+            );
             assert_eq!(groups.len(), from.div_ceil(ROWS));
             let found: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
             assert_eq!(concat_batches(&truth.schema(), &found).unwrap(), truth);
@@ -281,7 +284,7 @@ mod tests {
             groups.len() > 1 && groups.iter().all(|rows| *rows <= 6000),
             "{groups:?}"
         );
-        assert_eq!(groups.iter().sum::<usize>(), 12_000);
+        assert_eq!(groups.iter().sum::<i64>(), 12_000);
     }
 
     #[tokio::test]
