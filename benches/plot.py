@@ -11,7 +11,7 @@ import sys
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 400, 70, 150, 30, 50
 COLOURS = {"sum": "#0072b2", "scan": "#d55e00", "match": "#009e73"}
-NAMES = {"sum": "sum of a column", "scan": "forty expressions", "match": "cross-match"}
+NAMES = {"sum": "sum of a column", "scan": "fifty expressions", "match": "cross-match"}
 
 
 def measured(scaling):
