@@ -35,6 +35,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::admission::Pass;
+use super::running::{QueryEnd, Ticket};
 
 /// Runs a plan on the engine's threads, so that dropping its rows stops it soon, wherever it is. Gives the plan as it runs,
 /// whose operators count, beside the rows.
@@ -82,12 +83,29 @@ pub(crate) struct Guard {
     _guard: DropGuard,
     /// The places that it has among the queries that run.
     _pass: Pass,
+    /// Its line in the book, if the plan keeps none of its own.
+    ticket: Option<Ticket>,
 }
 
 impl Guard {
-    /// The same for a query that was given places.
-    pub(super) fn with_pass(self, pass: Pass) -> Self {
-        Self { _pass: pass, ..self }
+    /// The same for a query that was given places, and a line in the book.
+    pub(super) fn with(self, pass: Pass, ticket: Option<Ticket>) -> Self {
+        Self {
+            _pass: pass,
+            ticket,
+            ..self
+        }
+    }
+
+    /// What came of the query.
+    pub(super) fn settled<T, E>(&mut self, result: Result<T, E>) -> Result<T, E> {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.ends(match &result {
+                Ok(_) => QueryEnd::Complete,
+                Err(_) => QueryEnd::Failed,
+            });
+        }
+        result
     }
 }
 
@@ -98,6 +116,7 @@ pub(crate) fn guarded(plan: Arc<dyn ExecutionPlan>) -> Result<(Arc<dyn Execution
     let guard = Guard {
         _guard: token.drop_guard(),
         _pass: Pass::default(),
+        ticket: None,
     };
     Ok((plan, guard))
 }

@@ -22,8 +22,8 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, TableReference};
 use datafusion::datasource::memory::{DataSourceExec, MemorySourceConfig};
 use datafusion::datasource::{provider_as_source, source_as_provider};
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -178,6 +178,21 @@ impl Runner {
         } else {
             rows
         })
+    }
+
+    /// A line in the book for a query that stays here and is run by somebody else.
+    pub(super) fn enters(&self, plan: &Arc<dyn ExecutionPlan>, task: &TaskContext) -> Ticket {
+        let begun = Begun {
+            user: self.user.clone(),
+            pid: self.pid,
+            session: self.context.session_id(),
+            scan_bytes: stored_bytes(plan, &TilingSources::of(task.session_config())),
+            workers: 0,
+            estimate: estimate(plan, &self.database.config().prices),
+        };
+        let mut ticket = self.database.running().enter(begun, self.database.engine());
+        ticket.traced(self.span.as_ref().map(|span| span.part("query")));
+        ticket
     }
 
     /// A place among the queries that run, for one that reads more than what lies in memory.

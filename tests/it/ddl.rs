@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dreyer::{Access, Config, Database, Session, UserConfig, WriteConfig};
+use dreyer::{Access, Config, Database, QueryEnd, QueryState, Session, UserConfig, WriteConfig};
 use futures::TryStreamExt;
 
 use crate::{batches, done, error, outcome, table, value};
@@ -326,7 +326,15 @@ async fn a_statement_that_is_dropped_leaves_nothing_to_read() {
         let statement = session.parse(&sql).unwrap().remove(0);
         let plan = session.plan(&statement).await.unwrap();
         let work = tokio::time::timeout(std::time::Duration::from_millis(700), session.execute(plan));
-        assert!(work.await.is_err(), "{sql} is to take longer");
+        let seen = async {
+            tokio::time::sleep(std::time::Duration::from_millis(350)).await;
+            session.database().queries()
+        };
+        let (work, seen) = tokio::join!(work, seen);
+        assert!(work.is_err(), "{sql} is to take longer");
+        assert!(seen.len() == 1 && seen[0].estimate.bytes > 0, "{sql}: {seen:?}");
+        let last = session.database().last_queries();
+        assert_eq!(last.last().map(|query| query.state), Some(QueryState::Dropped), "{sql}");
     }
     let session = home.session().await;
     assert_eq!(error(&session, "SELECT * FROM endless").await.sqlstate(), "42P01");
@@ -473,6 +481,7 @@ async fn a_session_has_tables_of_its_own_where_nothing_can_be_written() {
         "CREATE TEMP TABLE targets AS SELECT hip, ra, dec FROM hipparcos WHERE hip < 500",
     )
     .await;
+    assert_eq!(database.queries_ended(QueryEnd::Complete), 1);
     let count = value(&session, "SELECT COUNT(*) FROM hipparcos WHERE hip < 500").await;
     assert_eq!(made, format!("SELECT {count}"));
     assert_eq!(
@@ -510,6 +519,7 @@ async fn a_session_has_tables_of_its_own_where_nothing_can_be_written() {
     let refused = error(&session, too_large).await;
     assert_eq!(refused.sqlstate(), "53200");
     assert!(refused.message.contains("limits.session_table_bytes"), "{refused:?}");
+    assert_eq!(database.queries_ended(QueryEnd::Failed), 1);
     assert_eq!(
         error(&session, "CREATE TEMP TABLE large AS SELECT * FROM hipparcos")
             .await

@@ -106,7 +106,7 @@ pub(super) async fn run(session: &Session, create: &CreateTable, query: &Logical
     } else {
         query.clone()
     };
-    let (input, _guard) = tables::input(session, &query).await?;
+    let (input, mut guard) = tables::input(session, &query).await?;
     let place = tables::place(session, table)?;
     let options = tables::options(session, positions.as_ref());
     let plain = positions.is_none();
@@ -116,7 +116,7 @@ pub(super) async fn run(session: &Session, create: &CreateTable, query: &Logical
             false => ManagedTable::create(place, input, &options).await?,
         })
     });
-    let made = made.await.map_err(|error| error_of(error, table))?;
+    let made = guard.settled(made.await).map_err(|error| error_of(error, table))?;
     tables::forget(session, table).await;
     let mut notices = Vec::new();
     if positions.is_none() {

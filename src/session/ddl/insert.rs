@@ -115,10 +115,11 @@ async fn columns(
 }
 
 pub(super) async fn run(session: &Session, table: &TableName, query: &LogicalPlan) -> Result<Outcome> {
-    let (input, _guard) = tables::input(session, query).await?;
+    let (input, mut guard) = tables::input(session, query).await?;
     let managed = tables::open_to_write(session, table).await?;
     let before = managed.rows();
-    let appended = tables::on_engine(session, async move { Ok(managed.append(input).await?) }).await?;
+    let appended = tables::on_engine(session, async move { Ok(managed.append(input).await?) }).await;
+    let appended = guard.settled(appended)?;
     tables::forget(session, table).await;
     Ok(done(format!("INSERT 0 {}", appended.rows().saturating_sub(before))))
 }

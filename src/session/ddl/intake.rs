@@ -123,10 +123,11 @@ impl Session {
             return Ok(added);
         }
         let input = intake.plan(rows)?;
-        let (input, _guard) = tables::input(self, &without_made(&input)?).await?;
+        let (input, mut guard) = tables::input(self, &without_made(&input)?).await?;
         let managed = tables::open_to_write(self, &intake.table).await?;
         let before = managed.rows();
-        let appended = tables::on_engine(self, async move { Ok(managed.append(input).await?) }).await?;
+        let appended = tables::on_engine(self, async move { Ok(managed.append(input).await?) }).await;
+        let appended = guard.settled(appended)?;
         tables::forget(self, &intake.table).await;
         Ok(appended.rows().saturating_sub(before))
     }

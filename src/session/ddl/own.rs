@@ -102,10 +102,10 @@ pub(super) async fn run_create(session: &Session, create: &CreateOwn, query: &Lo
             Err(table.taken())
         };
     }
-    let (input, _guard) = tables::input(session, query).await?;
+    let (input, mut guard) = tables::input(session, query).await?;
     let (rows, share) = session.own.counted(execute_stream(input.plan, input.task)?);
     let schema = Arc::clone(query.schema().inner());
-    let batches: Vec<RecordBatch> = rows.try_collect().await?;
+    let batches: Vec<RecordBatch> = guard.settled(rows.try_collect().await)?;
     let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
     let made = MemTable::try_new(schema, vec![batches])?
         .with_constraints(create.constraints.clone())
@@ -151,7 +151,8 @@ pub(super) async fn plan_insert(
 
 pub(super) async fn run_insert(session: &Session, table: &TableName, query: &LogicalPlan) -> Result<Outcome> {
     let intake = Intake::whole(table.clone(), provider(session, table).await?);
-    let (input, _guard) = tables::input(session, query).await?;
+    // What takes them in is listed.
+    let (input, _guard) = tables::input_of(session, query, false).await?;
     let rows = execute_stream(input.plan, input.task)?;
     Ok(done(format!("INSERT 0 {}", session.take_in(&intake, rows).await?)))
 }

@@ -55,11 +55,20 @@ pub(super) async fn forget(session: &Session, table: &TableName) {
     session.database().tables().forget(&table.schema, &table.name).await;
 }
 
-/// The rows of a query, ready to be written. They stop when the guard is dropped.
+/// The rows of a query, ready to be written, and the query in the book of those that run. They stop when the guard is dropped.
 ///
 /// # Errors
 /// Those of the optimiser and the planner.
 pub(super) async fn input(session: &Session, query: &LogicalPlan) -> Result<(Input, interrupt::Guard)> {
+    input_of(session, query, true).await
+}
+
+/// The same; `listed` is false for one who has a line in the book already.
+pub(super) async fn input_of(
+    session: &Session,
+    query: &LogicalPlan,
+    listed: bool,
+) -> Result<(Input, interrupt::Guard)> {
     // The statement may have been prepared long ago.
     let runner = session.runner();
     let query = runner.with_tables_of_now(query.clone(), false).await?;
@@ -67,13 +76,18 @@ pub(super) async fn input(session: &Session, query: &LogicalPlan) -> Result<(Inp
     let pass = runner.admit(&plan).await?;
     let task = Arc::new(task);
     let waves = runner.waves(&plan, &task).await?;
+    // Waves have a line in the book of those that run.
+    let ticket = (listed && waves.is_none()).then(|| runner.enters(&plan, &task));
     let (plan, guard) = interrupt::guarded(waves.unwrap_or(plan))?;
+    if let Some(ticket) = &ticket {
+        ticket.runs(&plan);
+    }
     let input = Input {
         plan,
         task,
         description: "the query".to_owned(),
     };
-    Ok((input, guard.with_pass(pass)))
+    Ok((input, guard.with(pass, ticket)))
 }
 
 /// Does work on the engine's threads; dropped, the work ends.
