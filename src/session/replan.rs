@@ -180,14 +180,14 @@ impl Runner {
         })
     }
 
-    /// A line in the book for a query that stays here and is run by somebody else.
-    pub(super) fn enters(&self, plan: &Arc<dyn ExecutionPlan>, task: &TaskContext) -> Ticket {
+    /// A line in the book for a query whose rows are to be written; on no workers it stays here.
+    pub(super) fn enters(&self, plan: &Arc<dyn ExecutionPlan>, task: &TaskContext, workers: usize) -> Ticket {
         let begun = Begun {
             user: self.user.clone(),
             pid: self.pid,
             session: self.context.session_id(),
             scan_bytes: stored_bytes(plan, &TilingSources::of(task.session_config())),
-            workers: 0,
+            workers,
             estimate: estimate(plan, &self.database.config().prices),
         };
         let mut ticket = self.database.running().enter(begun, self.database.engine());

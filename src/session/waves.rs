@@ -32,10 +32,10 @@ use futures::{TryStreamExt, stream};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::cost::{estimate, spent, stored_bytes};
+use super::cost::spent;
 use super::interrupt;
 use super::replan::Runner;
-use super::running::{Begun, QueryEnd, Ticket};
+use super::running::{QueryEnd, Ticket};
 use crate::cluster::{Spread, is_lost, lost_worker};
 use crate::{Error, ErrorKind};
 use aside::Aside;
@@ -64,16 +64,7 @@ impl Runner {
         let sources = TilingSources::of(task.session_config());
         let places = workers.max(1) * task.session_config().target_partitions();
         let shape = Shape::of(plan, &sources, cluster.wave_bytes(), places);
-        let begun = Begun {
-            user: self.user.clone(),
-            pid: self.pid,
-            session: self.context.session_id(),
-            scan_bytes: stored_bytes(plan, &sources),
-            workers,
-            estimate: estimate(plan, &self.database.config().prices),
-        };
-        let mut ticket = self.database.running().enter(begun, self.database.engine());
-        ticket.traced(self.span.as_ref().map(|span| span.part("query")));
+        let mut ticket = self.enters(plan, task, workers);
         self.turn(&mut ticket).await?;
         let work = Work {
             manifest: Manifest::new(shape.number()),

@@ -77,7 +77,7 @@ pub(super) async fn input_of(
     let task = Arc::new(task);
     let waves = runner.waves(&plan, &task).await?;
     // Waves have a line in the book of those that run.
-    let ticket = (listed && waves.is_none()).then(|| runner.enters(&plan, &task));
+    let ticket = (listed && waves.is_none()).then(|| runner.enters(&plan, &task, 0));
     let (plan, guard) = interrupt::guarded(waves.unwrap_or(plan))?;
     if let Some(ticket) = &ticket {
         ticket.runs(&plan);

@@ -67,6 +67,17 @@ pub struct Side {
     pub width: usize,
 }
 
+impl Side {
+    /// A side of which nothing is read but the index, its only column.
+    fn of_index() -> Self {
+        Self {
+            position: Position::Index,
+            index_column: Some(0),
+            width: 0,
+        }
+    }
+}
+
 /// How the pairs are found.
 #[derive(Debug, Clone)]
 pub enum Mode {

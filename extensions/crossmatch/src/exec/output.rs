@@ -75,17 +75,17 @@ impl CrossMatchExec {
             identifying: [Vec::new(), Vec::new()],
             ..self.terms.clone()
         };
-        let side = || Side {
-            position: Position::Index,
-            index_column: Some(0),
-            width: 0,
-        };
         let mode = Mode::Aligned {
             units: Arc::clone(units),
             estimate: *estimate,
             role: IndexRole::Suffices,
         };
-        Ok(Some(Self::new([left, right], [side(), side()], terms, mode)))
+        Ok(Some(Self::new(
+            [left, right],
+            [Side::of_index(), Side::of_index()],
+            terms,
+            mode,
+        )))
     }
 
     /// A condition over the coordinates of both sides, with these behind the index.

@@ -1,7 +1,7 @@
 //! Finding in sorted order-29 indexes those near another, without trigonometry.
 //!
 //! ```text
-//!  directory   one entry a cell, about as many cells as rows:    cell ─► run of rows
+//!  directory   one entry a cell, four cells a row or more:    cell ─► run of rows
 //!   ┌────────┬────────┐
 //!   │  ●     │        │   ● a row whose circle stays in its cell, as the bits of the index say:  one run
 //!   │        │        │
@@ -300,7 +300,8 @@ fn steps_within(radius_deg: f64) -> Option<u64> {
     (steps >= 1.0 && steps < side(MAX_ORDER - 1)).then(|| whole(steps.floor()))
 }
 
-/// The coarsest order with at least half as many cells between two indexes as rows, but not finer than `finest`.
+/// The coarsest order with at least four cells between two indexes for each row, so that most hold none or one, but not finer
+/// than `finest`.
 fn directory_order(finest: u8, low: u64, high: u64, rows: usize) -> u8 {
     let cells = |order: u8| {
         let shift = shift_to_29(order);

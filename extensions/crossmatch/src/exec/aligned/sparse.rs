@@ -20,7 +20,7 @@ use dreyer_sphere::{CellRanges, PairTest, Verdict};
 use futures::{StreamExt, stream};
 
 use super::super::output::index_of;
-use super::super::{CrossMatchExec, IndexRole, Position, Side, footprint};
+use super::super::{CrossMatchExec, IndexRole, Side, footprint};
 use super::around::Held;
 use super::sweep::Sweep;
 use super::{Aligned, restricted};
@@ -127,11 +127,7 @@ impl Aligned {
         unit: &CellRanges,
         reach: &CellRanges,
     ) -> Result<Found> {
-        let side = Side {
-            position: Position::Index,
-            index_column: Some(0),
-            width: 0,
-        };
+        let side = Side::of_index();
         let right = restricted(&self.sources, &right, reach)?;
         let around = self.turn.shared().of(&right, &side, reach).await?;
         let held = Held::new(&around, unit, self.reach_deg);
