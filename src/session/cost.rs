@@ -77,7 +77,9 @@ impl Usage {
         self.bytes += stored;
         self.network_bytes += network_bytes;
         self.gets += sum("store_requests");
-        self.core_seconds += (sum("elapsed_compute") + sum("time_elapsed_processing")) as f64 / 1e9;
+        // Counters of the engine's own kind have names, but are not found by them.
+        let computing = metrics.elapsed_compute().unwrap_or(0) as u64;
+        self.core_seconds += (computing + sum("time_elapsed_processing")) as f64 / 1e9;
     }
 }
 
@@ -196,6 +198,8 @@ pub(crate) fn dealt(plan: &Arc<dyn ExecutionPlan>) -> Option<&Arc<dyn ExecutionP
 
 #[cfg(test)]
 mod tests {
+    use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, Time};
+
     use super::*;
 
     /// The price of a machine of the paper and of a core of it: 0.35 an hour, 8 threads.
@@ -229,6 +233,27 @@ mod tests {
             ..of_the_paper()
         };
         assert!((spent.money(&with_requests).unwrap() - money - 0.2).abs() < 1e-9);
+    }
+
+    /// A scan counts the time to decode, other operators that to compute.
+    #[test]
+    fn work_is_what_all_operators_counted() {
+        let set = ExecutionPlanMetricsSet::new();
+        for partition in 0..2 {
+            let add = |time: Time, seconds| time.add_duration(Duration::from_secs(seconds));
+            add(MetricBuilder::new(&set).elapsed_compute(partition), 3);
+            add(
+                MetricBuilder::new(&set).subset_time("time_elapsed_processing", partition),
+                1,
+            );
+            add(
+                MetricBuilder::new(&set).subset_time("time_elapsed_opening", partition),
+                50,
+            );
+        }
+        let mut usage = Usage::default();
+        usage.count(&set.clone_inner());
+        assert!((usage.core_seconds - 8.0).abs() < 1e-9, "{}", usage.core_seconds);
     }
 
     #[test]
