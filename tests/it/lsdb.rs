@@ -3,7 +3,7 @@
 //! All their work is done by one Python process, since importing them takes seconds: `lsdb/interop.py` checks our
 //! catalogues and writes its own, which are then read here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float32Builder, Float64Array, Float64Builder, Int32Array, Int64Array,
     ListBuilder, RecordBatch, StringArray, StringBuilder, StructArray, TimestampMicrosecondArray,
 };
-use datafusion::arrow::datatypes::{DataType, Field, Fields, Int64Type, Schema, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, Field, Fields, Float64Type, Int64Type, Schema, TimeUnit};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::prelude::SessionContext;
@@ -167,28 +167,111 @@ fn run_python(folder: &Path) {
     assert!(output.status.success(), "{said}");
 }
 
-fn their_pairs(folder: &Path, name: &str) -> BTreeSet<(i64, i64)> {
-    let text = std::fs::read_to_string(folder.join("pairs").join(format!("{name}.csv"))).unwrap();
+/// Kinds of match as LSDB has them and as they are asked for here, the radius being that of the catalogues.
+const KINDS: [(&str, &str); 7] = [
+    (
+        "all",
+        "JOIN {right} ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < {radius} / 3600.",
+    ),
+    (
+        "left",
+        "LEFT JOIN {right} ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < {radius} / 3600.",
+    ),
+    (
+        "full",
+        "FULL JOIN {right} ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < {radius} / 3600.",
+    ),
+    (
+        "least",
+        "JOIN {right} ON XMATCH(a.ra, a.dec, b.ra, b.dec, radius_arcsec => {radius}, min_radius_arcsec => 0.3)",
+    ),
+    (
+        "nearest",
+        "JOIN {right} ON XMATCH(a.ra, a.dec, b.ra, b.dec, radius_arcsec => {radius}, mode => 'nearest')",
+    ),
+    (
+        "nearest_left",
+        "LEFT JOIN {right} ON XMATCH(a.ra, a.dec, b.ra, b.dec, radius_arcsec => {radius}, mode => 'nearest')",
+    ),
+    (
+        "two_nearest",
+        "JOIN {right} ON XMATCH(a.ra, a.dec, b.ra, b.dec, radius_arcsec => {radius}, k => 2)",
+    ),
+];
+
+/// The keys of both sides and the separation in arcseconds.
+type Pair = (Option<i64>, Option<i64>, Option<f64>);
+
+/// Separations of the same pair, and of no others, differ by less.
+const SAME_ARCSEC: f64 = 1e-7;
+
+fn their_pairs(file: &Path) -> Vec<Pair> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let key = |word: &str| (!word.is_empty()).then(|| word.parse().unwrap());
     let pair = |line: &str| {
-        let (left, right) = line.split_once(',').unwrap();
-        (left.parse().unwrap(), right.parse().unwrap())
+        let words: Vec<&str> = line.split(',').collect();
+        (
+            key(words[0]),
+            key(words[1]),
+            (!words[2].is_empty()).then(|| words[2].parse().unwrap()),
+        )
     };
     text.lines().map(pair).collect()
 }
 
-async fn our_pairs(session: &Session, sql: &str) -> BTreeSet<(i64, i64)> {
-    let mut pairs = BTreeSet::new();
+async fn our_pairs(session: &Session, sql: &str) -> Vec<Pair> {
+    let mut pairs = Vec::new();
     for batch in batches(session, sql).await {
-        let column = |number: usize| batch.column(number).as_primitive::<Int64Type>();
-        pairs.extend(
-            column(0)
-                .values()
-                .iter()
-                .copied()
-                .zip(column(1).values().iter().copied()),
-        );
+        let key = |number: usize| batch.column(number).as_primitive::<Int64Type>();
+        let apart = batch.column(2).as_primitive::<Float64Type>();
+        let keys = key(0).iter().zip(key(1));
+        pairs.extend(keys.zip(apart).map(|((left, right), apart)| (left, right, apart)));
     }
     pairs
+}
+
+/// Whether two rows are the same. Of partners equally near, a match that picks may have either.
+fn same(one: &Pair, other: &Pair, picks: bool) -> bool {
+    let apart = match (one.2, other.2) {
+        (Some(one), Some(other)) => (one - other).abs() < SAME_ARCSEC,
+        (one, other) => one == other,
+    };
+    one.0 == other.0 && apart && (picks || one.1 == other.1)
+}
+
+/// Every kind of match of two catalogues, row by row. `keys` and `from` are the key of each and where they are read.
+async fn check_pairs(session: &Session, folder: &Path, keys: [&str; 2], from: [&str; 2], radius: &str) {
+    let files = std::fs::read_dir(folder).unwrap();
+    assert_eq!(files.count(), KINDS.len());
+    for (kind, join) in KINDS {
+        let join = join.replace("{right}", &format!("{} b", from[1]));
+        let ([left, right], join) = (keys, join.replace("{radius}", radius));
+        let sql = format!(
+            "SELECT CAST(a.{left} AS bigint), CAST(b.{right} AS bigint), DISTANCE(a.ra, a.dec, b.ra, b.dec) * 3600 \
+             FROM {} a {join}",
+            from[0]
+        );
+        let mut found = our_pairs(session, &sql).await;
+        let mut truth = their_pairs(&folder.join(format!("{kind}.csv")));
+        assert!(truth.len() > 1000, "{kind}: {} rows", truth.len());
+        let picks = kind.contains("nearest");
+        for pairs in [&mut found, &mut truth] {
+            pairs.sort_by(|(left, right, apart), other| match picks {
+                true => (left, apart).partial_cmp(&(&other.0, &other.2)).unwrap(),
+                false => (left, right).cmp(&(&other.0, &other.1)),
+            });
+        }
+        let differ = found
+            .iter()
+            .zip(&truth)
+            .find(|(found, truth)| !same(found, truth, picks));
+        assert_eq!(
+            (differ, found.len()),
+            (None, truth.len()),
+            "{kind} of {}",
+            folder.display()
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -208,36 +291,43 @@ async fn lsdb_and_dreyer_read_each_other() {
     write(&rows(&all), &ours.join("folders"), folders).await;
     for (name, objects) in [("left", &all), ("right", &near)] {
         let collection = ImportOptions {
-            margin_arcsec: Some(10.0),
+            margin_arcsec: Some(20.0),
             index_columns: vec!["id".to_owned(), "name".to_owned()],
             ..ImportOptions::default()
         };
         write(&rows(objects), &ours.join(name), collection).await;
     }
-    let sample = Place::local(Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/sample/gaia_bright")).unwrap();
-    let gaia = HatsCatalog::open(sample.store, sample.url, sample.path).await.unwrap();
-    let margin = Place::local(file("gaia_bright_5arcs")).unwrap();
-    let task = SessionContext::new().task_ctx();
-    write_margin(&Arc::new(gaia), &task, &margin, 5.0).await.unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/sample");
+    for name in ["hipparcos", "gaia_bright"] {
+        let place = Place::local(sample.join(name)).unwrap();
+        let catalog = HatsCatalog::open(place.store, place.url, place.path).await.unwrap();
+        let margin = Place::local(file(&format!("{name}_5arcs"))).unwrap();
+        let task = SessionContext::new().task_ctx();
+        write_margin(&Arc::new(catalog), &task, &margin, 5.0).await.unwrap();
+    }
 
     run_python(folder.path());
 
     let session = open(&ours).await;
-    let sql = "SELECT a.id, b.id FROM \"left\" a JOIN \"right\" b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 10 / 3600.";
-    let (found, truth) = (
-        our_pairs(&session, sql).await,
-        their_pairs(folder.path(), "collections"),
-    );
-    assert!(truth.len() > 1000, "{} pairs", truth.len());
-    assert_eq!(
-        found.symmetric_difference(&truth).collect::<Vec<_>>(),
-        Vec::<&(i64, i64)>::new()
-    );
-    let session = crate::local().await;
-    let sql = "SELECT CAST(h.hip AS bigint), g.source_id FROM hipparcos h JOIN gaia_bright g \
-        ON DISTANCE(h.ra, h.dec, g.ra, g.dec) < 1 / 3600.";
-    let (found, truth) = (our_pairs(&session, sql).await, their_pairs(folder.path(), "sample"));
-    assert_eq!((truth.len(), found.symmetric_difference(&truth).count()), (30_597, 0));
+    let pairs = file("pairs");
+    check_pairs(
+        &session,
+        &pairs.join("collections"),
+        ["id", "id"],
+        ["\"left\"", "\"right\""],
+        "10",
+    )
+    .await;
+    let sample = crate::local().await;
+    check_pairs(
+        &sample,
+        &pairs.join("sample"),
+        ["hip", "source_id"],
+        ["hipparcos", "gaia_bright"],
+        "1",
+    )
+    .await;
+    assert_eq!(their_pairs(&pairs.join("sample/all.csv")).len(), 30_597);
 
     check_theirs(&file("theirs"), &rows(&all)).await;
     check_margins(folder.path()).await;

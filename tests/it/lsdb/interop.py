@@ -2,8 +2,8 @@
 seconds.
 
 Usage: interop.py FOLDER SAMPLE. Reads FOLDER/rows.parquet and near.parquet, the rows of our catalogues in FOLDER/ours,
-and checks that these are valid and hold these rows. Writes FOLDER/theirs, catalogues of the same rows, and the pairs of
-its own cross-matches as FOLDER/pairs/NAME.csv. Ends with an error at the first disagreement.
+and checks that these are valid and hold these rows. Writes FOLDER/theirs, catalogues of the same rows, and what its own
+cross-matches of each kind give as FOLDER/pairs/CATALOGUES/KIND.csv. Ends with an error at the first disagreement.
 """
 
 import logging
@@ -107,11 +107,25 @@ def open_checked(folder, rows):
     return catalog
 
 
-def write_pairs(folder, name, left, right, keys, radius_arcsec):
-    found = left.crossmatch(right, radius_arcsec=radius_arcsec, n_neighbors=1000, suffixes=("_l", "_r")).compute()
-    columns = [found[key + suffix].to_numpy(dtype=np.int64) for key, suffix in zip(keys, ["_l", "_r"])]
-    (folder / "pairs").mkdir(exist_ok=True)
-    np.savetxt(folder / "pairs" / f"{name}.csv", np.column_stack(columns), fmt="%d", delimiter=",")
+ALL = {"n_neighbors": 1000}
+KINDS = {
+    "all": ALL,
+    "left": ALL | {"how": "left"},
+    "full": ALL | {"how": "outer"},
+    "least": ALL | {"min_radius_arcsec": 0.3},
+    "nearest": {"n_neighbors": 1},
+    "nearest_left": {"n_neighbors": 1, "how": "left"},
+    "two_nearest": {"n_neighbors": 2},
+}
+
+
+def write_pairs(folder, left, right, keys, radius_arcsec):
+    """The keys of every row that each kind of match gives and the separation, NULL as nothing."""
+    folder.mkdir(parents=True)
+    for name, kind in KINDS.items():
+        found = left.crossmatch(right, radius_arcsec=radius_arcsec, suffixes=("_l", "_r"), **kind).compute()
+        columns = [key + suffix for key, suffix in zip(keys, ["_l", "_r"])] + ["_dist_arcsec"]
+        found[columns].to_csv(folder / f"{name}.csv", header=False, index=False)
 
 
 def check_plain(ours, rows):
@@ -127,7 +141,7 @@ def check_collections(folder, rows, near):
     left, right = open_checked(ours / "left", rows), open_checked(ours / "right", near)
     margin = right.margin
     assert left.margin is not None and len(margin.compute()) == margin.hc_structure.catalog_info.total_rows
-    write_pairs(folder, "collections", left, right, ("id", "id"), 10)
+    write_pairs(folder / "pairs" / "collections", left, right, ("id", "id"), 10)
 
     ids = rows["id"].to_pylist()
     for wanted in [ids[:1], [ids[7], ids[-1]], [10**12]]:
@@ -159,14 +173,16 @@ def check_collections(folder, rows, near):
 
 
 def check_sample(folder, sample):
-    """The sample sky, and the margin that was made of it."""
-    for catalog in [sample / "hipparcos", sample / "gaia_bright", folder / "gaia_bright_5arcs"]:
-        check_valid(catalog)
-    hipparcos = lsdb.open_catalog(sample / "hipparcos", columns=["hip", "ra", "dec"])
-    gaia = lsdb.open_catalog(
-        sample / "gaia_bright", columns=["source_id", "ra", "dec"], margin_cache=folder / "gaia_bright_5arcs"
-    )
-    write_pairs(folder, "sample", hipparcos, gaia, ("hip", "source_id"), 1)
+    """The sample sky, and the margins that were made of it."""
+
+    def catalog(name, *columns):
+        margin = folder / f"{name}_5arcs"
+        for made in [sample / name, margin]:
+            check_valid(made)
+        return lsdb.open_catalog(sample / name, columns=[*columns, "ra", "dec"], margin_cache=margin)
+
+    hipparcos, gaia = catalog("hipparcos", "hip"), catalog("gaia_bright", "source_id")
+    write_pairs(folder / "pairs" / "sample", hipparcos, gaia, ("hip", "source_id"), 1)
 
 
 # ── theirs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
