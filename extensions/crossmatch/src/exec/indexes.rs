@@ -155,16 +155,26 @@ impl Indexes {
 pub(crate) fn rows_in(sorted: &[u64], ranges: &CellRanges) -> impl Iterator<Item = Range<usize>> {
     let mut next = 0;
     ranges.iter().filter_map(move |range| {
-        let after = |from: usize, bound: u64| from + sorted[from..].partition_point(|index| *index < bound);
         if *sorted.get(next)? < range.start {
-            next = after(next, range.start);
+            next = first_from(sorted, next, range.start);
         }
         let start = next;
         if *sorted.get(next)? < range.end {
-            next = after(next, range.end);
+            next = first_from(sorted, next, range.end);
         }
         (start < next).then_some(start..next)
     })
+}
+
+/// The first place from `from` on whose index is not below `bound`. The next range is near, so steps begin small and double.
+fn first_from(sorted: &[u64], from: usize, bound: u64) -> usize {
+    let rest = &sorted[from..];
+    let mut step = 1;
+    while rest.get(step).is_some_and(|index| *index < bound) {
+        step *= 2;
+    }
+    let (low, high) = (step / 2, rest.len().min(step + 1));
+    from + low + rest[low..high].partition_point(|index| *index < bound)
 }
 
 /// Some rows of a batch, which may have no columns.

@@ -1,7 +1,8 @@
 //! Finding in sorted order-29 indexes those near another, without trigonometry.
 //!
 //! ```text
-//!  directory   one entry a cell, four cells a row or more:    cell ─► run of rows
+//!  sieve       one bit a cell, sixteen cells a row or more: whether any row's surroundings touch it.  Most rows end here
+//!  directory   one entry a cell, four cells a row or more:  cell ─► run of rows
 //!   ┌────────┬────────┐
 //!   │  ●     │        │   ● a row whose circle stays in its cell, as the bits of the index say:  one run
 //!   │        │        │
@@ -9,26 +10,29 @@
 //!   └────────┴────────┘
 //! ```
 //!
-//! In a run, what lies in the square around the circle is found by masks and comparisons: spreading the bits of x and y
-//! apart keeps their order, so they are compared as they stand in the index. Only at the edges of base cells, where the
-//! axes of the neighbour may be turned, the library is asked which cells touch.
+//! In a run, what lies in the square around the circle is found by masks and comparisons (`square.rs`). Only at the edges of
+//! base cells, where the axes of the neighbour may be turned, the library is asked which cells touch.
+//!
+//! Rows go through these steps together, some hundred at a time, and no step branches on what it finds.
+
+mod directory;
+mod sieve;
+mod square;
 
 use std::ops::Range;
 
-use super::inner::{border_steps, spread, whole};
-use super::{Cell, InnerTest, MAX_ORDER, RADIUS_OF_ORDER_0_RAD, finest_order_wider_than, shift_to_29, side};
-
-/// The bits of x and of y within a base cell.
-const X: u64 = 0x5555_5555_5555_5555 & ((1 << 58) - 1);
-const Y: u64 = X << 1;
-/// The bits that name the base cell.
-const BASE: u64 = !(X | Y);
+use self::directory::Directory;
+use self::sieve::Sieve;
+use self::square::{Offset, Reach, Square};
+use super::inner::border_steps;
+use super::{Cell, InnerTest, MAX_ORDER, finest_order_wider_than, shift_to_29};
 
 /// A run that is longer than this is searched by finer cells.
-const LONG_RUN: usize = 24;
+const LONG_RUN: u32 = 24;
 
-/// Indexes that are looked at together.
+/// Indexes that are looked at together, and pairs proposed for them before these are looked at.
 const AT_ONCE: usize = 256;
+const PROPOSALS: usize = 512;
 
 /// Searches sorted order-29 indexes for those within a radius of another. Generous, never short: what it finds is to be
 /// measured.
@@ -45,26 +49,39 @@ const AT_ONCE: usize = 256;
 /// ```
 #[derive(Debug, Clone)]
 pub struct IndexSearch {
+    sieve: Sieve,
     directory: Directory,
     /// Rows that pass lie so far inside their base cell that their square does too.
     in_base: InnerTest,
-    /// Half the width of the square around the circle, and of one within it, their bits spread.
-    half: u64,
-    within: Option<u64>,
+    /// The square around the circle, and one within it.
+    around: Reach,
+    within: Option<Reach>,
     /// The finest order at which a square touches four cells at most.
     finest: Option<u8>,
     nothing: bool,
 }
 
-/// Where the rows of each cell of one order lie.
-#[derive(Debug, Clone)]
-struct Directory {
-    order: u8,
-    /// Its first cell, and per cell where its run begins; one more than there are cells.
-    first: u64,
-    runs: Vec<u32>,
-    inner: InnerTest,
+/// A part of the curve, and what rows in it are looked for with.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    low: u64,
+    high: u64,
+    finest: u8,
+    radius_deg: f64,
 }
+
+/// A row that may be near, or all that are to be looked for.
+#[derive(Debug, Clone, Copy)]
+struct Proposal {
+    /// The place of the index that it may be near to.
+    place: u16,
+    /// Whether the indexes alone say so.
+    within: bool,
+    /// The place of the row; [`LOOK`] if other cells matter as well, or many rows.
+    entry: u32,
+}
+
+const LOOK: u32 = u32::MAX;
 
 impl IndexSearch {
     /// A search through `held`, which must be sorted and shorter than 2³². Rows in `own` are found by a directory, others
@@ -72,30 +89,31 @@ impl IndexSearch {
     #[must_use]
     pub fn new(held: &[u64], own: Range<u64>, radius_deg: f64) -> Self {
         let nothing = radius_deg.is_nan() || radius_deg < 0.0;
+        let steps = border_steps(radius_deg);
         let finest = finest_order_wider_than(radius_deg).and_then(|widest| {
-            let steps = border_steps(radius_deg)?;
+            let steps = steps?;
             (0..=widest).rev().find(|order| 2 * steps < 1 << (MAX_ORDER - order))
         });
-        let start = held.partition_point(|index| *index < own.start);
-        let rows = start..held.partition_point(|index| *index < own.end).max(start);
         let mut search = Self {
-            directory: Directory {
-                order: 0,
-                first: 0,
-                runs: Vec::new(),
-                inner: InnerTest::new(0, radius_deg),
-            },
+            sieve: Sieve::open(),
+            directory: Directory::empty(radius_deg),
             in_base: InnerTest::new(0, radius_deg),
-            half: border_steps(radius_deg).map_or(0, |steps| spread(steps.min(1 << 29))),
-            within: steps_within(radius_deg).map(spread),
+            around: Reach::new(steps.unwrap_or(0)),
+            within: Reach::within(radius_deg),
             finest,
             nothing,
         };
-        if let Some(finest) = finest
-            && let (Some(low), Some(high)) = (held.get(rows.start), held[rows.clone()].last())
-        {
-            let order = directory_order(finest, *low, *high, rows.len());
-            search.directory = Directory::new(order, held, *low, *high, radius_deg);
+        let start = held.partition_point(|index| *index < own.start);
+        let rows = &held[start..held.partition_point(|index| *index < own.end).max(start)];
+        if let (Some(finest), Some((low, high))) = (finest, rows.first().zip(rows.last())) {
+            let span = Span {
+                low: *low,
+                high: *high,
+                finest,
+                radius_deg,
+            };
+            search.sieve = Sieve::new(held, rows.len(), span);
+            search.directory = Directory::new(held, rows.len(), span);
         }
         search
     }
@@ -110,74 +128,115 @@ impl IndexSearch {
     /// the indexes alone say that the pair lies within the radius.
     #[inline]
     pub fn near_each(&self, held: &[u64], indexes: &[u64], mut found: impl FnMut(usize, usize, bool)) {
+        if self.nothing || held.is_empty() {
+            return;
+        }
         let Some(finest) = self.finest else {
-            if !self.nothing {
-                for place in 0..indexes.len() {
-                    (0..held.len()).for_each(|entry| found(place, entry, false));
-                }
+            for place in 0..indexes.len() {
+                (0..held.len()).for_each(|entry| found(place, entry, false));
             }
             return;
         };
         let mut places = [0; AT_ONCE];
+        let mut proposals = [Proposal {
+            place: 0,
+            within: false,
+            entry: LOOK,
+        }; PROPOSALS];
         for (number, some) in indexes.chunks(AT_ONCE).enumerate() {
-            let count = self.directory.worth_a_look(some, &mut places);
-            for place in places[..count].iter().map(|place| usize::from(*place)) {
-                self.look(held, some[place], finest, |entry, within| {
-                    found(number * AT_ONCE + place, entry, within);
-                });
+            let passed = self.sieve.pass(some, &mut places);
+            let mut places = &places[..passed];
+            while !places.is_empty() {
+                let (proposed, done) = self.propose(held, some, places, &mut proposals);
+                places = &places[done..];
+                for proposal in &proposals[..proposed] {
+                    let place = number * AT_ONCE + usize::from(proposal.place);
+                    match proposal.entry {
+                        LOOK => self.look(held, indexes[place], finest, |entry, within| {
+                            found(place, entry, within)
+                        }),
+                        entry => found(place, entry as usize, proposal.within),
+                    }
+                }
             }
         }
     }
 
-    #[inline]
-    fn look(&self, held: &[u64], index: u64, finest: u8, mut found: impl FnMut(usize, bool)) {
-        let within = self.within.unwrap_or(0);
-        let sure = self.within.is_some();
-        let Some(run) = self.directory.run_of_inner(index) else {
-            return self.at_border(held, index, finest, |entry, close| found(entry, sure && close));
-        };
-        let square = Square::around(index, self.half);
-        if run.len() > LONG_RUN {
-            let close = Square::around(index, within);
-            let mut found = |entry: usize| found(entry, sure && close.holds(held[entry]));
-            return self.scan(held, run, &square, finest, &mut found);
-        }
-        for entry in run {
-            if square.holds(held[entry]) {
-                let close = Square::around(index, within);
-                found(entry, sure && close.holds(held[entry]));
-            }
-        }
-    }
-
-    /// The same of a row whose square touches more than one cell, or whose cell lies outside the directory.
+    /// Proposes the rows near the indexes at these places: how many, and for how many of the places.
     #[inline(never)]
-    fn at_border(&self, held: &[u64], index: u64, finest: u8, mut found: impl FnMut(usize, bool)) {
-        if !self.in_base.is_inner(index) {
-            return self.across_bases(held, index, &mut |entry| found(entry, false));
+    fn propose(
+        &self,
+        held: &[u64],
+        indexes: &[u64],
+        places: &[u16],
+        proposals: &mut [Proposal; PROPOSALS],
+    ) -> (usize, usize) {
+        let shift = shift_to_29(self.directory.order);
+        let (around, within, sure) = (self.around, self.within.unwrap_or(self.around), self.within.is_some());
+        let mut count = 0;
+        for (number, &place) in places.iter().enumerate() {
+            let index = indexes[usize::from(place)];
+            let inner = self.directory.inner.is_inner(index);
+            let rows = match self.directory.run(index >> shift) {
+                Some(run) if inner & (run.len() <= LONG_RUN as usize) => run,
+                _ => {
+                    proposals[count % PROPOSALS] = Proposal {
+                        place,
+                        within: false,
+                        entry: LOOK,
+                    };
+                    count += 1;
+                    continue;
+                }
+            };
+            let near = held.get(rows.start as usize..rows.end as usize).unwrap_or_default();
+            for (entry, &row) in rows.zip(near) {
+                let offset = Offset::between(index, row);
+                // Written in any case, and kept if it stands: a branch would be mispredicted.
+                proposals[count % PROPOSALS] = Proposal {
+                    place,
+                    within: sure & within.holds(offset),
+                    entry,
+                };
+                count += usize::from(around.holds(offset));
+            }
+            if count > PROPOSALS - LONG_RUN as usize {
+                return (count, number + 1);
+            }
         }
-        let square = Square::around(index, self.half);
-        let close = Square::around(index, self.within.unwrap_or(0));
+        (count, places.len())
+    }
+
+    /// All rows near one whose square touches more than one cell, or whose cell lies outside the directory or is crowded.
+    #[inline(never)]
+    fn look(&self, held: &[u64], index: u64, finest: u8, mut found: impl FnMut(usize, bool)) {
+        if !self.in_base.is_inner(index) {
+            return across_bases(held, index, finest, &mut |entry| found(entry, false));
+        }
+        let square = Square::around(index, self.around);
         for cell in square.cells(self.directory.order).into_iter().flatten() {
             let run = self.run(held, cell);
-            let mut found = |entry: usize| found(entry, close.holds(held[entry]));
-            self.scan(held, run, &square, finest, &mut found);
+            self.scan(held, run, &square, finest, &mut |entry: usize| {
+                let within = |within: Reach| within.holds(Offset::between(index, held[entry]));
+                found(entry, self.within.is_some_and(within));
+            });
         }
     }
 
-    /// The rows in a cell of the directory's order, by it or, outside, by bisection.
+    /// The rows in a cell of the directory's order: by it, of a crowd by bisection there, and outside by bisection of all.
     #[inline]
     fn run(&self, held: &[u64], cell: u64) -> Range<usize> {
-        self.directory.run(cell).unwrap_or_else(|| {
-            let shift = shift_to_29(self.directory.order);
-            let start = held.partition_point(|index| index >> shift < cell);
-            start..start + held[start..].partition_point(|index| index >> shift == cell)
-        })
+        if let Some(run) = self.directory.run(cell) {
+            return run.start as usize..run.end as usize;
+        }
+        let among = self.directory.around(cell).unwrap_or(0..held.len());
+        let run = run_of(&held[among.clone()], cell, self.directory.order);
+        among.start + run.start..among.start + run.end
     }
 
     #[inline]
     fn scan(&self, held: &[u64], run: Range<usize>, square: &Square, finest: u8, found: &mut impl FnMut(usize)) {
-        if run.len() > LONG_RUN && finest > self.directory.order {
+        if run.len() > LONG_RUN as usize && finest > self.directory.order {
             return scan_long(held, run, square, finest, found);
         }
         for place in run {
@@ -186,175 +245,46 @@ impl IndexSearch {
             }
         }
     }
-
-    /// At the edge of a base cell: all rows of the cell and of those that touch it.
-    #[cold]
-    fn across_bases(&self, held: &[u64], index: u64, found: &mut impl FnMut(usize)) {
-        let Some(finest) = self.finest else { return };
-        let number = index >> shift_to_29(finest);
-        let Ok(cell) = Cell::new(finest, number) else { return };
-        for near in cell.neighbours().into_iter().chain([cell]) {
-            let shift = shift_to_29(finest);
-            let start = held.partition_point(|index| index >> shift < near.index());
-            let rows = held[start..]
-                .iter()
-                .take_while(|index| **index >> shift == near.index())
-                .count();
-            (start..start + rows).for_each(&mut *found);
-        }
-    }
 }
 
-impl Directory {
-    /// A directory of the cells from that of `low` to that of `high`, which hold some of `held`.
-    fn new(order: u8, held: &[u64], low: u64, high: u64, radius_deg: f64) -> Self {
-        let shift = shift_to_29(order);
-        let first = low >> shift;
-        let rows = held.partition_point(|index| index >> shift < first)
-            ..held.partition_point(|index| index >> shift <= high >> shift);
-        let cells = usize::try_from((high >> shift) - first + 1).unwrap_or(usize::MAX);
-        let place = |row: usize| u32::try_from(row).unwrap_or(u32::MAX);
-        // First how many rows each cell has, one entry ahead; added up, where its run begins.
-        let mut runs = vec![0_u32; cells.saturating_add(1)];
-        for index in &held[rows.clone()] {
-            let cell = usize::try_from((index >> shift) - first).unwrap_or(usize::MAX);
-            if let Some(count) = runs.get_mut(cell.saturating_add(1)) {
-                *count += 1;
-            }
-        }
-        let mut sum = place(rows.start);
-        for run in &mut runs {
-            sum += *run;
-            *run = sum;
-        }
-        Self {
-            order,
-            first,
-            runs,
-            inner: InnerTest::new(order, radius_deg),
-        }
-    }
+/// The rows in a cell, by bisection.
+fn run_of(held: &[u64], cell: u64, order: u8) -> Range<usize> {
+    let shift = shift_to_29(order);
+    let start = held.partition_point(|index| index >> shift < cell);
+    start..start + held[start..].partition_point(|index| index >> shift == cell)
+}
 
-    #[inline]
-    fn run(&self, cell: u64) -> Option<Range<usize>> {
-        let entry = usize::try_from(cell.wrapping_sub(self.first)).unwrap_or(usize::MAX);
-        match self.runs.get(entry..entry.saturating_add(2)) {
-            Some([start, end]) => Some(*start as usize..*end as usize),
-            _ => None,
-        }
-    }
-
-    /// The rows of the cell of `index`, if no others can be near: its square lies in the cell.
-    #[inline]
-    fn run_of_inner(&self, index: u64) -> Option<Range<usize>> {
-        match self.inner.is_inner(index) {
-            true => self.run(index >> shift_to_29(self.order)),
-            false => None,
-        }
-    }
-
-    /// Writes down the places of those rows that do not for sure lie alone in their cell; how many they are. Most rows of a
-    /// sparse sky do, and no branch depends on which: it would be mispredicted every other time.
-    #[inline(never)]
-    fn worth_a_look(&self, indexes: &[u64], places: &mut [u16; AT_ONCE]) -> usize {
-        let shift = shift_to_29(self.order);
-        let (inner, first, runs) = (self.inner, self.first, self.runs.as_slice());
-        let mut count = 0;
-        for (place, &index) in (0..).zip(indexes) {
-            let entry = usize::try_from((index >> shift).wrapping_sub(first)).unwrap_or(usize::MAX);
-            let alone = match runs.get(entry..entry.saturating_add(2)) {
-                Some([start, end]) => (start == end) & inner.is_inner(index),
-                _ => false,
-            };
-            places[count % AT_ONCE] = place;
-            count += usize::from(!alone);
-        }
-        count
+/// At the edge of a base cell: all rows of the cell and of those that touch it.
+#[cold]
+fn across_bases(held: &[u64], index: u64, finest: u8, found: &mut impl FnMut(usize)) {
+    let Ok(cell) = Cell::new(finest, index >> shift_to_29(finest)) else {
+        return;
+    };
+    for near in cell.neighbours().into_iter().chain([cell]) {
+        run_of(held, near.index(), finest).for_each(&mut *found);
     }
 }
 
 /// A run of many rows: only those in the finest cells that the square touches are looked at.
 fn scan_long(held: &[u64], run: Range<usize>, square: &Square, finest: u8, found: &mut impl FnMut(usize)) {
-    let shift = shift_to_29(finest);
     let rows = &held[run.clone()];
     for cell in square.cells(finest).into_iter().flatten() {
-        let start = rows.partition_point(|index| index >> shift < cell);
-        for (place, index) in rows[start..].iter().enumerate() {
-            if index >> shift != cell {
-                break;
-            }
-            if square.holds(*index) {
-                found(run.start + start + place);
+        for place in run_of(rows, cell, finest) {
+            if square.holds(rows[place]) {
+                found(run.start + place);
             }
         }
     }
 }
 
-/// Half the width, in cells of order 29, of a square in the plane of a base cell that lies within the circle whatever the
-/// place: two points no farther apart than d along x and y are no farther than two half-diagonals of a cell that wide. A cell
-/// and a half are left for where in their cells the points are. `None` for radii that are not much wider than a cell.
-fn steps_within(radius_deg: f64) -> Option<u64> {
-    let radius = radius_deg.to_radians();
-    let steps = radius / (2.0 * RADIUS_OF_ORDER_0_RAD / side(MAX_ORDER)) - 2.5;
-    // Also false for NaN. Wider than a base cell, x and y mean nothing.
-    (steps >= 1.0 && steps < side(MAX_ORDER - 1)).then(|| whole(steps.floor()))
-}
-
-/// The coarsest order with at least four cells between two indexes for each row, so that most hold none or one, but not finer
-/// than `finest`.
-fn directory_order(finest: u8, low: u64, high: u64, rows: usize) -> u8 {
-    let cells = |order: u8| {
+/// The coarsest order that has so many cells in a span, but not finer than its finest.
+fn order_with(cells: u64, span: Span) -> u8 {
+    let between = |order: u8| {
         let shift = shift_to_29(order);
-        (high >> shift) - (low >> shift) + 1
+        (span.high >> shift) - (span.low >> shift) + 1
     };
-    (0..=finest)
-        .find(|order| cells(*order) >= 4 * rows as u64)
-        .unwrap_or(finest)
-}
-
-/// The square around a circle in the plane of its base cell: bounds of x and y, their bits left spread.
-#[derive(Debug, Clone, Copy)]
-struct Square {
-    base: u64,
-    x: (u64, u64),
-    y: (u64, u64),
-}
-
-impl Square {
-    /// It must lie within the base cell.
-    #[inline]
-    fn around(index: u64, half: u64) -> Self {
-        // With the other bits set, a carry passes over them; with them clear, a borrow does.
-        let (x, y) = (index & X, index & Y);
-        Self {
-            base: index & BASE,
-            x: (x.wrapping_sub(half) & X, (x | !X).wrapping_add(half) & X),
-            y: (y.wrapping_sub(half << 1) & Y, (y | !Y).wrapping_add(half << 1) & Y),
-        }
-    }
-
-    /// Whether an index of the same base cell lies in the square.
-    #[inline]
-    fn holds(&self, index: u64) -> bool {
-        let (x, y) = (index & X, index & Y);
-        (x >= self.x.0) & (x <= self.x.1) & (y >= self.y.0) & (y <= self.y.1)
-    }
-
-    /// The cells of an order that the square touches, each once; four at most if they are wider than the square.
-    #[inline]
-    fn cells(&self, order: u8) -> [Option<u64>; 4] {
-        let shift = shift_to_29(order);
-        let cell = |x: u64, y: u64| (self.base | x | y) >> shift;
-        let (x, y) = (self.x, self.y);
-        let corners = [cell(x.0, y.0), cell(x.1, y.0), cell(x.0, y.1), cell(x.1, y.1)];
-        let (wide, high) = (corners[0] != corners[1], corners[0] != corners[2]);
-        [
-            Some(corners[0]),
-            wide.then_some(corners[1]),
-            high.then_some(corners[2]),
-            (wide && high).then_some(corners[3]),
-        ]
-    }
+    let enough = (0..=span.finest).find(|order| between(*order) >= cells);
+    enough.unwrap_or(span.finest)
 }
 
 #[cfg(test)]
