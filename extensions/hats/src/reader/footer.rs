@@ -18,7 +18,7 @@ use parquet::DecodeResult;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
 
-use super::pinned::{PinnedLeaf, Stamp};
+use super::pinned::{PinnedLeaf, Seen};
 use super::{FOOTER_HINT, external};
 
 /// Bytes at the end of a Parquet file: the length of the footer, and magic.
@@ -71,7 +71,7 @@ impl Footers {
         let metadata = Arc::new(metadata?);
         let entry = Footer {
             metadata: Arc::clone(&metadata),
-            stamp: leaf.stamp(),
+            seen: leaf.seen().cloned(),
         };
         let entry = CachedFileMetadataEntry::new(leaf.meta().clone(), Arc::new(entry));
         self.cache.put(&key, entry);
@@ -83,8 +83,8 @@ impl Footers {
         let Some(found) = self.cached(leaf.meta()) else {
             return Ok(None);
         };
-        leaf.look().await.map_err(external)?;
-        Ok((found.stamp == leaf.stamp()).then_some(found.metadata))
+        leaf.look(found.seen.as_ref()).await.map_err(external)?;
+        Ok((found.seen.as_ref() == leaf.seen()).then_some(found.metadata))
     }
 
     /// The footer, without a look at whether the file is still as it was.
@@ -97,8 +97,8 @@ impl Footers {
     }
 
     /// The state in which a local file was when its footer was read.
-    pub(super) fn stamp(&self, file: &ObjectMeta) -> Option<Stamp> {
-        self.cached(file)?.stamp
+    pub(super) fn seen(&self, file: &ObjectMeta) -> Option<Seen> {
+        self.cached(file)?.seen
     }
 
     pub(super) fn forget(&self, file: &ObjectMeta) {
@@ -127,7 +127,7 @@ impl Footers {
 #[derive(Clone)]
 struct Footer {
     metadata: Arc<ParquetMetaData>,
-    stamp: Option<Stamp>,
+    seen: Option<Seen>,
 }
 
 impl FileMetadata for Footer {

@@ -170,7 +170,7 @@ impl LeafReader {
             .add(usize::try_from(bytes).unwrap_or(usize::MAX));
         if self.metadata.is_none() {
             // The engine opens a second reader where it has looked for Bloom filters with the first.
-            self.leaf.expect(self.footers.stamp(self.leaf.meta()));
+            self.leaf.expect(self.footers.seen(self.leaf.meta()));
             if self.ahead.is_some() {
                 self.footer().await?;
             }

@@ -1,14 +1,13 @@
 //! Local files that a scan has open, and bytes of them that the system holds in memory.
 //!
-//! A file is opened once for a scan, however many parts of the sky it is read for. What the page cache has is copied at
-//! once; only what a disk must be waited for goes to a thread that may wait. Going there and back costs more than reading a
-//! page of a column.
+//! A file is opened once for a scan, however many parts of the sky it is read for. What the system has in memory, paths and
+//! pages, is opened and copied at once; only what a disk must be waited for goes to a thread that may wait. Going there and
+//! back costs more than reading a page of a column.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -23,7 +22,7 @@ const MOST_OPEN: usize = 16;
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) file: File,
-    pub(super) path: PathBuf,
+    pub(super) path: Arc<std::path::Path>,
     /// What the store said of it as it opened it.
     pub(super) found: ObjectMeta,
 }
@@ -48,6 +47,21 @@ impl OpenFiles {
         }
         opened
     }
+}
+
+/// A file whose path the system knows by heart, so that nothing is waited for.
+#[cfg(target_os = "linux")]
+pub(super) fn open_at_hand(path: &std::path::Path) -> Option<File> {
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    // Whatever the error, who opens it and waits says it better.
+    let file = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED);
+    file.ok().map(File::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn open_at_hand(_path: &std::path::Path) -> Option<File> {
+    None
 }
 
 /// The bytes of a range, however long that takes.
@@ -113,11 +127,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_opened_at_once_is_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        assert!(open_at_hand(&path).is_none());
+        std::fs::write(&path, "its bytes").unwrap();
+        // Systems may refuse always; then nothing is opened at once.
+        assert!(open_at_hand(&path).is_none_or(|file| read(&file, &(4..9)).unwrap() == "bytes"));
+    }
+
+    #[test]
     fn few_files_stay_open() {
         let folder = tempfile::tempdir().unwrap();
         let files = OpenFiles::default();
         for number in 0..3 * MOST_OPEN {
-            let path = folder.path().join(number.to_string());
+            let path: Arc<std::path::Path> = folder.path().join(number.to_string()).into();
             let found = ObjectMeta {
                 location: Path::from(number.to_string()),
                 last_modified: chrono::Utc::now(),

@@ -5,6 +5,7 @@
 //! change must be those that were planned, and the same before and after each read.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -55,8 +56,15 @@ pub(crate) struct PinnedLeaf {
     meta: Arc<ObjectMeta>,
     /// The open files of its scan, if it is one of a local store.
     local: Option<OpenFiles>,
-    stamp: Arc<OnceLock<Stamp>>,
+    seen: Arc<OnceLock<Seen>>,
     fetches: Fetches,
+}
+
+/// Where a local file lies, and what it was like when it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    path: Arc<Path>,
+    stamp: Stamp,
 }
 
 impl PinnedLeaf {
@@ -70,7 +78,7 @@ impl PinnedLeaf {
             store,
             meta: Arc::new(meta),
             local,
-            stamp: Arc::default(),
+            seen: Arc::default(),
             fetches,
         }
     }
@@ -90,23 +98,23 @@ impl PinnedLeaf {
     }
 
     /// What the local file was like when it was first read from.
-    pub(super) fn stamp(&self) -> Option<Stamp> {
-        self.stamp.get().copied()
+    pub(super) fn seen(&self) -> Option<&Seen> {
+        self.seen.get()
     }
 
     /// Expects the local file to be as it was when somebody else read it.
-    pub(super) fn expect(&self, stamp: Option<Stamp>) {
-        if let Some(stamp) = stamp {
+    pub(super) fn expect(&self, seen: Option<Seen>) {
+        if let Some(seen) = seen {
             // Set before only by a read of this very leaf, whose word counts as much.
-            let _ = self.stamp.set(stamp);
+            let _ = self.seen.set(seen);
         }
     }
 
-    /// Makes sure that a local file is the planned one and takes its stamp. Costs nothing of a remote store, which is
-    /// asked with every read.
-    pub(super) async fn look(&self) -> Result<()> {
+    /// Makes sure that a local file is the planned one and takes its stamp; `before` is what it was like to somebody else.
+    /// Costs nothing of a remote store, which is asked with every read.
+    pub(super) async fn look(&self, before: Option<&Seen>) -> Result<()> {
         if let Some(files) = &self.local {
-            self.fetch_local(files, &[]).await?;
+            self.fetch_local(files, &[], before).await?;
         }
         Ok(())
     }
@@ -117,7 +125,7 @@ impl PinnedLeaf {
     /// [`Error::Precondition`] around [`HatsError::Rewritten`] if the version is gone; what the store says.
     pub(super) async fn fetch(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         match &self.local {
-            Some(files) => self.fetch_local(files, ranges).await,
+            Some(files) => self.fetch_local(files, ranges, self.seen()).await,
             None => self.fetch_remote(ranges).await,
         }
     }
@@ -188,16 +196,24 @@ impl PinnedLeaf {
         }
     }
 
-    async fn fetch_local(&self, files: &OpenFiles, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let opened = match files.get(&self.meta.location) {
+    async fn fetch_local(&self, files: &OpenFiles, ranges: &[Range<u64>], before: Option<&Seen>) -> Result<Vec<Bytes>> {
+        let open = || {
+            files
+                .get(&self.meta.location)
+                .or_else(|| self.open_again(files, before?))
+        };
+        let opened = match open() {
             Some(opened) => opened,
             None => {
                 let answer = self.get(self.pinned()).await?;
                 let GetResultPayload::File(file, path) = answer.payload else {
                     return self.fetch_remote(ranges).await;
                 };
-                let found = answer.meta;
-                files.keep(Opened { file, path, found })
+                files.keep(Opened {
+                    file,
+                    path: path.into(),
+                    found: answer.meta,
+                })
             }
         };
         self.check(&opened.found)?;
@@ -222,12 +238,29 @@ impl PinnedLeaf {
         Ok(read)
     }
 
+    /// The file, if it can be opened at once and is as it was `before`: then the store would say of it what it said then.
+    fn open_again(&self, files: &OpenFiles, before: &Seen) -> Option<Arc<Opened>> {
+        let file = opened::open_at_hand(&before.path)?;
+        let stamp = Stamp::of(&file).ok()?;
+        (stamp == before.stamp).then(|| {
+            files.keep(Opened {
+                file,
+                path: Arc::clone(&before.path),
+                found: stamp.told(&self.meta),
+            })
+        })
+    }
+
     /// What `read` gives, of a file that is the planned one before and after. A file cut short while it was read fails to be
     /// read, and is rewritten above all.
     fn unchanged<T>(&self, opened: &Opened, read: impl FnOnce() -> T) -> Result<T> {
         let stamp = || Stamp::of(&opened.file).map_err(|source| unreadable(opened, &source));
         let before = stamp()?;
-        let planned = *self.stamp.get_or_init(|| before);
+        let seen = || Seen {
+            path: Arc::clone(&opened.path),
+            stamp: before,
+        };
+        let planned = self.seen.get_or_init(seen).stamp;
         if before != planned || !before.is_of(&opened.found) {
             return Err(self.rewritten());
         }
@@ -275,7 +308,7 @@ fn unreadable(opened: &Opened, source: &std::io::Error) -> Error {
 /// All that tells one state of a local file from another. The time of change cannot be set by anybody, so that equal
 /// size and time of modification do not pass for an untouched file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
+struct Stamp {
     inode: u64,
     size: u64,
     modified: Option<std::time::SystemTime>,
@@ -298,6 +331,15 @@ impl Stamp {
             modified: metadata.modified().ok(),
             changed,
         })
+    }
+
+    /// What the store would say of the file. A list of files that was written down may have its times rounded.
+    fn told(&self, planned: &ObjectMeta) -> ObjectMeta {
+        ObjectMeta {
+            size: self.size,
+            last_modified: self.modified.map_or(planned.last_modified, Into::into),
+            ..planned.clone()
+        }
     }
 
     /// Whether this is the state in which the store found the file as it opened it.
