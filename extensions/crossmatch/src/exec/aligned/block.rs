@@ -48,7 +48,7 @@ impl Block {
         schema: SchemaRef,
         reservation: MemoryReservation,
     ) -> Result<Self> {
-        let mut index = Vec::new();
+        let (mut parts, mut count) = (Vec::new(), 0);
         let mut batches = Vec::new();
         while let Some(batch) = input.next().await.transpose()? {
             let mut indexes = side.position.indexes(&batch, side.index_column)?;
@@ -62,10 +62,15 @@ impl Block {
             let rows = indexes.choose(&batch)?;
             // Concatenated and, for a moment, as they came.
             reservation
-                .try_grow(2 * rows.get_array_memory_size() + 8 * indexes.index.len())
+                .try_grow(2 * (rows.get_array_memory_size() + 8 * indexes.index.len()))
                 .map_err(too_large)?;
-            index.extend_from_slice(&indexes.index);
+            count += indexes.index.len();
+            parts.push(indexes.index);
             batches.push(rows);
+        }
+        let mut index = Vec::with_capacity(count);
+        for part in &parts {
+            index.extend_from_slice(part);
         }
         let mut block = Self {
             rows: together(&schema, &batches, index.len())?,

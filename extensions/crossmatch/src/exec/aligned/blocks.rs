@@ -13,6 +13,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
@@ -125,7 +126,7 @@ impl Blocks {
         let mut apart = rest;
         for (number, part) in near {
             match self.kept(number) {
-                Some(block) => around.rim.push((block.await.map_err(DataFusionError::Shared)?, part)),
+                Some(loading) => around.rim.push((loaded(loading).await?, part)),
                 None if self.has_room() => around.rim.push((self.block(number).await?, part)),
                 None => apart = apart.union(&part),
             }
@@ -204,7 +205,7 @@ impl Blocks {
             let loading = loading.map(|block| block.map_err(Arc::new)).boxed().shared();
             self.state().slots.entry(unit).or_insert(loading).clone()
         });
-        async move { loading.await.map_err(DataFusionError::Shared) }
+        loaded(loading)
     }
 
     fn kept(&self, unit: usize) -> Option<Loading> {
@@ -268,6 +269,32 @@ impl State {
             }
         }
     }
+}
+
+/// The block, once it is read.
+async fn loaded(loading: Loading) -> Result<Arc<Block>> {
+    let was_there = loading.peek().is_some();
+    let block = loading.await.map_err(DataFusionError::Shared)?;
+    if !was_there {
+        // Another partition that waited for it was woken on this thread, where no other thread takes up what was woken
+        // last: it would stand behind the whole unit.
+        give_way().await;
+    }
+    Ok(block)
+}
+
+/// Goes to the end of the queue, from where any thread may take it. `yield_now` would wait until this thread has nothing
+/// else to do.
+async fn give_way() {
+    let mut gave = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut gave, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// What a block takes once it is read.
