@@ -1,5 +1,13 @@
 //! What a scan returns, and what it leaves unread.
 
+use std::fs::File;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
+use datafusion::arrow::datatypes::Float64Type;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
 use super::sky::{Session, Sky, Star};
 
 fn ids(stars: &[Star], keep: impl Fn(&Star) -> bool) -> Vec<i64> {
@@ -242,4 +250,47 @@ mod any_cone {
             prop_assert_eq!(runtime.block_on(session.ids(&sql)), ids(&sky.stars, near));
         });
     }
+}
+
+/// A leaf as another program may write it: the same rows, and not-a-numbers of several kinds.
+#[tokio::test]
+async fn every_nan_of_a_leaf_is_the_same() {
+    let sky = Sky::new(2000, 300, 100).await;
+    let leaves = std::fs::read_dir(sky.path().join("dataset")).unwrap().flatten();
+    let mut folder = leaves.map(|entry| entry.path()).find(|path| path.is_dir()).unwrap();
+    while folder.is_dir() {
+        folder = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    }
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&folder).unwrap()).unwrap();
+    let batch = reader.build().unwrap().next().unwrap().unwrap();
+    let kinds = [f64::NAN, -f64::NAN, f64::from_bits(f64::NAN.to_bits() | 1), 2.5];
+    let mut columns: Vec<(String, ArrayRef)> = Vec::new();
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let odd = || {
+            (0..batch.num_rows())
+                .map(|row| kinds[row % 4])
+                .collect::<Float64Array>()
+        };
+        let column = if field.name() == "ra" {
+            Arc::new(odd()) as ArrayRef
+        } else {
+            Arc::clone(column)
+        };
+        columns.push((field.name().clone(), column));
+    }
+    let odd = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(&folder).unwrap(), odd.schema(), None).unwrap();
+    writer.write(&odd).unwrap();
+    writer.close().unwrap();
+    let session = sky.session().await;
+    let batches = session.query("SELECT ra FROM sky").await.unwrap();
+    let found: Vec<u64> = batches
+        .iter()
+        .flat_map(|batch| batch.column(0).as_primitive::<Float64Type>().values().to_vec())
+        .map(f64::to_bits)
+        .collect();
+    let nans = found.iter().filter(|bits| **bits == f64::NAN.to_bits()).count();
+    let numbers = found.iter().filter(|bits| **bits == 2.5_f64.to_bits()).count();
+    assert!(odd.num_rows() > 40, "{} rows", odd.num_rows());
+    assert_eq!((nans + numbers, numbers), (odd.num_rows(), odd.num_rows() / 4));
 }
