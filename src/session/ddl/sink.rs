@@ -3,7 +3,7 @@
 mod row_groups;
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -143,17 +143,26 @@ fn unencodable(error: &FormatError) -> Error {
 struct Outbox(Arc<Mutex<Vec<u8>>>);
 
 impl Outbox {
-    fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Hands on what was written so far. Its memory is kept for what comes next.
+    async fn send(&self, file: &mut BufWriter) -> io::Result<()> {
+        let mut bytes = std::mem::take(&mut *self.bytes());
+        file.write_all(&bytes).await?;
+        bytes.clear();
+        let mut next = self.bytes();
+        if next.is_empty() {
+            *next = bytes;
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Write for Outbox {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
+        self.bytes().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -202,13 +211,10 @@ async fn fill(
     while let Some(batch) = rows.try_next().await? {
         encoder.encode(&batch)?;
         count += batch.num_rows() as u64;
-        let bytes = outbox.take();
-        if !bytes.is_empty() {
-            file.write_all(&bytes).await?;
-        }
+        outbox.send(file).await?;
     }
     encoder.finish()?;
-    file.write_all(&outbox.take()).await?;
+    outbox.send(file).await?;
     Ok(count)
 }
 

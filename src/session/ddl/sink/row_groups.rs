@@ -23,7 +23,6 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
-use tokio::io::AsyncWriteExt;
 
 use super::Outbox;
 use crate::{Error, ErrorKind, Result};
@@ -143,14 +142,14 @@ impl RowGroups {
                 column.append_to_row_group(&mut group).map_err(fault)?;
             }
             group.close().map_err(fault)?;
-            file.write_all(&self.outbox.take()).await?;
+            self.outbox.send(file).await?;
         }
         Ok(())
     }
 
     async fn finish(self, file: &mut BufWriter) -> Result<()> {
         self.file.close().map_err(fault)?;
-        file.write_all(&self.outbox.take()).await?;
+        self.outbox.send(file).await?;
         Ok(())
     }
 }
@@ -204,6 +203,7 @@ mod tests {
     use object_store::path::Path;
     use object_store::{ObjectStore, ObjectStoreExt};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use tokio::io::AsyncWriteExt;
 
     use super::*;
 
