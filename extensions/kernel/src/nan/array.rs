@@ -46,12 +46,13 @@ fn numbers<T: ArrowPrimitiveType>(
     nan: T::Native,
 ) -> Option<ArrayRef> {
     let numbers: &PrimitiveArray<T> = array.as_primitive();
-    // Without a branch, so that it is done many at a time. Hardly any column has NaN: which ones is another question.
-    let some = numbers.values().chunks(CHUNK);
-    let mut with_nan = some.filter(|values| values.iter().fold(false, |any, value| any | is_nan(*value)));
     let wanted = bits(nan);
-    let other = |value: &T::Native| is_nan(*value) && bits(*value) != wanted;
-    let others = with_nan.any(|values| values.iter().any(other));
+    // Without branches, so that it is done many at a time; which kinds of NaN there are costs more than whether there is one.
+    let others = numbers.values().chunks(CHUNK).any(|values| {
+        let some = values.iter().fold(false, |some, value| some | is_nan(*value));
+        let other = |value: T::Native| if is_nan(value) { bits(value) ^ wanted } else { 0 };
+        some && values.iter().fold(0, |others, value| others | other(*value)) != 0
+    });
     others.then(|| {
         let mended: PrimitiveArray<T> = numbers.unary(|value| if is_nan(value) { nan } else { value });
         Arc::new(mended) as ArrayRef
