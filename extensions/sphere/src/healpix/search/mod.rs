@@ -381,6 +381,42 @@ mod tests {
         assert!(found < 60 * held.len(), "{found}");
     }
 
+    /// Six hundred rows within five arcseconds, and as many on the degree around: too many for their word of the directory.
+    #[test]
+    fn none_of_a_crowd_is_missed() {
+        let middle = LonLat::new(201.69, -47.48).unwrap();
+        let spiral = |number: u32, width_deg: f64| {
+            let share = (f64::from(number) / 600.0).sqrt();
+            destination(middle, 137.5 * f64::from(number), width_deg * share)
+        };
+        let sky: Vec<LonLat> = (0..1200)
+            .map(|number| {
+                if number < 600 {
+                    spiral(number, 5.0 / 3600.0)
+                } else {
+                    spiral(number - 600, 1.0)
+                }
+            })
+            .collect();
+        let mut held: Vec<u64> = sky.iter().copied().map(index).collect();
+        held.sort_unstable();
+        let radius_deg = 1.0 / 3600.0;
+        let search = IndexSearch::new(&held, 0..u64::MAX, radius_deg);
+        let mut pairs = 0;
+        for from in &sky {
+            let mut found = vec![0; held.len()];
+            search.near(&held, index(*from), |place| found[place] += 1);
+            assert!(found.iter().all(|times| *times <= 1));
+            for to in &sky {
+                if from.to_vector().separation_deg(to.to_vector()) <= radius_deg {
+                    assert_eq!(found[held.binary_search(&index(*to)).unwrap()], 1);
+                    pairs += 1;
+                }
+            }
+        }
+        assert!(pairs > 10_000, "{pairs}");
+    }
+
     #[test]
     fn nothing_lies_within_no_radius() {
         let held = [5, 6, 7];
