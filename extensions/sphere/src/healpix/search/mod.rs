@@ -13,7 +13,8 @@
 //! In a run, what lies in the square around the circle is found by masks and comparisons (`square.rs`). Only at the edges of
 //! base cells, where the axes of the neighbour may be turned, the library is asked which cells touch.
 //!
-//! Rows go through these steps together, some hundred at a time, and no step branches on what it finds.
+//! Rows go through these steps together, some hundred at a time. Which rows pass the sieve and which pairs stand is kept
+//! without branches: they would be mispredicted every few rows.
 
 mod directory;
 mod sieve;
