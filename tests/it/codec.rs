@@ -114,6 +114,10 @@ async fn every_kind_of_match_travels() {
             format!("SELECT v.name, h.hip FROM {named} JOIN hipparcos h ON DISTANCE(h.ra, h.dec, v.ra, v.dec) < v.r"),
             "radius=[r@",
         ),
+        (
+            format!("SELECT v.name, h.hip FROM {named} JOIN hipparcos h ON DISTANCE(h.ra, h.dec, v.ra, v.dec) < 0.01"),
+            "pruned=by footprint, index=suffices",
+        ),
     ] {
         sent(&sql, shows).await;
     }

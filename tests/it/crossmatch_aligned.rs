@@ -89,14 +89,16 @@ async fn few_against_many(sky: Sky, left: usize, right: usize, radius_deg: f64) 
     write_catalogue(folder.path(), "b", &sky.objects(right, 2, radius_deg), 60).await;
     let session = open(folder.path()).await;
     let condition = format!("DISTANCE(x.ra, x.dec, y.ra, y.dec) < {radius_deg:?}");
-    let mut pruned = 0;
+    let (mut pruned, mut suffices) = (0, 0);
     for kind in KINDS {
         let sql = join_sql(kind, "a", "b", &condition);
         run(&session, "SET dreyer.crossmatch_strategy = 'nested_loop'").await;
         let truth = rows(&session, &sql).await;
         for strategy in ["auto", "indexed"] {
             run(&session, &format!("SET dreyer.crossmatch_strategy = '{strategy}'")).await;
-            pruned += explain(&session, &sql).await.matches("pruned=by footprint").count();
+            let plan = explain(&session, &sql).await;
+            pruned += plan.matches("pruned=by footprint").count();
+            suffices += plan.matches("index=suffices").count();
             assert_eq!(rows(&session, &sql).await, truth, "{sky:?}, {strategy}: {sql}");
             assert_eq!(
                 count(&session, &counting(&sql)).await,
@@ -105,7 +107,9 @@ async fn few_against_many(sky: Sky, left: usize, right: usize, radius_deg: f64) 
             );
         }
     }
-    assert!(pruned >= 8, "{pruned}");
+    // Wider circles are left to the coordinates.
+    let expected = if radius_deg < 1.0 { 4 } else { 0 };
+    assert!(pruned >= 8 && suffices >= expected, "{pruned}, {suffices}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -333,6 +337,58 @@ async fn pairs_at_the_radius_are_measured() {
     }
     let none = "SELECT COUNT(*) FROM a JOIN b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0";
     assert_eq!(count(&session, none).await, 0);
+}
+
+/// The same around a few rows, whatever is asked of the others but their coordinates. Objects lie in threes at one place,
+/// which have one index.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_at_the_radius_of_a_few_are_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut objects = Sky::Uniform.objects(900, 2, 0.0);
+    for number in 0..objects.len() {
+        (objects[number].ra, objects[number].dec) = (objects[number / 3 * 3].ra, objects[number / 3 * 3].dec);
+    }
+    let few: Vec<_> = objects.iter().step_by(30).copied().collect();
+    let ids: i64 = objects.chunks(3).step_by(10).flatten().map(|object| object.id).sum();
+    write_catalogue(folder.path(), "a", &objects, 60).await;
+    write_catalogue(folder.path(), "b", &few, 40).await;
+    let session = open(folder.path()).await;
+    for from in ["a JOIN b", "b JOIN a", "b LEFT JOIN a", "a RIGHT JOIN b"] {
+        for radius_arcsec in ["0.0001", "0.0005", "0.0008", "0.002"] {
+            let on = format!("DISTANCE(a.ra, a.dec, b.ra, b.dec) < {radius_arcsec}/3600.");
+            let sql = format!("SELECT SUM(a.id) FROM {from} ON {on}");
+            let plan = explain(&session, &sql).await;
+            assert!(plan.contains("pruned=by footprint, index=suffices"), "{plan}");
+            assert_eq!(count(&session, &sql).await, ids, "{sql}");
+            // One coordinate is given, and the other read for those in doubt.
+            let sql = format!("SELECT COUNT(a.ra) FROM {from} ON {on}");
+            assert!(explain(&session, &sql).await.contains("index=suffices"));
+            assert_eq!(count(&session, &sql).await, 90, "{sql}");
+            let both = format!("SELECT COUNT(a.ra + a.dec) FROM {from} ON {on}");
+            assert!(!explain(&session, &both).await.contains("index=suffices"));
+            assert_eq!(count(&session, &both).await, 90, "{both}");
+        }
+        let none = format!("SELECT COUNT(a.id) FROM {from} ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0");
+        assert_eq!(count(&session, &none).await, 0);
+    }
+    let near = "DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.0005/3600.";
+    for (sql, number) in [
+        (
+            format!("SELECT COUNT(*) FROM a WHERE EXISTS (SELECT 1 FROM b WHERE {near})"),
+            90,
+        ),
+        (
+            format!("SELECT COUNT(*) FROM b WHERE EXISTS (SELECT 1 FROM a WHERE {near})"),
+            30,
+        ),
+        (
+            format!("SELECT COUNT(*) FROM b WHERE NOT EXISTS (SELECT 1 FROM a WHERE {near})"),
+            0,
+        ),
+    ] {
+        assert!(explain(&session, &sql).await.contains("index=suffices"), "{sql}");
+        assert_eq!(count(&session, &sql).await, number, "{sql}");
+    }
 }
 
 /// The engine spreads the rows of a scan of few tiles among partitions before it filters them.

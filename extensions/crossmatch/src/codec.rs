@@ -15,7 +15,7 @@ use datafusion_proto::protobuf;
 use dreyer_sphere::CellRanges;
 use prost::Message;
 
-use crate::exec::{CrossMatchExec, Estimate, IndexRole, Mode, PairCondition, PairExpr, Position, Side, Terms};
+use crate::exec::{CrossMatchExec, Estimate, IndexRole, Mode, PairCondition, PairExpr, Position, Pruned, Side, Terms};
 use crate::spec::{Join, MatchSpec, Pick, Radius};
 
 /// Encodes and decodes [`CrossMatchExec`]; other nodes are refused, so that codecs can be tried in turn.
@@ -177,6 +177,12 @@ impl PhysicalExtensionCodec for CrossMatchCodec {
             mode,
             Mode::Aligned {
                 role: IndexRole::Suffices,
+                ..
+            } | Mode::Indexed {
+                pruned: Some(Pruned {
+                    role: IndexRole::Suffices,
+                    ..
+                }),
                 ..
             }
         );
@@ -341,12 +347,7 @@ impl From<&Mode> for ModeProto {
                 every_pair: false,
                 pruned: None,
                 retiled: None,
-                role: match role {
-                    IndexRole::Proposes => 0,
-                    IndexRole::Decides { may_suffice: false } => 1,
-                    IndexRole::Decides { may_suffice: true } => 2,
-                    IndexRole::Suffices => 3,
-                },
+                role: role.code(),
             },
             Mode::Indexed {
                 held,
@@ -355,7 +356,8 @@ impl From<&Mode> for ModeProto {
             } => Self {
                 holds_left: *held == JoinSide::Left,
                 every_pair: *every_pair,
-                pruned: pruned.map(|partitions| partitions as u64),
+                pruned: pruned.map(|pruned| pruned.partitions as u64),
+                role: pruned.map_or(0, |pruned| pruned.role.code()),
                 ..Self::default()
             },
             Mode::Retiled {
@@ -392,7 +394,10 @@ impl From<ModeProto> for Mode {
             return Self::Indexed {
                 held,
                 every_pair: proto.every_pair,
-                pruned: proto.pruned.and_then(|partitions| usize::try_from(partitions).ok()),
+                pruned: proto.pruned.map(|partitions| Pruned {
+                    partitions: usize::try_from(partitions).unwrap_or(1),
+                    role: IndexRole::from_code(proto.role),
+                }),
             };
         }
         let ModeProto {
@@ -409,13 +414,28 @@ impl From<ModeProto> for Mode {
                 right_rows,
                 file_bytes,
             },
-            role: match role {
-                1 => IndexRole::Decides { may_suffice: false },
-                2 => IndexRole::Decides { may_suffice: true },
-                3 => IndexRole::Suffices,
-                // Proposals are always safe.
-                _ => IndexRole::Proposes,
-            },
+            role: IndexRole::from_code(role),
+        }
+    }
+}
+
+impl IndexRole {
+    fn code(self) -> u32 {
+        match self {
+            Self::Proposes => 0,
+            Self::Decides { may_suffice: false } => 1,
+            Self::Decides { may_suffice: true } => 2,
+            Self::Suffices => 3,
+        }
+    }
+
+    fn from_code(code: u32) -> Self {
+        match code {
+            1 => Self::Decides { may_suffice: false },
+            2 => Self::Decides { may_suffice: true },
+            3 => Self::Suffices,
+            // Proposals are always safe.
+            _ => Self::Proposes,
         }
     }
 }

@@ -46,7 +46,8 @@
 //!
 //! Aligned scans whose HEALPix index is known to be exactly that of their coordinates are spared most of that (`index=`
 //! in EXPLAIN): the indexes decide all pairs but those within a milliarcsecond of the radius, and where only the number of
-//! rows is asked, coordinates are read of those pairs alone.
+//! rows is asked, coordinates are read of those pairs alone. So are those of a large side that is read around a few rows,
+//! whatever is asked of it, unless they are to come out.
 
 mod codec;
 mod deal;
@@ -62,7 +63,7 @@ mod spec;
 mod strategy;
 
 pub use codec::CrossMatchCodec;
-pub use exec::{CrossMatchExec, Estimate, IndexRole, Mode, PairCondition, PairExpr, Position, Side, Terms};
+pub use exec::{CrossMatchExec, Estimate, IndexRole, Mode, PairCondition, PairExpr, Position, Pruned, Side, Terms};
 pub use logical_codec::CrossMatchLogicalCodec;
 pub use node::{Condition, CrossMatch};
 pub use planner::CrossMatchPlanner;

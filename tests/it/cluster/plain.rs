@@ -396,7 +396,7 @@ async fn matches_that_read_around_a_few_rows_find_their_scan() {
         }
         let shown = table(&session, &format!("EXPLAIN {}", queries[0])).await;
         assert!(
-            shown.contains("pruned=by footprint") && shown.contains("t1: CrossMatchExec"),
+            shown.contains("pruned=by footprint, index=suffices") && shown.contains("t1: CrossMatchExec"),
             "{shown}"
         );
     }

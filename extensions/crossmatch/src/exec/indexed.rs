@@ -6,6 +6,8 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::common::{DataFusionError, JoinSide, Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use dreyer_sphere::CellRanges;
@@ -13,16 +15,19 @@ use dreyer_tiling::TilingSources;
 use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt, TryFutureExt, stream};
 
-use super::aligned::restricted;
+use super::aligned::{restricted, with_coordinates};
+use super::condition::PairExpr;
+use super::decide::Decider;
 use super::driven::Driven;
 use super::emit::Emit;
 use super::footprint;
 use super::index::SkyIndex;
 use super::metrics::MatchMetrics;
+use super::position::Position;
 use super::reach::Finder;
-use super::stream::{Passing, Then, hold};
+use super::stream::{Passing, Then, Way, hold};
 use super::tally::{self, Ending, Tally};
-use super::{CrossMatchExec, Side};
+use super::{CrossMatchExec, IndexRole, Pruned, Side};
 use crate::spec::{MatchSpec, Radius};
 
 /// The held side on its way into memory, shared by all partitions: whoever polls first does the work.
@@ -39,7 +44,7 @@ pub(crate) struct Loaded {
 
 pub(crate) fn execute(
     exec: &CrossMatchExec,
-    (held_side, every_pair, pruned): (JoinSide, bool, Option<usize>),
+    (held_side, every_pair, pruned): (JoinSide, bool, Option<Pruned>),
     partition: usize,
     context: Arc<TaskContext>,
 ) -> Result<SendableRecordBatchStream> {
@@ -62,6 +67,13 @@ pub(crate) fn execute(
     } else {
         exec.terms.radius.clone()
     };
+    let by_indexes = pruned.is_some_and(|pruned| pruned.role == IndexRole::Suffices);
+    let doubt = by_indexes.then(|| Doubt {
+        scan: Arc::clone(streamed_plan),
+        held_side,
+        radius: radius.clone(),
+        context: Arc::clone(&context),
+    });
     let metrics = MatchMetrics::new(&exec.metrics, partition);
     let batch_size = context.session_config().batch_size();
     let reservation =
@@ -76,12 +88,15 @@ pub(crate) fn execute(
         let held = Arc::clone(&loaded.held);
         let within = loaded.footprint.get(partition).cloned();
         let then = then(spec, emit, held_side, &held, reservation)?;
+        let way = match radius.constant() {
+            Some(radius_deg) if doubt.is_some() => Way::Indexes(Decider::new(&held, radius_deg)),
+            _ => Way::Positions(position, Finder::new(&held, held_side, &radius)?),
+        };
         let passing = Passing {
             input: input.open(within.as_ref())?,
-            position,
+            way,
             index_column,
             within,
-            finder: Finder::new(&held, held_side, &radius)?,
             held,
             judge,
             then,
@@ -91,6 +106,7 @@ pub(crate) fn execute(
         };
         let state = State {
             stage: Stage::Passing(Box::new(passing)),
+            doubt,
             tallied,
             _loaded: loaded,
         };
@@ -125,6 +141,39 @@ impl Streamed {
     }
 }
 
+/// What is needed to settle what the indexes leave open.
+struct Doubt {
+    /// The scan that was read without coordinates.
+    scan: Arc<dyn ExecutionPlan>,
+    held_side: JoinSide,
+    radius: Radius<PairExpr>,
+    context: Arc<TaskContext>,
+}
+
+impl Doubt {
+    /// Has the rows that wait pass once more, with their coordinates; whether there are any.
+    fn settle(self, passing: &mut Passing) -> Result<bool> {
+        let Way::Indexes(decider) = &passing.way else {
+            return Ok(false);
+        };
+        let Some(cells) = decider.waiting() else {
+            return Ok(false);
+        };
+        let sources = TilingSources::of(self.context.session_config());
+        let (scan, coordinates) = with_coordinates(&sources, &self.scan)?;
+        let schema = scan.schema();
+        let [lon, lat] = coordinates.map(|column| {
+            let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(schema.field(column).name(), column));
+            column
+        });
+        let finder = Finder::new(&passing.held, self.held_side, &self.radius)?;
+        passing.way = Way::Positions(Position::LonLat { lon, lat }, finder);
+        passing.input = restricted(&sources, &scan, &cells)?.execute(0, self.context)?;
+        passing.within = Some(cells);
+        Ok(true)
+    }
+}
+
 fn then(
     spec: MatchSpec,
     emit: Emit,
@@ -144,6 +193,7 @@ fn then(
 /// One partition at work.
 struct State {
     stage: Stage,
+    doubt: Option<Doubt>,
     tallied: Arc<tally::Shared>,
     _loaded: Arc<Loaded>,
 }
@@ -163,6 +213,11 @@ impl State {
                 Stage::Passing(passing) => {
                     if let Some(batch) = passing.next().await? {
                         return Ok(Some(batch));
+                    }
+                    if let Some(doubt) = self.doubt.take()
+                        && doubt.settle(passing)?
+                    {
+                        continue;
                     }
                 }
                 Stage::Ending(ending) => {
@@ -194,7 +249,7 @@ impl State {
 fn loading(
     exec: &CrossMatchExec,
     held: JoinSide,
-    pruned: Option<usize>,
+    pruned: Option<Pruned>,
     context: &Arc<TaskContext>,
 ) -> Result<Loading> {
     let Ok(mut slot) = exec.loaded.lock() else {
@@ -224,7 +279,9 @@ fn loading(
             .await
             .map_err(Arc::new)?;
         Ok(Arc::new(Loaded {
-            footprint: pruned.map_or_else(Vec::new, |parts| footprint::parts(held.indexes(), radius_deg, parts)),
+            footprint: pruned.map_or_else(Vec::new, |pruned| {
+                footprint::parts(held.indexes(), radius_deg, pruned.partitions)
+            }),
             held: Arc::new(held),
             reservation,
         }))

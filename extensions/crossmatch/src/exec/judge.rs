@@ -43,6 +43,17 @@ impl Pairs {
         self.streamed.len()
     }
 
+    pub(crate) fn push(&mut self, streamed: u32, held: usize) {
+        self.streamed.push(streamed);
+        self.held.push(held);
+    }
+
+    /// Keeps the pairs of those streamed rows.
+    pub(crate) fn retain(&mut self, keeps: impl Fn(u32) -> bool) {
+        let chosen = BooleanBuffer::collect_bool(self.len(), |pair| keeps(self.streamed[pair]));
+        *self = self.keep(&BooleanArray::new(chosen, None));
+    }
+
     /// Removes and returns the first `count` pairs.
     pub(crate) fn split_front(&mut self, count: usize) -> Self {
         let streamed = self.streamed.split_off(count);

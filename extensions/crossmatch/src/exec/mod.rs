@@ -8,6 +8,7 @@
 
 mod aligned;
 mod condition;
+mod decide;
 mod driven;
 mod emit;
 mod footprint;
@@ -97,8 +98,8 @@ pub enum Mode {
         held: JoinSide,
         /// Whether every held row is a candidate of every other, as in a nested loop.
         every_pair: bool,
-        /// Whether the other side is read only where a partner can lie, and in how many partitions.
-        pruned: Option<usize>,
+        /// Whether the other side is read only where a partner can lie, and how.
+        pruned: Option<Pruned>,
     },
     /// Both sides are dealt into buckets of the sky on disk; of each bucket one side is held.
     Retiled {
@@ -111,6 +112,15 @@ pub enum Mode {
     },
 }
 
+/// How a side is read of which only what lies around held rows matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pruned {
+    /// In how many partitions, each of a part of the sky.
+    pub partitions: usize,
+    /// What is left to its stored index. That of held rows is computed.
+    pub role: IndexRole,
+}
+
 /// What the stored HEALPix indexes of both sides are good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IndexRole {
@@ -118,10 +128,10 @@ pub enum IndexRole {
     Proposes,
     /// They are exactly those of the coordinates, and decide all pairs but those about as far apart as the radius.
     Decides {
-        /// Whether coordinates need not even be read with them, if no column is to come out.
+        /// Whether coordinates need not even be read with them, where they are not to come out.
         may_suffice: bool,
     },
-    /// Nothing else is read; coordinates only of pairs that they leave open.
+    /// Coordinates are not read with them, but only of pairs that they leave open.
     Suffices,
 }
 
@@ -205,9 +215,8 @@ impl CrossMatchExec {
         let partitions = match &mode {
             Mode::Aligned { units, .. } => units.len(),
             Mode::Indexed {
-                pruned: Some(partitions),
-                ..
-            } => (*partitions).max(1),
+                pruned: Some(pruned), ..
+            } => pruned.partitions.max(1),
             Mode::Indexed {
                 held: JoinSide::Left, ..
             } => right.output_partitioning().partition_count(),
@@ -364,8 +373,15 @@ impl DisplayAs for CrossMatchExec {
             write!(f, ", held={}", if *held == JoinSide::Left { "left" } else { "right" })?;
         }
         write!(f, ", {spec}, radius={radius}")?;
-        if let Mode::Indexed { pruned: Some(_), .. } = &self.mode {
+        if let Mode::Indexed {
+            pruned: Some(Pruned { role, .. }),
+            ..
+        } = &self.mode
+        {
             f.write_str(", pruned=by footprint")?;
+            if *role == IndexRole::Suffices {
+                write!(f, ", index={role}")?;
+            }
         }
         if let Mode::Retiled { order, .. } = &self.mode {
             write!(f, ", order={order}")?;

@@ -4,21 +4,18 @@ use std::sync::Arc;
 
 use datafusion::common::{JoinSide, Result};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 use datafusion::physical_plan::projection::{EmbeddedProjection, ProjectionExec, ProjectionExpr, all_columns};
 
 use super::condition::{PairCondition, PairExpr};
-use super::{CrossMatchExec, IndexRole, Mode, Position, Side, Terms};
-
-/// The columns of a scan widened by its coordinates: the index, longitude and latitude.
-const LON: usize = 1;
-const LAT: usize = 2;
+use super::{CrossMatchExec, IndexRole, Mode, Position, Pruned, Side, Terms};
 
 impl EmbeddedProjection for CrossMatchExec {
-    /// The same match with only those columns of its output. If none are wanted and the indexes of both sides are exact,
-    /// nothing but them is read.
+    /// The same match with only those columns of its output. If the indexes are exact, coordinates that are not among them
+    /// may not need to be read.
     fn with_projection(&self, projection: Option<Vec<usize>>) -> Result<Self> {
         let Some(wanted) = projection else {
             return Ok(self.rebuilt([Arc::clone(&self.left), Arc::clone(&self.right)]));
@@ -30,10 +27,10 @@ impl EmbeddedProjection for CrossMatchExec {
                 .collect(),
             None => wanted,
         };
-        let narrow = if chosen.is_empty() {
-            self.by_indexes_alone()?
-        } else {
-            None
+        let narrow = match &self.mode {
+            Mode::Aligned { .. } if chosen.is_empty() => self.by_indexes_alone()?,
+            Mode::Indexed { .. } => self.without_coordinates(&chosen)?,
+            _ => None,
         };
         match narrow {
             Some(exec) => Ok(exec),
@@ -61,19 +58,15 @@ impl CrossMatchExec {
         ) else {
             return Ok(None);
         };
-        let Some(whole) = self.over_coordinates(&self.terms.condition.whole) else {
-            return Ok(None);
+        // Behind the index.
+        let behind = [1, 2];
+        let moved = |column: &ColumnIndex| match column.side {
+            JoinSide::Left => coordinate(&self.left_side, column.index, behind),
+            JoinSide::Right => coordinate(&self.right_side, column.index, behind),
+            JoinSide::None => None,
         };
-        let terms = Terms {
-            condition: PairCondition {
-                separation: None,
-                bound: whole.clone(),
-                residual: None,
-                whole,
-            },
-            measured: None,
-            identifying: [Vec::new(), Vec::new()],
-            ..self.terms.clone()
+        let Some(terms) = self.terms_over(moved) else {
+            return Ok(None);
         };
         let mode = Mode::Aligned {
             units: Arc::clone(units),
@@ -88,66 +81,180 @@ impl CrossMatchExec {
         )))
     }
 
-    /// A condition over the coordinates of both sides, with these behind the index.
-    fn over_coordinates(&self, condition: &PairExpr) -> Option<PairExpr> {
-        let moved = condition.columns().iter().map(|column| {
-            let side = match column.side {
-                JoinSide::Left => &self.left_side,
-                JoinSide::Right => &self.right_side,
-                JoinSide::None => return None,
-            };
-            let Position::LonLat { lon, lat } = &side.position else {
-                return None;
-            };
-            let is = |expr: &Arc<dyn datafusion::physical_expr::PhysicalExpr>| {
-                expr.downcast_ref::<Column>()
-                    .is_some_and(|own| own.index() == column.index)
-            };
-            let index = if is(lon) {
-                LON
-            } else if is(lat) {
-                LAT
-            } else {
-                return None;
-            };
-            Some(ColumnIndex {
-                index,
-                side: column.side,
+    /// The same match of a few held rows with a scan that reads its coordinates only where the index leaves a doubt, if they
+    /// are not among the columns that are to come out.
+    fn without_coordinates(&self, chosen: &[usize]) -> Result<Option<Self>> {
+        let Mode::Indexed {
+            held,
+            pruned:
+                Some(Pruned {
+                    partitions,
+                    role: IndexRole::Decides { may_suffice: true },
+                }),
+            ..
+        } = &self.mode
+        else {
+            return Ok(None);
+        };
+        let streamed = if *held == JoinSide::Left {
+            JoinSide::Right
+        } else {
+            JoinSide::Left
+        };
+        let (plan, side, first) = match streamed {
+            JoinSide::Left => (&self.left, &self.left_side, 0),
+            _ => (&self.right, &self.right_side, self.left_side.width),
+        };
+        let gives = 0..match streamed {
+            JoinSide::Right if !self.terms.spec.join.has_right() => 0,
+            _ => side.width,
+        };
+        let of_streamed = |column: &usize| column.checked_sub(first).filter(|column| gives.contains(column));
+        let mut columns: Vec<usize> = chosen.iter().filter_map(of_streamed).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let width = columns.len();
+        let (Some(index_column), Position::LonLat { lon, lat }) = (side.index_column, &side.position) else {
+            return Ok(None);
+        };
+        let place = |columns: &[usize], column: usize| columns.binary_search(&column).ok();
+        // Where the engine's scan puts what it is not asked for here: behind the rest.
+        let mut next = width + usize::from(place(&columns, index_column).is_none());
+        let mut behind = |expr: &Arc<dyn PhysicalExpr>| {
+            let known = expr
+                .downcast_ref::<Column>()
+                .and_then(|own| place(&columns, own.index()));
+            known.unwrap_or_else(|| {
+                next += 1;
+                next - 1
             })
+        };
+        let coordinates = [behind(lon), behind(lat)];
+        if coordinates.iter().all(|column| *column < width) {
+            return Ok(None);
+        }
+        let moved = |column: &ColumnIndex| match column.side {
+            JoinSide::None => None,
+            of if of == streamed => coordinate(side, column.index, coordinates),
+            _ => Some(column.index),
+        };
+        let Some(terms) = self.terms_over(moved) else {
+            return Ok(None);
+        };
+        let output: Vec<usize> = chosen
+            .iter()
+            .map(|column| match of_streamed(column) {
+                Some(own) => first + place(&columns, own).unwrap_or(0),
+                None if *column < first => *column,
+                None => column + width - side.width,
+            })
+            .collect();
+        let index_place = place(&columns, index_column).unwrap_or(width);
+        if index_place == width {
+            columns.push(index_column);
+        }
+        let Some(narrow) = narrowed(plan, columns)? else {
+            return Ok(None);
+        };
+        let narrow_side = Side {
+            position: Position::Index,
+            index_column: Some(index_place),
+            width,
+        };
+        let (mut inputs, mut sides) = (
+            [Arc::clone(&self.left), Arc::clone(&self.right)],
+            [self.left_side.clone(), self.right_side.clone()],
+        );
+        let at = usize::from(streamed == JoinSide::Right);
+        inputs[at] = narrow;
+        sides[at] = narrow_side;
+        let mode = Mode::Indexed {
+            held: *held,
+            every_pair: false,
+            pruned: Some(Pruned {
+                partitions: *partitions,
+                role: IndexRole::Suffices,
+            }),
+        };
+        Ok(Some(Self::new(inputs, sides, terms, mode).with_output(Some(output))))
+    }
+
+    /// What is asked, with the condition over other columns, and judged as a whole. `None`: it reads one that `moved` knows
+    /// nothing of.
+    fn terms_over(&self, moved: impl Fn(&ColumnIndex) -> Option<usize>) -> Option<Terms> {
+        let condition = &self.terms.condition.whole;
+        let columns = condition.columns().iter().map(|column| {
+            let (index, side) = (moved(column)?, column.side);
+            Some(ColumnIndex { index, side })
         });
-        let columns: Option<Vec<ColumnIndex>> = moved.collect();
-        Some(PairExpr(JoinFilter::new(
+        let columns: Option<Vec<ColumnIndex>> = columns.collect();
+        let whole = PairExpr(JoinFilter::new(
             Arc::clone(condition.expr()),
             columns?,
             Arc::clone(condition.schema()),
-        )))
+        ));
+        Some(Terms {
+            condition: PairCondition {
+                separation: None,
+                bound: whole.clone(),
+                residual: None,
+                whole,
+            },
+            measured: None,
+            identifying: [Vec::new(), Vec::new()],
+            ..self.terms.clone()
+        })
+    }
+}
+
+/// Where the longitude or the latitude of a side has come to, if `column` is one of them.
+fn coordinate(side: &Side, column: usize, [lon_at, lat_at]: [usize; 2]) -> Option<usize> {
+    let Position::LonLat { lon, lat } = &side.position else {
+        return None;
+    };
+    let is = |expr: &Arc<dyn PhysicalExpr>| expr.downcast_ref::<Column>().is_some_and(|own| own.index() == column);
+    if is(lon) {
+        Some(lon_at)
+    } else if is(lat) {
+        Some(lat_at)
+    } else {
+        None
     }
 }
 
 /// A scan that reads nothing but the index, if `plan` is a scan, perhaps under a choice of its columns.
 pub(super) fn index_of(plan: &Arc<dyn ExecutionPlan>, side: &Side) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let Some(mut column) = side.index_column else {
-        return Ok(None);
-    };
+    match side.index_column {
+        Some(column) => narrowed(plan, vec![column]),
+        None => Ok(None),
+    }
+}
+
+/// A scan that reads nothing but those columns, if `plan` is a scan, perhaps under a choice of its columns.
+fn narrowed(plan: &Arc<dyn ExecutionPlan>, mut columns: Vec<usize>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let mut plan = plan;
     while let Some(choice) = plan.downcast_ref::<ProjectionExec>() {
-        let below = choice
-            .expr()
-            .get(column)
-            .and_then(|choice| choice.expr.downcast_ref::<Column>());
+        let below = columns.iter().map(|column| {
+            let chosen = choice.expr().get(*column)?.expr.downcast_ref::<Column>()?;
+            Some(chosen.index())
+        });
+        let below: Option<Vec<usize>> = below.collect();
         let Some(below) = below.filter(|_| all_columns(choice.expr())) else {
             return Ok(None);
         };
-        (plan, column) = (choice.input(), below.index());
+        (plan, columns) = (choice.input(), below);
     }
     let Some(scan) = plan.downcast_ref::<DataSourceExec>() else {
         return Ok(None);
     };
-    let name = plan.schema().field(column).name().clone();
-    let only = ProjectionExpr {
-        expr: Arc::new(Column::new(&name, column)),
-        alias: name,
-    };
-    let only = ProjectionExec::try_new(vec![only], Arc::clone(plan))?;
+    let schema = plan.schema();
+    let only = columns.iter().map(|column| {
+        let name = schema.field(*column).name().clone();
+        ProjectionExpr {
+            expr: Arc::new(Column::new(&name, *column)),
+            alias: name,
+        }
+    });
+    let only = ProjectionExec::try_new(only.collect::<Vec<_>>(), Arc::clone(plan))?;
     scan.try_swapping_with_projection(&only)
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::common::Result;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryReservation;
 use dreyer_sphere::CellRanges;
 use futures::StreamExt;
 
+use super::decide::Decider;
 use super::driven::Driven;
 use super::emit::Emit;
 use super::index::SkyIndex;
@@ -21,17 +23,24 @@ use super::tally::Tally;
 /// Rows streaming past a held side. At most `batch_size` candidates are judged at once.
 pub(crate) struct Passing {
     pub(crate) input: SendableRecordBatchStream,
-    pub(crate) position: Position,
+    pub(crate) way: Way,
     pub(crate) index_column: Option<usize>,
     /// Rows outside these ranges belong to another unit.
     pub(crate) within: Option<CellRanges>,
     pub(crate) held: Arc<SkyIndex>,
-    pub(crate) finder: Finder,
     pub(crate) judge: Judge,
     pub(crate) then: Then,
     pub(crate) batch_size: usize,
     pub(crate) metrics: MatchMetrics,
     pub(crate) current: Option<Current>,
+}
+
+/// How pairs are found.
+pub(crate) enum Way {
+    /// By the positions of both rows; the condition is the judge.
+    Positions(Position, Finder),
+    /// By the indexes alone.
+    Indexes(Decider),
 }
 
 /// What becomes of accepted pairs.
@@ -72,22 +81,13 @@ impl Passing {
             };
             let _timer = self.metrics.baseline.elapsed_compute().timer();
             self.metrics.streamed_rows.add(batch.num_rows());
-            let mut places = self.position.locate(&batch, self.index_column)?;
-            if let Some(ranges) = &self.within {
-                places.confine(ranges);
-            }
             match &mut self.then {
                 Then::Emit(_) => {}
                 Then::Drive(driven) => driven.begin(),
                 Then::Tally(tally) => tally.begin(),
             }
-            self.current = Some(Current {
-                radii_deg: self.finder.radii_deg(&batch)?,
-                batch,
-                places,
-                next: 0,
-                pairs: Pairs::default(),
-            });
+            let within = self.within.as_ref();
+            self.current = Some(self.way.begin(batch, self.index_column, within, &self.held)?);
         }
     }
 
@@ -97,10 +97,12 @@ impl Passing {
             return Ok(None);
         };
         let _timer = self.metrics.baseline.elapsed_compute().timer();
-        let (pairs, complete) = current.candidates(&mut self.finder, &self.held, self.batch_size);
+        let (pairs, complete) = current.candidates(&mut self.way, &self.held, self.batch_size);
         let accepted = if pairs.len() > 0 {
             self.metrics.candidates.add(pairs.len());
-            Some(self.judge.accept(&current.batch, &self.held, pairs, None)?)
+            let sure = matches!(self.way, Way::Indexes(_)).then(|| BooleanBuffer::new_set(pairs.len()));
+            let batch = &current.batch;
+            Some(self.judge.accept(batch, &self.held, pairs, sure.as_ref())?)
         } else {
             None
         };
@@ -121,20 +123,59 @@ impl Passing {
     }
 }
 
+impl Way {
+    fn begin(
+        &mut self,
+        batch: RecordBatch,
+        index_column: Option<usize>,
+        within: Option<&CellRanges>,
+        held: &SkyIndex,
+    ) -> Result<Current> {
+        Ok(match self {
+            Self::Positions(position, finder) => {
+                let mut places = position.locate(&batch, index_column)?;
+                if let Some(ranges) = within {
+                    places.confine(ranges);
+                }
+                Current {
+                    radii_deg: finder.radii_deg(&batch)?,
+                    batch,
+                    places,
+                    next: 0,
+                    pairs: Pairs::default(),
+                }
+            }
+            Self::Indexes(decider) => {
+                let mut indexes = Position::Index.indexes(&batch, index_column)?;
+                if let Some(ranges) = within {
+                    indexes.confine(ranges);
+                }
+                Current {
+                    pairs: decider.pairs(held, &indexes),
+                    radii_deg: None,
+                    batch,
+                    places: Places::default(),
+                    next: 0,
+                }
+            }
+        })
+    }
+}
+
 impl Current {
     /// Candidate pairs, `batch_size` of them while there are so many, and the row before which all pairs were given.
-    fn candidates(&mut self, finder: &mut Finder, held: &SkyIndex, batch_size: usize) -> (Pairs, u32) {
-        while self.pairs.len() < batch_size && self.next < self.places.len() {
+    fn candidates(&mut self, way: &mut Way, held: &SkyIndex, batch_size: usize) -> (Pairs, u32) {
+        while let Way::Positions(_, finder) = way
+            && self.pairs.len() < batch_size
+            && self.next < self.places.len()
+        {
             let place = self.next;
             self.next += 1;
             let row = self.places.row[place];
             let radius_deg = self.radii_deg.as_ref().map(|radii| radii[row as usize]);
             let (index, vector) = (self.places.index[place], self.places.vector[place]);
             let pairs = &mut self.pairs;
-            finder.candidates(held, radius_deg, index, vector, |entry| {
-                pairs.streamed.push(row);
-                pairs.held.push(entry);
-            });
+            finder.candidates(held, radius_deg, index, vector, |entry| pairs.push(row, entry));
         }
         let count = self.pairs.len().min(batch_size);
         let ready = self.pairs.split_front(count);

@@ -44,7 +44,8 @@ pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>
         splittable: left.index_column.is_some(),
     };
     let (units, estimate) = cut.units(plan.target_partitions);
-    let role = role(plan, radius_deg, [&left, &right]);
+    let exact = left.is_exact(plan) && right.is_exact(plan);
+    let role = role(plan, radius_deg, exact);
     let side = |input: &TiledInput, position: &Position| Side {
         position: position.clone(),
         index_column: input.index_column,
@@ -60,18 +61,9 @@ pub(crate) fn aligned(plan: &MatchPlan) -> Result<Option<Arc<dyn ExecutionPlan>>
     Ok(Some(Arc::new(exec)))
 }
 
-/// What the stored indexes are good for: they decide if both are exact, and the condition bounds the separation of just
-/// the positions that they were made of.
-fn role(plan: &MatchPlan, radius_deg: f64, sides: [&TiledInput; 2]) -> IndexRole {
-    let exact = sides.iter().all(|side| {
-        let tiling = &side.tiling;
-        let trusted = match plan.options.crossmatch_index_trust {
-            IndexTrust::Recorded => tiling.index_exact,
-            IndexTrust::All => side.in_double_precision,
-            IndexTrust::Nothing => false,
-        };
-        trusted && tiling.sorted && side.index_column.is_some()
-    });
+/// What the indexes are good for: they decide if those of both sides are exact, and the condition bounds the separation of
+/// just the positions that they were made of.
+pub(super) fn role(plan: &MatchPlan, radius_deg: f64, exact: bool) -> IndexRole {
     if !exact || !plan.terms.condition.bounds_just_the_separation(radius_deg) {
         return IndexRole::Proposes;
     }
@@ -127,6 +119,18 @@ impl TiledInput {
             width,
             in_double_precision,
         }))
+    }
+}
+
+impl TiledInput {
+    /// Whether its rows are sorted by an index that is known to be that of their coordinates.
+    pub(super) fn is_exact(&self, plan: &MatchPlan) -> bool {
+        let trusted = match plan.options.crossmatch_index_trust {
+            IndexTrust::Recorded => self.tiling.index_exact,
+            IndexTrust::All => self.in_double_precision,
+            IndexTrust::Nothing => false,
+        };
+        trusted && self.tiling.sorted && self.index_column.is_some()
     }
 }
 

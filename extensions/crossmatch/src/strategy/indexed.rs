@@ -11,8 +11,8 @@ use datafusion::common::{JoinSide, Result};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 
-use super::aligned::TiledInput;
-use crate::exec::{CrossMatchExec, Mode, Position, Side, is_known};
+use super::aligned::{TiledInput, role};
+use crate::exec::{CrossMatchExec, Mode, Position, Pruned, Side, is_known};
 use crate::planner::MatchPlan;
 use crate::spec::{Join, Pick, Radius};
 
@@ -92,7 +92,10 @@ pub(crate) fn holding(plan: &MatchPlan, held: JoinSide, every_pair: bool) -> Arc
 /// much larger, and its rows elsewhere do not come out.
 fn pruning(plan: &MatchPlan, held: JoinSide) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let streamed_drives = held == JoinSide::Right;
-    if plan.terms.radius.constant().is_none() || (streamed_drives && plan.terms.spec.join.keeps_unmatched()) {
+    let Some(radius_deg) = plan.terms.radius.constant() else {
+        return Ok(None);
+    };
+    if streamed_drives && plan.terms.spec.join.keeps_unmatched() {
         return Ok(None);
     }
     let (small, large) = match held {
@@ -110,6 +113,11 @@ fn pruning(plan: &MatchPlan, held: JoinSide) -> Result<Option<Arc<dyn ExecutionP
         _ => TiledInput::of(&plan.sources, &plan.left, &plan.left_at)?,
     };
     let Some(streamed) = streamed else { return Ok(None) };
+    // Who picks must know how far apart the rows are.
+    let exact = streamed.is_exact(plan)
+        && plan.terms.spec.pick == Pick::All
+        && radius_deg <= plan.options.crossmatch_aligned_max_radius_deg;
+    let role = role(plan, radius_deg, exact);
     let side = |input: &Arc<dyn ExecutionPlan>, position: &Position, index_column| Side {
         position: position.clone(),
         index_column,
@@ -134,7 +142,7 @@ fn pruning(plan: &MatchPlan, held: JoinSide) -> Result<Option<Arc<dyn ExecutionP
     let mode = Mode::Indexed {
         held,
         every_pair: false,
-        pruned: Some(partitions),
+        pruned: Some(Pruned { partitions, role }),
     };
     Ok(Some(Arc::new(CrossMatchExec::new(
         inputs,

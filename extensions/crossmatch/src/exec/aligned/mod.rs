@@ -27,7 +27,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{JoinSide, Result, internal_err};
+use datafusion::common::{DataFusionError, JoinSide, Result, internal_err};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::ExecutionPlan;
@@ -93,11 +93,9 @@ pub(crate) fn execute(
         Blocks::new(right, side, Arc::clone(units), Arc::clone(&context))
     });
     let sources = TilingSources::of(context.session_config());
+    let with_coordinates = |scan| Ok::<_, DataFusionError>((with_coordinates(&sources, scan)?.0, 0));
     let in_doubt = match role {
-        IndexRole::Suffices => Some([
-            with_coordinates(&sources, &exec.left)?,
-            with_coordinates(&sources, &exec.right)?,
-        ]),
+        IndexRole::Suffices => Some([with_coordinates(&exec.left)?, with_coordinates(&exec.right)?]),
         _ => None,
     };
     let radius_deg = exec.terms.radius.constant().unwrap_or(f64::NAN);
@@ -236,13 +234,17 @@ impl Aligned {
     }
 }
 
-/// A scan of the index alone with its coordinates behind it, and the column of the index.
-fn with_coordinates(sources: &TilingSources, plan: &Arc<dyn ExecutionPlan>) -> Result<(Arc<dyn ExecutionPlan>, usize)> {
+/// A scan with the coordinates that its index was made of, which it is read without, and their columns: behind its own, if
+/// they are not among them.
+pub(super) fn with_coordinates(
+    sources: &TilingSources,
+    plan: &Arc<dyn ExecutionPlan>,
+) -> Result<(Arc<dyn ExecutionPlan>, [usize; 2])> {
     if let Some((source, tiling)) = sources.tiling(plan)
-        && let Some((plan, 1)) = source.with_column(plan, &tiling.lon_column)?
-        && let Some((plan, 2)) = source.with_column(&plan, &tiling.lat_column)?
+        && let Some((plan, lon)) = source.with_column(plan, &tiling.lon_column)?
+        && let Some((plan, lat)) = source.with_column(&plan, &tiling.lat_column)?
     {
-        return Ok((plan, 0));
+        return Ok((plan, [lon, lat]));
     }
     internal_err!("a cross-match by indexes alone cannot read the coordinates that they were made of")
 }

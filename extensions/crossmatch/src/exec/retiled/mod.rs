@@ -34,7 +34,7 @@ use super::index::SkyIndex;
 use super::metrics::MatchMetrics;
 use super::queue::{self, Turn};
 use super::reach::Finder;
-use super::stream::{Passing, Then};
+use super::stream::{Passing, Then, Way};
 use crate::deal::dealt;
 use crate::spec::Radius;
 use buckets::Buckets;
@@ -293,12 +293,12 @@ impl Retiled {
         self.metrics.held_rows.add(held.len());
         self.metrics.held_bytes.set_max(reservation.size());
         let Some(streamed) = bucket.streamed else { return Ok(()) };
+        let finder = Finder::new(&held, self.means.held_side, &Radius::Constant(self.means.radius_deg))?;
         let passing = Passing {
             input: streamed.stream,
-            position: self.means.streamed.position.clone(),
+            way: Way::Positions(self.means.streamed.position.clone(), finder),
             index_column: None,
             within: None,
-            finder: Finder::new(&held, self.means.held_side, &Radius::Constant(self.means.radius_deg))?,
             held,
             judge: self.judge.clone(),
             then: self.then()?,
