@@ -46,7 +46,7 @@ impl SkyExt for SessionStateBuilder {
             .with_extension(Arc::new(TilingSources(vec![Arc::new(hats::HatsTilingSource)])));
         let mut functions = self.scalar_functions().take().unwrap_or_default();
         functions.extend(geometry::functions());
-        functions.push(kernel::nan::positive_nan());
+        functions.push(kernel::nan::canonical());
         let words = files::FileFormat::all().map(|format| format.word().to_ascii_uppercase());
         self.table_factories()
             .get_or_insert_default()

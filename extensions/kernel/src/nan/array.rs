@@ -1,4 +1,4 @@
-//! One NaN for all in arrays.
+//! One NaN for all in arrays, and one zero.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{ArrowPrimitiveType, DataType, Float32Type, Float64Type};
 use datafusion::common::Result;
 
-/// The batch with every NaN the same; the batch itself where they are.
+/// The batch with every NaN the same and every zero positive; the batch itself where they are.
 ///
 /// # Errors
 /// None that is known of: columns keep their types and lengths.
@@ -22,13 +22,22 @@ pub fn of_batch(batch: RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(batch.schema(), columns.collect())?)
 }
 
-/// The array with every NaN the same; `None` where they are. Lists and structures are looked into.
+/// The array with every NaN the same and every zero positive; `None` where they are. Lists and structures are looked into.
 pub fn of_array(array: &ArrayRef) -> Option<ArrayRef> {
     match array.data_type() {
-        DataType::Float32 => {
-            numbers::<Float32Type>(array, |value| value.is_nan(), |value| value.to_bits().into(), f32::NAN)
-        }
-        DataType::Float64 => numbers::<Float64Type>(array, |value| value.is_nan(), |value| value.to_bits(), f64::NAN),
+        DataType::Float32 => numbers::<Float32Type>(
+            array,
+            |value| value.is_nan() | (value.to_bits() == (-0.0_f32).to_bits()),
+            // The sum of both zeros is the positive one.
+            |value| if value.is_nan() { f32::NAN } else { value + 0.0 },
+            |value| value.to_bits().into(),
+        ),
+        DataType::Float64 => numbers::<Float64Type>(
+            array,
+            |value| value.is_nan() | (value.to_bits() == (-0.0_f64).to_bits()),
+            |value| if value.is_nan() { f64::NAN } else { value + 0.0 },
+            f64::to_bits,
+        ),
         DataType::List(_) => list::<i32>(array),
         DataType::LargeList(_) => list::<i64>(array),
         DataType::Struct(_) => structure(array),
@@ -41,20 +50,19 @@ const CHUNK: usize = 1024;
 
 fn numbers<T: ArrowPrimitiveType>(
     array: &ArrayRef,
-    is_nan: impl Fn(T::Native) -> bool,
+    is_odd: impl Fn(T::Native) -> bool,
+    mended: impl Fn(T::Native) -> T::Native,
     bits: impl Fn(T::Native) -> u64,
-    nan: T::Native,
 ) -> Option<ArrayRef> {
     let numbers: &PrimitiveArray<T> = array.as_primitive();
-    let wanted = bits(nan);
     // Without branches, so that it is done many at a time; which kinds of NaN there are costs more than whether there is one.
     let others = numbers.values().chunks(CHUNK).any(|values| {
-        let some = values.iter().fold(false, |some, value| some | is_nan(*value));
-        let other = |value: T::Native| if is_nan(value) { bits(value) ^ wanted } else { 0 };
+        let some = values.iter().fold(false, |some, value| some | is_odd(*value));
+        let other = |value: T::Native| bits(value) ^ bits(mended(value));
         some && values.iter().fold(0, |others, value| others | other(*value)) != 0
     });
     others.then(|| {
-        let mended: PrimitiveArray<T> = numbers.unary(|value| if is_nan(value) { nan } else { value });
+        let mended: PrimitiveArray<T> = numbers.unary(mended);
         Arc::new(mended) as ArrayRef
     })
 }
@@ -96,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn every_nan_becomes_the_same_and_numbers_stay() {
+    fn every_nan_and_zero_become_the_same_and_numbers_stay() {
         let [a, b, c] = other_nans();
         let given: ArrayRef = Arc::new(Float64Array::from(vec![
             Some(a),
@@ -115,22 +123,18 @@ mod tests {
         let nan = Some(f64::NAN.to_bits());
         assert_eq!(
             bits,
-            [
-                nan,
-                Some((-0.0_f64).to_bits()),
-                None,
-                nan,
-                nan,
-                Some((-5.5_f64).to_bits())
-            ]
+            [nan, Some(0.0_f64.to_bits()), None, nan, nan, Some((-5.5_f64).to_bits())]
         );
         assert!(of_array(&mended).is_none(), "nothing is left to mend");
-        let single: ArrayRef = Arc::new(Float32Array::from(vec![1.0, -f32::NAN]));
+        let single: ArrayRef = Arc::new(Float32Array::from(vec![1.0, -f32::NAN, -0.0]));
         let single = of_array(&single).unwrap();
-        assert_eq!(
-            single.as_primitive::<Float32Type>().value(1).to_bits(),
-            f32::NAN.to_bits()
-        );
+        let bits: Vec<u32> = single
+            .as_primitive::<Float32Type>()
+            .values()
+            .iter()
+            .map(|x| x.to_bits())
+            .collect();
+        assert_eq!(bits, [1.0_f32, f32::NAN, 0.0].map(f32::to_bits));
     }
 
     #[test]

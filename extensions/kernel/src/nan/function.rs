@@ -8,24 +8,24 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 
 use super::array::of_array;
 
-/// `positive_nan(x)`: x, and the one NaN for every NaN. Sessions need it registered where plans travel.
-pub fn positive_nan() -> Arc<ScalarUDF> {
+/// `canonical(x)`: x, but the one NaN for every NaN and 0 for -0. Sessions need it registered where plans travel.
+pub fn canonical() -> Arc<ScalarUDF> {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
-        Arc::new(ScalarUDF::new_from_impl(PositiveNan {
+        Arc::new(ScalarUDF::new_from_impl(Canonical {
             signature: Signature::any(1, Volatility::Immutable),
         }))
     });
     Arc::clone(&FUNCTION)
 }
 
-const NAME: &str = "positive_nan";
+const NAME: &str = "canonical";
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct PositiveNan {
+struct Canonical {
     signature: Signature,
 }
 
-impl ScalarUDFImpl for PositiveNan {
+impl ScalarUDFImpl for Canonical {
     fn name(&self) -> &'static str {
         NAME
     }

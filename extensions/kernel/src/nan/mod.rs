@@ -1,4 +1,4 @@
-//! NaN that is one value: equal to itself and greater than all others, as in PostgreSQL.
+//! NaN that is one value: equal to itself and greater than all others, as in PostgreSQL. And one zero.
 //!
 //! The engine compares floating-point numbers by the total order of IEEE 754, where a NaN with its sign bit set comes
 //! before all numbers, and one with other bits in its fraction is another value. Processors make such NaNs (0/0 on x86)
@@ -6,8 +6,9 @@
 //! before 0, and the least and greatest values that files state leave NaN out.
 //!
 //! ```text
-//! rows of files  ──► of_batch       every NaN becomes the one
-//! logical plan   ──► total_order    what is computed becomes it before it is compared, sorted or grouped; 0 is -0
+//! rows of files  ──► of_batch       every NaN becomes the one, and -0 becomes 0
+//! logical plan   ──► total_order    so does what is computed, before it is compared, sorted or grouped; a comparison
+//!                                   with 0 is written so that statistics of -0 do not mislead it
 //! predicates     ──► push_down      "x > 5" holds for NaN, so no statistics may say that it holds nowhere
 //! ```
 
@@ -17,6 +18,6 @@ mod plan;
 mod pruning;
 
 pub use array::{of_array, of_batch};
-pub use function::positive_nan;
+pub use function::canonical;
 pub use plan::total_order;
 pub use pruning::push_down;

@@ -7,17 +7,22 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 
-use super::function::positive_nan;
+use super::function::canonical;
 
 /// Functions of the engine that keep what they are given, sign and all, or choose among it.
 const PASSING: &[&str] = &[
-    "coalesce", "greatest", "least", "nvl", "nvl2", "nullif", "round", "trunc", "floor", "ceil",
+    "asinh", "atan", "atan2", "cbrt", "coalesce", "degrees", "floor", "greatest", "least", "nullif", "nvl", "nvl2",
+    "radians", "signum", "sinh", "tanh",
 ];
 
-/// Functions of the engine that make a NaN of numbers, whose sign is the machine's.
+/// Functions of the engine that make a NaN of numbers, whose sign is the machine's, or -0 of others.
 const MAKING: &[&str] = &[
-    "acos", "acosh", "asin", "atanh", "cos", "cot", "ln", "log", "log10", "log2", "pow", "power", "sin", "sqrt", "tan",
+    "acos", "acosh", "asin", "atanh", "ceil", "cos", "cot", "ln", "log", "log10", "log2", "pow", "power", "round",
+    "sin", "sqrt", "tan", "trunc",
 ];
+
+/// Those that compare what they are given.
+const COMPARING: &[&str] = &["greatest", "least", "nullif"];
 
 /// The last word on a plan before it becomes physical; rules that look for expressions of a certain form have done so.
 ///
@@ -37,7 +42,11 @@ pub fn total_order(plan: LogicalPlan) -> Result<LogicalPlan> {
         );
         let outward = matches!(
             node,
-            LogicalPlan::Projection(_) | LogicalPlan::Sort(_) | LogicalPlan::Aggregate(_)
+            LogicalPlan::Projection(_)
+                | LogicalPlan::Sort(_)
+                | LogicalPlan::Aggregate(_)
+                | LogicalPlan::Join(_)
+                | LogicalPlan::Values(_)
         );
         let here = Here {
             schema: &schema,
@@ -105,11 +114,35 @@ impl Here<'_> {
                 }
                 Ok(Transformed::new_transformed(Expr::AggregateFunction(call), changed))
             }
+            Expr::WindowFunction(mut call) => {
+                let params = &mut call.params;
+                let ordered = params.order_by.iter_mut().map(|sort| &mut sort.expr);
+                let mut changed = false;
+                for key in params.partition_by.iter_mut().chain(ordered).chain(&mut params.args) {
+                    changed |= self.mend(key)?;
+                }
+                Ok(Transformed::new_transformed(Expr::WindowFunction(call), changed))
+            }
+            Expr::ScalarFunction(mut call) if COMPARING.contains(&call.func.name()) => {
+                let mut changed = false;
+                for argument in &mut call.args {
+                    changed |= self.mend(argument)?;
+                }
+                Ok(Transformed::new_transformed(Expr::ScalarFunction(call), changed))
+            }
+            Expr::Case(mut case) if case.expr.is_some() => {
+                let whens = case.when_then_expr.iter_mut().map(|(when, _)| when);
+                let mut changed = false;
+                for compared in case.expr.iter_mut().chain(whens) {
+                    changed |= self.mend(compared)?;
+                }
+                Ok(Transformed::new_transformed(Expr::Case(case), changed))
+            }
             expr => Ok(Transformed::no(expr)),
         }
     }
 
-    /// Puts `expr` in order if it may be another NaN. Gives whether it did.
+    /// Puts `expr` in order if it may be another NaN, or another zero. Gives whether it did.
     fn mend(&self, expr: &mut Expr) -> Result<bool> {
         if let Expr::Literal(value, _) = expr {
             return Ok(mend_literal(value));
@@ -118,7 +151,7 @@ impl Here<'_> {
             return Ok(false);
         }
         let inner = std::mem::take(expr);
-        *expr = positive_nan().call(vec![inner]);
+        *expr = canonical().call(vec![inner]);
         Ok(true)
     }
 
@@ -185,19 +218,21 @@ fn with_zero(both: &mut BinaryExpr) -> Option<Expr> {
     Some(Expr::BinaryExpr(both.clone()))
 }
 
-/// The bits of a NaN put right. Gives whether they were not.
+/// The bits of a NaN or a zero put right. Gives whether they were not.
 fn mend_literal(value: &mut ScalarValue) -> bool {
-    let mended = match value {
-        ScalarValue::Float64(Some(number)) if number.is_nan() && number.to_bits() != f64::NAN.to_bits() => {
-            ScalarValue::Float64(Some(f64::NAN))
+    match value {
+        ScalarValue::Float64(Some(number)) => {
+            let mended = if number.is_nan() { f64::NAN } else { *number + 0.0 };
+            let before = std::mem::replace(number, mended);
+            before.to_bits() != mended.to_bits()
         }
-        ScalarValue::Float32(Some(number)) if number.is_nan() && number.to_bits() != f32::NAN.to_bits() => {
-            ScalarValue::Float32(Some(f32::NAN))
+        ScalarValue::Float32(Some(number)) => {
+            let mended = if number.is_nan() { f32::NAN } else { *number + 0.0 };
+            let before = std::mem::replace(number, mended);
+            before.to_bits() != mended.to_bits()
         }
-        _ => return false,
-    };
-    *value = mended;
-    true
+        _ => false,
+    }
 }
 
 fn is_zero(expr: &Expr) -> bool {
