@@ -336,7 +336,9 @@ impl Runner {
 
     /// Names under which the plan reads tables that lie under a root. The same name may be a table of the session's own.
     fn shared_names(&self, plan: &LogicalPlan) -> Result<Vec<TableReference>> {
-        let state = self.context.state();
+        // Read where it is: a copy takes as long as a rule of the optimizer.
+        let state = self.context.state_ref();
+        let state = state.read();
         let mut names = Vec::new();
         plan.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node

@@ -8,7 +8,7 @@ use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::arrow::util::pretty::pretty_format_batches;
-use dreyer::Session;
+use dreyer::{Access, Config, Database, Limits, Session};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -204,12 +204,63 @@ async fn few_pairs_of_many_rows_are_found_by_their_indexes() {
 
 /// How many units of a match were read in part.
 async fn sparse_units(session: &Session, sql: &str) -> usize {
+    metric(session, sql, "sparse_units").await
+}
+
+async fn metric(session: &Session, sql: &str, name: &str) -> usize {
     let analyzed = run(session, &format!("EXPLAIN ANALYZE {sql}")).await;
     let analyzed = pretty_format_batches(&analyzed).unwrap().to_string();
-    let counts = analyzed.split("sparse_units=").skip(1);
+    let name = format!("{name}=");
+    let counts = analyzed.split(&name).skip(1);
     counts
         .filter_map(|after| after.split([',', ']']).next()?.trim().parse::<usize>().ok())
         .sum()
+}
+
+/// With little memory, of blocks whose unit is done no more is kept than lies in the rims of others.
+async fn cut_down(sky: Sky, radius_deg: f64) {
+    let folder = tempfile::tempdir().unwrap();
+    write_catalogue(folder.path(), "a", &sky.objects(800, 1, radius_deg), 250).await;
+    write_catalogue(folder.path(), "b", &sky.objects(3500, 2, radius_deg), 600).await;
+    let session = open(folder.path()).await;
+    let limits = Limits {
+        memory_bytes: 3 << 18,
+        target_partitions: 2,
+        ..Limits::default()
+    };
+    let tight = Database::open(Config {
+        roots: vec![folder.path().display().to_string()],
+        access: Access::Full,
+        limits,
+        ..Config::default()
+    });
+    let tight = tight.await.unwrap().session();
+    run(&tight, "SET dreyer.crossmatch_strategy = 'aligned'").await;
+    run(&tight, "SET dreyer.crossmatch_unit_rows = 120").await;
+    run(&session, "SET dreyer.crossmatch_strategy = 'indexed'").await;
+    let near = format!("DISTANCE(x.ra, x.dec, y.ra, y.dec) < {radius_deg:?}");
+    let mut cut = 0;
+    for condition in [near.clone(), format!("{near} AND x.band = y.band")] {
+        for kind in KINDS {
+            let sql = join_sql(kind, "a", "b", &condition);
+            let truth = rows(&session, &sql).await;
+            assert_eq!(rows(&tight, &sql).await, truth, "{sky:?}: {sql}");
+            assert_eq!(
+                count(&tight, &counting(&sql)).await,
+                truth.len() as i64,
+                "{sky:?}: {sql}"
+            );
+            cut += metric(&tight, &sql, "cut_blocks").await;
+        }
+    }
+    assert!(cut > 10, "{sky:?}: {cut}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocks_that_are_cut_down_hold_what_is_still_asked_for() {
+    cut_down(Sky::Clustered, 0.1).await;
+    cut_down(Sky::Poles, 0.3).await;
+    cut_down(Sky::Corners, 1.0 / 3600.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

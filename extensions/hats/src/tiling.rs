@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder, FileSource};
-use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::source::{DataSource, DataSourceExec};
 use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::projection::{ProjectionExpr, ProjectionExprs};
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::{EmptyRecordBatchStream, ExecutionPlan};
 use dreyer_sphere::CellRanges;
 use dreyer_tiling::{Run, TileStats, Tiling, TilingSource};
 use object_store::path::Path;
@@ -140,19 +141,41 @@ impl TilingSource for HatsTilingSource {
         let Some((config, source)) = tiled(plan) else {
             return Ok(None);
         };
-        let narrow = source.narrowed(ranges);
-        if narrow.tiles.is_empty() {
-            return Ok(Some(Arc::new(EmptyExec::new(plan.schema()))));
-        }
-        let groups = own_parts(config, narrow.file_groups(1));
-        let config = FileScanConfigBuilder::from(config.clone())
-            .with_file_groups(groups)
-            .with_source(Arc::new(narrow))
-            .with_statistics(config.statistics().to_inexact())
-            .with_preserve_order(true)
-            .build();
-        Ok(Some(DataSourceExec::from_data_source(config)))
+        Ok(Some(match part(config, source, ranges) {
+            Some(part) => DataSourceExec::from_data_source(part),
+            None => Arc::new(EmptyExec::new(plan.schema())),
+        }))
     }
+
+    fn read(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        ranges: &CellRanges,
+        context: &Arc<TaskContext>,
+    ) -> Result<Option<SendableRecordBatchStream>> {
+        let Some((config, source)) = tiled(plan) else {
+            return Ok(None);
+        };
+        Ok(Some(match part(config, source, ranges) {
+            Some(part) => part.open(0, Arc::clone(context))?,
+            None => Box::pin(EmptyRecordBatchStream::new(plan.schema())),
+        }))
+    }
+}
+
+/// The scan of what may hold rows in `ranges`, in one partition; `None`: there is nothing.
+fn part(config: &FileScanConfig, source: &HatsSource, ranges: &CellRanges) -> Option<FileScanConfig> {
+    let narrow = source.narrowed(ranges);
+    if narrow.tiles.is_empty() {
+        return None;
+    }
+    let groups = own_parts(config, narrow.file_groups(1));
+    let part = FileScanConfigBuilder::from(config.clone())
+        .with_file_groups(groups)
+        .with_source(Arc::new(narrow))
+        .with_statistics(config.statistics().to_inexact())
+        .with_preserve_order(true);
+    Some(part.build())
 }
 
 /// `groups` of whole files, with no more of each than the scan has: to somebody else may belong the rest.

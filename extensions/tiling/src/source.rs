@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionConfig;
 use dreyer_sphere::{Cell, CellRanges};
@@ -59,6 +60,14 @@ pub trait TilingSource: Debug + Send + Sync {
     /// The same scan in one partition and in tile order, reading no more than it must for rows whose index lies in
     /// `ranges`. Rows outside may still come, in whole row groups or pages; the caller filters.
     fn restrict(&self, plan: &Arc<dyn ExecutionPlan>, ranges: &CellRanges) -> Result<Option<Arc<dyn ExecutionPlan>>>;
+
+    /// The rows of that restricted scan, without a plan for it.
+    fn read(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        ranges: &CellRanges,
+        context: &Arc<TaskContext>,
+    ) -> Result<Option<SendableRecordBatchStream>>;
 }
 
 /// The tiling sources of a session, kept as an extension of its [`SessionConfig`].

@@ -15,7 +15,7 @@ use dreyer_tiling::TilingSources;
 use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt, TryFutureExt, stream};
 
-use super::aligned::{restricted, with_coordinates};
+use super::aligned::{rows_within, with_coordinates};
 use super::condition::PairExpr;
 use super::decide::Decider;
 use super::driven::Driven;
@@ -134,7 +134,7 @@ impl Streamed {
             (Self::Whole(input), _) => Ok(input),
             (Self::Within(plan, context), Some(part)) => {
                 let sources = TilingSources::of(context.session_config());
-                restricted(&sources, &plan, part)?.execute(0, context)
+                rows_within(&sources, &plan, part, &context)
             }
             (Self::Within(..), None) => internal_err!("a partition of a cross-match that has no part of the sky"),
         }
@@ -168,7 +168,7 @@ impl Doubt {
         });
         let finder = Finder::new(&passing.held, self.held_side, &self.radius)?;
         passing.way = Way::Positions(Position::LonLat { lon, lat }, finder);
-        passing.input = restricted(&sources, &scan, &cells)?.execute(0, self.context)?;
+        passing.input = rows_within(&sources, &scan, &cells, &self.context)?;
         passing.within = Some(cells);
         Ok(true)
     }

@@ -16,6 +16,8 @@ pub(crate) struct MatchMetrics {
     pub(crate) units: Count,
     /// Those of which one side was read only around the few rows of the other.
     pub(crate) sparse_units: Count,
+    /// Held parts that were cut down to what lies in the rims of others.
+    pub(crate) cut_blocks: Count,
     /// Most bytes held at once.
     pub(crate) held_bytes: Gauge,
 }
@@ -30,6 +32,7 @@ impl MatchMetrics {
             candidates: counter("candidate_pairs"),
             units: counter("units_matched"),
             sparse_units: counter("sparse_units"),
+            cut_blocks: counter("cut_blocks"),
             held_bytes: MetricBuilder::new(set).gauge("held_bytes", partition),
         }
     }

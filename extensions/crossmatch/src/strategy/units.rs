@@ -14,7 +14,7 @@ use crate::deal::dealt;
 use crate::exec::Estimate;
 
 /// Units that each partition could still get of what is left, if all were as large as the next one.
-const UNITS_LEFT: u64 = 4;
+const UNITS_LEFT: u64 = 2;
 
 /// Work, in rows, below which a unit is not worth its own reads. Pages of a catalogue hold a thousand rows.
 const LEAST_WORK: u64 = 16_384;

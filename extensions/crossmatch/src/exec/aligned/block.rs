@@ -6,14 +6,13 @@ use datafusion::arrow::array::{RecordBatch, RecordBatchOptions, UInt32Array};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::Result;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryReservation;
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::ExecutionPlan;
 use dreyer_sphere::CellRanges;
 use futures::StreamExt;
 
 use super::super::Side;
-use super::super::indexes::rows_of;
+use super::super::indexes::{rows_in, rows_of};
 use super::super::stream::too_large;
 
 /// Rows in the order of their index. What it takes is reserved as long as it lives.
@@ -27,27 +26,15 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Reads the rows of `plan` that lie in `ranges`, by their stored index or else by that of their coordinates.
+    /// Reads the rows of `input` that lie in `ranges`, by their stored index or else by that of their coordinates.
     pub(super) async fn read(
-        plan: &Arc<dyn ExecutionPlan>,
-        side: &Side,
-        ranges: &CellRanges,
-        context: &Arc<TaskContext>,
-        reservation: MemoryReservation,
-    ) -> Result<Self> {
-        let schema = plan.schema();
-        let fields: Vec<_> = schema.fields().iter().take(side.width).cloned().collect();
-        let schema: SchemaRef = Arc::new(Schema::new(fields));
-        Self::gather(plan.execute(0, Arc::clone(context))?, side, ranges, schema, reservation).await
-    }
-
-    async fn gather(
         mut input: SendableRecordBatchStream,
         side: &Side,
         ranges: &CellRanges,
-        schema: SchemaRef,
         reservation: MemoryReservation,
     ) -> Result<Self> {
+        let fields: Vec<_> = input.schema().fields().iter().take(side.width).cloned().collect();
+        let schema: SchemaRef = Arc::new(Schema::new(fields));
         let (mut parts, mut count) = (Vec::new(), 0);
         let mut batches = Vec::new();
         while let Some(batch) = input.next().await.transpose()? {
@@ -93,6 +80,19 @@ impl Block {
         self.index = order.iter().map(|row| self.index[*row as usize]).collect();
         self.rows = rows_of(&self.rows, UInt32Array::from(order))?;
         Ok(())
+    }
+
+    /// The rows of it that lie in `ranges`, if there is memory for both.
+    pub(super) fn part(&self, ranges: &CellRanges) -> Result<Self> {
+        let places: Vec<usize> = rows_in(&self.index, ranges).flatten().collect();
+        let rows = places.iter().map(|place| u32::try_from(*place).unwrap_or(u32::MAX));
+        let part = Self {
+            index: places.iter().map(|place| self.index[*place]).collect(),
+            rows: rows_of(&self.rows, rows.collect())?,
+            reservation: self.reservation.new_empty(),
+        };
+        part.reservation.try_grow(part.bytes())?;
+        Ok(part)
     }
 
     /// Bytes that the block takes.

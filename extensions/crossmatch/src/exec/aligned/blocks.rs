@@ -2,11 +2,12 @@
 //! may be asked for again.
 //!
 //! A unit is matched against its own block and the rim of those around it. So that no row is decoded twice, blocks are
-//! shared by all partitions and stay until memory is wanted for others, those first whose own unit is done.
+//! shared by all partitions. When memory is wanted for others, those whose own unit is done are cut down to what lies in the
+//! rims of units still to be matched, and if that is not enough, let go.
 //!
 //! ```text
 //!   curve  ──►  │ done │ done │ here │ next │ later …        rim of `here` lies in blocks near and far along the curve:
-//!                                                            kept, or to be read soon anyway: the whole block
+//!                 ▕▏     ▕▏                                  kept, in part or whole, or to be read soon anyway
 //!                                                            no room for it: only the rim, by ranges
 //! ```
 
@@ -26,7 +27,7 @@ use futures::future::{BoxFuture, Shared};
 
 use super::super::Side;
 use super::block::Block;
-use super::restricted;
+use super::rows_within;
 
 type Loading = Shared<BoxFuture<'static, Result<Arc<Block>, Arc<DataFusionError>>>>;
 
@@ -45,6 +46,8 @@ pub(crate) struct Blocks {
     units: Arc<[CellRanges]>,
     /// Ranges of all units along the curve, with the number of the unit.
     along: Vec<(Range<u64>, usize)>,
+    /// How far around a unit right rows matter.
+    reach_deg: f64,
     reservation: MemoryReservation,
     kept_bytes: usize,
     state: Mutex<State>,
@@ -52,12 +55,22 @@ pub(crate) struct Blocks {
 
 #[derive(Default)]
 struct State {
-    slots: HashMap<usize, Loading>,
+    slots: HashMap<usize, Slot>,
     /// When each unit was matched, counted in units; `None`: it is still to be.
     matched: Vec<Option<usize>>,
     count: usize,
+    /// Blocks cut down since somebody asked.
+    cut: usize,
     /// Units around those under way or matched, as long as one of them still is to be.
     around: HashMap<usize, Vec<usize>>,
+}
+
+/// A block that is kept.
+#[derive(Clone)]
+enum Slot {
+    Whole(Loading),
+    /// The rows in some ranges, once the unit is done.
+    Part(Arc<Block>, CellRanges),
 }
 
 /// Where the rows around a unit come from.
@@ -81,6 +94,7 @@ impl Blocks {
         plan: Arc<dyn ExecutionPlan>,
         side: Side,
         units: Arc<[CellRanges]>,
+        reach_deg: f64,
         context: Arc<TaskContext>,
     ) -> Self {
         let mut along: Vec<(Range<u64>, usize)> = Vec::new();
@@ -99,6 +113,7 @@ impl Blocks {
             side,
             context,
             along,
+            reach_deg,
             reservation,
             kept_bytes,
             state: Mutex::new(State {
@@ -107,6 +122,11 @@ impl Blocks {
             }),
             units,
         }
+    }
+
+    /// The ranges of a unit with those around it where right rows matter.
+    pub(super) fn reach(&self, unit: usize) -> CellRanges {
+        self.units[unit].grow(self.reach_deg)
     }
 
     /// The rows of a unit and of a rim around it, `reach` being both.
@@ -126,9 +146,10 @@ impl Blocks {
         let mut apart = rest;
         for (number, part) in near {
             match self.kept(number) {
-                Some(loading) => around.rim.push((loaded(loading).await?, part)),
+                Some(Slot::Whole(loading)) => around.rim.push((loaded(loading).await?, part)),
+                Some(Slot::Part(block, known)) if part.difference(&known).is_empty() => around.rim.push((block, part)),
                 None if self.has_room() => around.rim.push((self.block(number).await?, part)),
-                None => apart = apart.union(&part),
+                _ => apart = apart.union(&part),
             }
         }
         if !apart.is_empty() {
@@ -139,13 +160,13 @@ impl Blocks {
 
     /// The rows in `ranges` alone, for one who needs no others.
     pub(super) async fn only(&self, ranges: &CellRanges) -> Result<Around> {
-        self.of(&restricted(&self.sources, &self.plan, ranges)?, &self.side, ranges)
-            .await
+        self.of(&self.plan, &self.side, ranges).await
     }
 
-    /// The rows of another scan of the same table.
+    /// The rows in `ranges` of another scan of the same table.
     pub(super) async fn of(&self, plan: &Arc<dyn ExecutionPlan>, side: &Side, ranges: &CellRanges) -> Result<Around> {
-        let block = Block::read(plan, side, ranges, &self.context, self.reservation.new_empty()).await?;
+        let rows = rows_within(&self.sources, plan, ranges, &self.context)?;
+        let block = Block::read(rows, side, ranges, self.reservation.new_empty()).await?;
         Ok(Around {
             own: Arc::new(block),
             rim: Vec::new(),
@@ -155,6 +176,11 @@ impl Blocks {
     /// Bytes that all blocks take, those in use and those kept.
     pub(super) fn reserved(&self) -> usize {
         self.state().bytes()
+    }
+
+    /// How many blocks were cut down since this was asked last.
+    pub(super) fn take_cut(&self) -> usize {
+        std::mem::take(&mut self.state().cut)
     }
 
     /// A unit is matched: blocks are kept no longer than units around them are still to be, nor than memory lasts.
@@ -193,22 +219,32 @@ impl Blocks {
 
     /// The block of a unit, read now if nobody did before.
     fn block(&self, unit: usize) -> impl Future<Output = Result<Arc<Block>>> + use<> {
-        let loading = self.kept(unit).unwrap_or_else(|| {
-            self.make_room();
-            let ranges = self.units[unit].clone();
-            let (plan, side) = (restricted(&self.sources, &self.plan, &ranges), self.side.clone());
-            let (context, reservation) = (Arc::clone(&self.context), self.reservation.new_empty());
-            let loading = async move {
-                let block = Block::read(&plan?, &side, &ranges, &context, reservation).await;
-                block.map(Arc::new)
-            };
-            let loading = loading.map(|block| block.map_err(Arc::new)).boxed().shared();
-            self.state().slots.entry(unit).or_insert(loading).clone()
-        });
-        loaded(loading)
+        let kept = match self.kept(unit) {
+            Some(Slot::Whole(loading)) => Some(loading),
+            Some(Slot::Part(..)) | None => None,
+        };
+        loaded(kept.unwrap_or_else(|| self.load(unit)))
     }
 
-    fn kept(&self, unit: usize) -> Option<Loading> {
+    fn load(&self, unit: usize) -> Loading {
+        self.make_room();
+        let ranges = self.units[unit].clone();
+        let rows = rows_within(&self.sources, &self.plan, &ranges, &self.context);
+        let (side, reservation) = (self.side.clone(), self.reservation.new_empty());
+        let loading = async move { Block::read(rows?, &side, &ranges, reservation).await.map(Arc::new) };
+        let loading = loading.map(|block| block.map_err(Arc::new)).boxed().shared();
+        let mut state = self.state();
+        // Another partition may have been first.
+        match state.slots.get(&unit) {
+            Some(Slot::Whole(first)) => first.clone(),
+            Some(Slot::Part(..)) | None => {
+                state.slots.insert(unit, Slot::Whole(loading.clone()));
+                loading
+            }
+        }
+    }
+
+    fn kept(&self, unit: usize) -> Option<Slot> {
         self.state().slots.get(&unit).cloned()
     }
 
@@ -220,9 +256,29 @@ impl Blocks {
         bytes + bytes / state.slots.len().max(1) <= self.kept_bytes
     }
 
-    /// Lets go of blocks whose unit is done, those done first before others, until the rest fits.
+    /// Cuts down blocks whose unit is done, those done first before others, then lets go of them, until the rest fits.
     fn make_room(&self) {
-        self.state().shrink(self.kept_bytes / 2);
+        let limit = self.kept_bytes / 2;
+        let whole = self.state().whole_and_done(limit);
+        for (unit, block) in whole {
+            let near = self.state().still_around(unit);
+            let rims = near
+                .iter()
+                .map(|near| self.reach(*near).intersection(&self.units[unit]));
+            let known = rims.reduce(|all, rim| all.union(&rim)).unwrap_or_default();
+            // Without memory for it, the block is let go below.
+            if let Ok(part) = block.part(&known) {
+                let mut state = self.state();
+                if let Some(slot) = state.slots.get_mut(&unit) {
+                    *slot = Slot::Part(Arc::new(part), known);
+                    state.cut += 1;
+                }
+                if state.bytes() <= limit {
+                    return;
+                }
+            }
+        }
+        self.state().shrink(limit);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -233,7 +289,7 @@ impl Blocks {
 
 impl State {
     fn bytes(&self) -> usize {
-        self.slots.values().map(bytes).sum()
+        self.slots.values().map(Slot::bytes).sum()
     }
 
     fn done(&mut self, unit: usize) {
@@ -252,20 +308,44 @@ impl State {
         }
     }
 
-    fn shrink(&mut self, limit: usize) {
-        let mut left = self.bytes();
-        if left <= limit {
-            return;
-        }
+    /// Units whose blocks are kept, in the order in which they were done.
+    fn done_and_kept(&self) -> Vec<usize> {
         let done = self.slots.keys().filter_map(|unit| Some((self.matched[*unit]?, *unit)));
         let mut done: Vec<_> = done.collect();
         done.sort_unstable();
-        for (_, unit) in done {
+        done.into_iter().map(|(_, unit)| unit).collect()
+    }
+
+    /// Those whose blocks are still whole, if all take more than `limit`.
+    fn whole_and_done(&self, limit: usize) -> Vec<(usize, Arc<Block>)> {
+        if self.bytes() <= limit {
+            return Vec::new();
+        }
+        let whole = |unit: usize| match self.slots.get(&unit) {
+            Some(Slot::Whole(loading)) => Some((unit, Arc::clone(loading.peek()?.as_ref().ok()?))),
+            _ => None,
+        };
+        self.done_and_kept().into_iter().filter_map(whole).collect()
+    }
+
+    /// The units around one that are still to be matched.
+    fn still_around(&self, unit: usize) -> Vec<usize> {
+        let around = self.around.get(&unit).map_or(&[][..], Vec::as_slice);
+        around
+            .iter()
+            .copied()
+            .filter(|near| self.matched[*near].is_none())
+            .collect()
+    }
+
+    fn shrink(&mut self, limit: usize) {
+        let mut left = self.bytes();
+        for unit in self.done_and_kept() {
             if left <= limit {
                 break;
             }
-            if let Some(loading) = self.slots.remove(&unit) {
-                left -= bytes(&loading);
+            if let Some(slot) = self.slots.remove(&unit) {
+                left -= slot.bytes();
             }
         }
     }
@@ -297,10 +377,15 @@ async fn give_way() {
     .await;
 }
 
-/// What a block takes once it is read.
-fn bytes(loading: &Loading) -> usize {
-    match loading.peek() {
-        Some(Ok(block)) => block.bytes(),
-        _ => 0,
+impl Slot {
+    /// What the block takes once it is read.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Whole(loading) => match loading.peek() {
+                Some(Ok(block)) => block.bytes(),
+                _ => 0,
+            },
+            Self::Part(block, _) => block.bytes(),
+        }
     }
 }

@@ -18,7 +18,7 @@ use futures::StreamExt;
 
 use super::super::condition::{PairExpr, truth};
 use super::super::indexes::rows_of;
-use super::restricted;
+use super::rows_within;
 
 /// A row by its index, and how many before it have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,8 +99,7 @@ impl Doubt {
     async fn read(&self, input: &(Arc<dyn ExecutionPlan>, usize), rows: impl Iterator<Item = Row>) -> Result<Found> {
         let (plan, index_column) = input;
         let cells = CellRanges::from_ranges(rows.map(|row| row.index..row.index + 1));
-        let part = restricted(&self.sources, plan, &cells)?;
-        let mut input = part.execute(0, Arc::clone(&self.context))?;
+        let mut input = rows_within(&self.sources, plan, &cells, &self.context)?;
         let mut batches = Vec::new();
         let mut places = HashMap::new();
         let (mut last, mut next) = (None, 0);

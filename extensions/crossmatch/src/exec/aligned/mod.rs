@@ -88,10 +88,6 @@ pub(crate) fn execute(
     if partition >= units.len() {
         return internal_err!("CrossMatchExec has no partition {partition}");
     }
-    let turn = exec.executions.join(partition, units, &context, false, |units| {
-        let (right, side) = (Arc::clone(&exec.right), exec.right_side.clone());
-        Blocks::new(right, side, Arc::clone(units), Arc::clone(&context))
-    });
     let sources = TilingSources::of(context.session_config());
     let with_coordinates = |scan| Ok::<_, DataFusionError>((with_coordinates(&sources, scan)?.0, 0));
     let in_doubt = match role {
@@ -103,6 +99,15 @@ pub(crate) fn execute(
         IndexRole::Proposes => slack_deg(&exec.left_side, &exec.left) + slack_deg(&exec.right_side, &exec.right),
         IndexRole::Decides { .. } | IndexRole::Suffices => 0.0,
     };
+    let reach_deg = if radius_deg >= 0.0 {
+        radius_deg + slack_deg
+    } else {
+        radius_deg
+    };
+    let turn = exec.executions.join(partition, units, &context, false, |units| {
+        let (right, side) = (Arc::clone(&exec.right), exec.right_side.clone());
+        Blocks::new(right, side, Arc::clone(units), reach_deg.max(0.0), Arc::clone(&context))
+    });
     let state = Aligned {
         left: Arc::clone(&exec.left),
         left_side: exec.left_side.clone(),
@@ -110,11 +115,7 @@ pub(crate) fn execute(
         role,
         judge: exec.judge(JoinSide::Right),
         emit: exec.emit(),
-        reach_deg: if radius_deg >= 0.0 {
-            radius_deg + slack_deg
-        } else {
-            radius_deg
-        },
+        reach_deg,
         sources,
         turn,
         in_doubt,
@@ -156,7 +157,7 @@ impl Aligned {
     /// Holds the right rows of a unit and starts its left rows streaming.
     async fn open(&mut self, number: usize, unit: CellRanges) -> Result<()> {
         self.metrics.units.add(1);
-        let reach = unit.grow(self.reach_deg.max(0.0));
+        let reach = self.turn.shared().reach(number);
         let found = self.look(&unit, &reach).await?;
         let around = match &found.right {
             Some(right) => self.turn.shared().only(right).await?,
@@ -167,6 +168,7 @@ impl Aligned {
         timer.done();
         self.metrics.held_rows.add(held.index().len());
         self.metrics.held_bytes.set_max(self.turn.shared().reserved());
+        self.metrics.cut_blocks.add(self.turn.shared().take_cut());
         if held.index().is_empty() && !self.terms.spec.join.keeps_unmatched() {
             self.turn.shared().done(number);
             return Ok(());
@@ -202,7 +204,7 @@ impl Aligned {
 
     /// The left rows in `ranges`.
     fn left(&self, ranges: &CellRanges) -> Result<SendableRecordBatchStream> {
-        restricted(&self.sources, &self.left, ranges)?.execute(0, Arc::clone(&self.context))
+        rows_within(&self.sources, &self.left, ranges, &self.context)
     }
 
     fn then(&self, unit: &CellRanges) -> Result<Then> {
@@ -263,6 +265,22 @@ fn slack_deg(side: &Side, input: &Arc<dyn ExecutionPlan>) -> f64 {
             .is_some_and(|field| matches!(field.data_type(), DataType::Float32 | DataType::Float16))
     });
     if single { SINGLE_ERROR_DEG } else { INDEX_ERROR_DEG }
+}
+
+/// The rows of an input with its scan confined to `ranges`.
+pub(crate) fn rows_within(
+    sources: &TilingSources,
+    input: &Arc<dyn ExecutionPlan>,
+    ranges: &CellRanges,
+    context: &Arc<TaskContext>,
+) -> Result<SendableRecordBatchStream> {
+    // Of a scan alone no plan need be made, whose properties nobody looks at.
+    for source in &sources.0 {
+        if let Some(rows) = source.read(input, ranges, context)? {
+            return Ok(rows);
+        }
+    }
+    restricted(sources, input, ranges)?.execute(0, Arc::clone(context))
 }
 
 /// The same input with its scan confined to `ranges`.

@@ -23,7 +23,7 @@ use super::super::output::index_of;
 use super::super::{CrossMatchExec, IndexRole, Side, footprint};
 use super::around::Held;
 use super::sweep::Sweep;
-use super::{Aligned, restricted};
+use super::{Aligned, rows_within};
 use crate::spec::Pick;
 
 /// Rows, or pairs, that are few. Each costs a page of the other side, and a unit has some hundreds of pages.
@@ -128,12 +128,11 @@ impl Aligned {
         reach: &CellRanges,
     ) -> Result<Found> {
         let side = Side::of_index();
-        let right = restricted(&self.sources, &right, reach)?;
         let around = self.turn.shared().of(&right, &side, reach).await?;
         let held = Held::new(&around, unit, self.reach_deg);
         let test = PairTest::new(self.reach_deg);
         let mut pairs: Vec<(u64, u64)> = Vec::new();
-        let mut input = restricted(&self.sources, &left, unit)?.execute(0, Arc::clone(&self.context))?;
+        let mut input = rows_within(&self.sources, &left, unit, &self.context)?;
         while let Some(batch) = input.next().await.transpose()? {
             let mut found = side.position.indexes(&batch, side.index_column)?;
             found.confine(unit);
