@@ -67,13 +67,7 @@ pub(crate) fn execute(
     } else {
         exec.terms.radius.clone()
     };
-    let by_indexes = pruned.is_some_and(|pruned| pruned.role == IndexRole::Suffices);
-    let doubt = by_indexes.then(|| Doubt {
-        scan: Arc::clone(streamed_plan),
-        held_side,
-        radius: radius.clone(),
-        context: Arc::clone(&context),
-    });
+    let doubt = Doubt::of(pruned, streamed_plan, held_side, &radius, &context);
     let metrics = MatchMetrics::new(&exec.metrics, partition);
     let batch_size = context.session_config().batch_size();
     let reservation =
@@ -88,13 +82,9 @@ pub(crate) fn execute(
         let held = Arc::clone(&loaded.held);
         let within = loaded.footprint.get(partition).cloned();
         let then = then(spec, emit, held_side, &held, reservation)?;
-        let way = match radius.constant() {
-            Some(radius_deg) if doubt.is_some() => Way::Indexes(Decider::new(&held, radius_deg)),
-            _ => Way::Positions(position, Finder::new(&held, held_side, &radius)?),
-        };
         let passing = Passing {
             input: input.open(within.as_ref())?,
-            way,
+            way: way(doubt.as_ref(), position, &held, held_side, &radius)?,
             index_column,
             within,
             held,
@@ -141,6 +131,20 @@ impl Streamed {
     }
 }
 
+/// By the indexes, if there is a way to settle what they leave open.
+fn way(
+    doubt: Option<&Doubt>,
+    position: Position,
+    held: &SkyIndex,
+    held_side: JoinSide,
+    radius: &Radius<PairExpr>,
+) -> Result<Way> {
+    Ok(match (doubt, radius.constant()) {
+        (Some(_), Some(radius_deg)) => Way::Indexes(Decider::new(held, radius_deg)),
+        _ => Way::Positions(position, Finder::new(held, held_side, radius)?),
+    })
+}
+
 /// What is needed to settle what the indexes leave open.
 struct Doubt {
     /// The scan that was read without coordinates.
@@ -151,6 +155,24 @@ struct Doubt {
 }
 
 impl Doubt {
+    /// `None`: nothing is left to the indexes.
+    fn of(
+        pruned: Option<Pruned>,
+        scan: &Arc<dyn ExecutionPlan>,
+        held_side: JoinSide,
+        radius: &Radius<PairExpr>,
+        context: &Arc<TaskContext>,
+    ) -> Option<Self> {
+        pruned
+            .filter(|pruned| pruned.role == IndexRole::Suffices)
+            .map(|_| Self {
+                scan: Arc::clone(scan),
+                held_side,
+                radius: radius.clone(),
+                context: Arc::clone(context),
+            })
+    }
+
     /// Has the rows that wait pass once more, with their coordinates; whether there are any.
     fn settle(self, passing: &mut Passing) -> Result<bool> {
         let Way::Indexes(decider) = &passing.way else {

@@ -110,64 +110,32 @@ impl CrossMatchExec {
             _ => side.width,
         };
         let of_streamed = |column: &usize| column.checked_sub(first).filter(|column| gives.contains(column));
-        let mut columns: Vec<usize> = chosen.iter().filter_map(of_streamed).collect();
-        columns.sort_unstable();
-        columns.dedup();
-        let width = columns.len();
-        let (Some(index_column), Position::LonLat { lon, lat }) = (side.index_column, &side.position) else {
+        let Some(narrow) = Narrow::of(side, chosen.iter().filter_map(of_streamed).collect()) else {
             return Ok(None);
         };
-        let place = |columns: &[usize], column: usize| columns.binary_search(&column).ok();
-        // Where the engine's scan puts what it is not asked for here: behind the rest.
-        let mut next = width + usize::from(place(&columns, index_column).is_none());
-        let mut behind = |expr: &Arc<dyn PhysicalExpr>| {
-            let known = expr
-                .downcast_ref::<Column>()
-                .and_then(|own| place(&columns, own.index()));
-            known.unwrap_or_else(|| {
-                next += 1;
-                next - 1
-            })
-        };
-        let coordinates = [behind(lon), behind(lat)];
-        if coordinates.iter().all(|column| *column < width) {
-            return Ok(None);
-        }
         let moved = |column: &ColumnIndex| match column.side {
             JoinSide::None => None,
-            of if of == streamed => coordinate(side, column.index, coordinates),
+            of if of == streamed => coordinate(side, column.index, narrow.coordinates),
             _ => Some(column.index),
         };
-        let Some(terms) = self.terms_over(moved) else {
+        let output = chosen.iter().map(|column| match of_streamed(column) {
+            Some(own) => first + narrow.place(own).unwrap_or(0),
+            None if *column < first => *column,
+            None => column + narrow.width - side.width,
+        });
+        let (Some(terms), output) = (self.terms_over(moved), output.collect()) else {
             return Ok(None);
-        };
-        let output: Vec<usize> = chosen
-            .iter()
-            .map(|column| match of_streamed(column) {
-                Some(own) => first + place(&columns, own).unwrap_or(0),
-                None if *column < first => *column,
-                None => column + width - side.width,
-            })
-            .collect();
-        let index_place = place(&columns, index_column).unwrap_or(width);
-        if index_place == width {
-            columns.push(index_column);
-        }
-        let Some(narrow) = narrowed(plan, columns)? else {
-            return Ok(None);
-        };
-        let narrow_side = Side {
-            position: Position::Index,
-            index_column: Some(index_place),
-            width,
         };
         let (mut inputs, mut sides) = (
             [Arc::clone(&self.left), Arc::clone(&self.right)],
             [self.left_side.clone(), self.right_side.clone()],
         );
         let at = usize::from(streamed == JoinSide::Right);
-        inputs[at] = narrow;
-        sides[at] = narrow_side;
+        sides[at] = narrow.side();
+        let Some(scan) = narrowed(plan, narrow.columns)? else {
+            return Ok(None);
+        };
+        inputs[at] = scan;
         let mode = Mode::Indexed {
             held: *held,
             every_pair: false,
@@ -204,6 +172,66 @@ impl CrossMatchExec {
             identifying: [Vec::new(), Vec::new()],
             ..self.terms.clone()
         })
+    }
+}
+
+/// What a side is read with that need not be read with its coordinates.
+struct Narrow {
+    /// The columns that come out, by where they are in its input, and the index, which may be one of them.
+    columns: Vec<usize>,
+    /// How many come out.
+    width: usize,
+    /// Where the index is now.
+    index: usize,
+    /// Where the coordinates are, once they are read: among these columns, or behind them.
+    coordinates: [usize; 2],
+}
+
+impl Narrow {
+    /// For those columns to come out. `None`: both coordinates are among them, or it has no index.
+    fn of(side: &Side, mut columns: Vec<usize>) -> Option<Self> {
+        let (Some(index_column), Position::LonLat { lon, lat }) = (side.index_column, &side.position) else {
+            return None;
+        };
+        columns.sort_unstable();
+        columns.dedup();
+        let width = columns.len();
+        let index = columns.binary_search(&index_column).unwrap_or(width);
+        let mut next = width + usize::from(index == width);
+        let mut behind = |expr: &Arc<dyn PhysicalExpr>| {
+            let known = expr.downcast_ref::<Column>();
+            let known = known.and_then(|own| columns.binary_search(&own.index()).ok());
+            known.unwrap_or_else(|| {
+                next += 1;
+                next - 1
+            })
+        };
+        let coordinates = [behind(lon), behind(lat)];
+        if coordinates.iter().all(|column| *column < width) {
+            return None;
+        }
+        if index == width {
+            columns.push(index_column);
+        }
+        Some(Self {
+            columns,
+            width,
+            index,
+            coordinates,
+        })
+    }
+
+    /// Where a column that comes out is now.
+    fn place(&self, column: usize) -> Option<usize> {
+        self.columns[..self.width].binary_search(&column).ok()
+    }
+
+    fn side(&self) -> Side {
+        Side {
+            position: Position::Index,
+            index_column: Some(self.index),
+            width: self.width,
+        }
     }
 }
 
