@@ -45,7 +45,7 @@ TABLES = {
     ],
 }
 NOTES = [None, "", "it's", 'a "quote"', "line\nbreak", "tab\t\\ backslash", "NULL", "{1,2}", "Ångström ☉", "a,b;c|d"]
-FLOATS = [math.nan, math.inf, -math.inf, 0.1, -0.0, 1e-7, 1e300, 123456789.125, 5e-324, None]
+FLOATS = [math.nan, math.inf, -math.inf, 0.1, 0.0, 1e-7, 1e300, 123456789.125, 5e-324, None]
 
 
 def star(i, rng):
