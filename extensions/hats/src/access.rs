@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use datafusion::datasource::physical_plan::parquet::{ParquetAccessPlan, RowGroupAccess};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder};
 use dreyer_sphere::{Cell, CellRanges};
 use dreyer_tiling::Run;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
@@ -21,6 +22,17 @@ pub(crate) struct Access {
     pub(crate) groups: [usize; 2],
     /// Pages of the index, in row groups that are read in part: those that are read and those that are not.
     pub(crate) pages: [usize; 2],
+}
+
+impl Access {
+    /// Adds what is read, and what is not, to the metrics of a partition.
+    pub(crate) fn count(&self, metrics: &ExecutionPlanMetricsSet, partition: usize) {
+        for (name, [read, left]) in [("sky_row_groups", self.groups), ("sky_pages", self.pages)] {
+            let counted = MetricBuilder::new(metrics).pruning_metrics(name, partition);
+            counted.add_matched(read);
+            counted.add_pruned(left);
+        }
+    }
 }
 
 /// What holds rows whose index, in the column of that name, may lie in `wanted`. Where statistics say nothing, all is read.

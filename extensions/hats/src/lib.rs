@@ -29,6 +29,7 @@ mod error;
 mod footers;
 pub mod import;
 mod index;
+mod index_column;
 mod layout;
 mod listing;
 pub mod managed;

@@ -127,11 +127,7 @@ impl Opening {
             .readers
             .open(&file.object_meta, hint, self.partition, metrics);
         let access = access(&reader.footer().await?, index, wanted);
-        for (name, [read, left]) in [("sky_row_groups", access.groups), ("sky_pages", access.pages)] {
-            let counted = MetricBuilder::new(metrics).pruning_metrics(name, self.partition);
-            counted.add_matched(read);
-            counted.add_pruned(left);
-        }
+        access.count(metrics, self.partition);
         if access.groups[0] == 0 {
             return Ok(Box::new(Nothing));
         }

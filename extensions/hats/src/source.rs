@@ -204,7 +204,7 @@ impl HatsSource {
 }
 
 /// The error for a leaf and its fault.
-fn malformed(file: &str, fault: String) -> DataFusionError {
+pub(crate) fn malformed(file: &str, fault: String) -> DataFusionError {
     HatsError::malformed(file, fault).into()
 }
 

@@ -18,6 +18,7 @@ use dreyer_tiling::{Run, TileStats, Tiling, TilingSource};
 use object_store::path::Path;
 
 use crate::access::runs;
+use crate::index_column;
 use crate::listing::Tile;
 use crate::source::HatsSource;
 
@@ -156,6 +157,9 @@ impl TilingSource for HatsTilingSource {
         let Some((config, source)) = tiled(plan) else {
             return Ok(None);
         };
+        if let Some(indexes) = index_column::read(source, config, ranges) {
+            return Ok(Some(indexes));
+        }
         Ok(Some(match part(config, source, ranges) {
             Some(part) => part.open(0, Arc::clone(context))?,
             None => Box::pin(EmptyRecordBatchStream::new(plan.schema())),
@@ -246,7 +250,7 @@ fn passes_through(config: &FileScanConfig, name: &str) -> bool {
         .all(|expr| column_named(&expr.expr, name))
 }
 
-fn column_named(expr: &Arc<dyn PhysicalExpr>, name: &str) -> bool {
+pub(crate) fn column_named(expr: &Arc<dyn PhysicalExpr>, name: &str) -> bool {
     expr.downcast_ref::<Column>()
         .is_some_and(|column| column.name() == name)
 }

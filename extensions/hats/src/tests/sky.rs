@@ -192,6 +192,15 @@ impl Session {
     }
 
     pub(super) async fn with_config(folder: &FsPath, config: SessionConfig) -> Self {
+        Self::at(ObjectStoreUrl::parse("counted://store/").unwrap(), folder, config).await
+    }
+
+    /// The same in the store of the file system, as far as a scan can tell.
+    pub(super) async fn on_disk(folder: &FsPath) -> Self {
+        Self::at(ObjectStoreUrl::local_filesystem(), folder, SessionConfig::new()).await
+    }
+
+    async fn at(url: ObjectStoreUrl, folder: &FsPath, config: SessionConfig) -> Self {
         let context = SessionContext::new_with_config(config);
         for function in dreyer_geometry::functions() {
             context.register_udf(function.as_ref().clone());
@@ -201,7 +210,6 @@ impl Session {
             inner: LocalFileSystem::new(),
             reads: Arc::clone(&reads),
         };
-        let url = ObjectStoreUrl::parse("counted://store/").unwrap();
         let store: Arc<dyn ObjectStore> = Arc::new(store);
         context.register_object_store(url.as_ref(), Arc::clone(&store));
         let catalog = Arc::new(HatsCatalog::open(store, url, store_path(folder)).await.unwrap());

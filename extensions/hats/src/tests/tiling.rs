@@ -7,9 +7,10 @@ use datafusion::arrow::datatypes::Int64Type;
 use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
 use dreyer_sphere::{CellRanges, index29};
 use dreyer_tiling::TilingSource;
+use futures::TryStreamExt;
 
 use super::sky::{Session, Sky};
-use crate::HatsTilingSource;
+use crate::{HatsSource, HatsTilingSource, index_column};
 
 /// The leaf below whatever the planner put over it.
 fn leaf(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
@@ -177,4 +178,77 @@ async fn nothing_is_a_part_too() {
         .unwrap();
     let text = displayable(whole.as_ref()).one_line().to_string();
     assert!(!text.contains("predicate"), "a whole tile needs no pruning: {text}");
+}
+
+/// Ranges of many sizes, in one part of the sky and all over it, and what lies between the rows.
+fn some_ranges() -> Vec<CellRanges> {
+    let all = 12_u64 << 58;
+    let clump = index29(83.62, -5.38).unwrap();
+    let scattered = (0..50).map(|part| part * (all / 50)..part * (all / 50) + (all / 500));
+    vec![
+        CellRanges::everything(),
+        CellRanges::default(),
+        CellRanges::of_range(0..all / 3),
+        CellRanges::of_range(all / 7..all / 6),
+        CellRanges::of_range(clump..clump + 1),
+        CellRanges::of_range(clump - (1 << 34)..clump + (1 << 34)),
+        CellRanges::from_ranges(scattered),
+    ]
+}
+
+#[tokio::test]
+async fn indexes_alone_are_those_of_the_restricted_scan() {
+    let sky = Sky::new(20_000, 3000, 500).await;
+    let session = Session::on_disk(&sky.path()).await;
+    let context = session.context.task_ctx();
+    let plan = scan(&session, "SELECT _healpix_29 FROM sky").await;
+    let inside = |batches: &[RecordBatch], ranges: &CellRanges| -> Vec<i64> {
+        let indexes = column(batches, 0).into_iter();
+        indexes.filter(|index| ranges.contains(*index as u64)).collect()
+    };
+    let straight = |plan: &Arc<dyn ExecutionPlan>| {
+        let (config, source) = HatsSource::of(plan).unwrap();
+        index_column::read(source, config, &CellRanges::everything()).is_some()
+    };
+    assert!(!straight(&plan), "a footer that nobody has read is no reason to hurry");
+    run(&session, &plan).await;
+    assert!(straight(&plan));
+    for ranges in some_ranges() {
+        let part = HatsTilingSource.restrict(&plan, &ranges).unwrap().unwrap();
+        let truth = inside(&run(&session, &part).await, &ranges);
+        let rows = HatsTilingSource.read(&plan, &ranges, &context).unwrap().unwrap();
+        assert_eq!(rows.schema(), plan.schema());
+        let batches: Vec<RecordBatch> = rows.try_collect().await.unwrap();
+        assert_eq!(inside(&batches, &ranges), truth, "{ranges:?}");
+        let read: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        assert!(
+            ranges.len() > 1 || read == truth.len(),
+            "{read} rows for {}",
+            truth.len()
+        );
+    }
+    for sql in [
+        "SELECT id FROM sky",
+        "SELECT _healpix_29, id FROM sky",
+        "SELECT id AS _healpix_29 FROM sky",
+        "SELECT _healpix_29 FROM sky WHERE id > 7",
+    ] {
+        assert!(!straight(&scan(&session, sql).await), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn indexes_alone_are_of_the_version_that_was_planned() {
+    let sky = Sky::new(2000, 3000, 500).await;
+    let session = Session::on_disk(&sky.path()).await;
+    let plan = scan(&session, "SELECT _healpix_29 FROM sky").await;
+    run(&session, &plan).await;
+    let (config, source) = HatsSource::of(&plan).unwrap();
+    let rows = index_column::read(source, config, &CellRanges::everything()).unwrap();
+    let leaf = std::path::Path::new("/").join(source.tiles[0].files[0].location.as_ref());
+    let bytes = std::fs::read(&leaf).unwrap();
+    // In place: a file that is replaced stays what it was for a scan that has it open.
+    std::fs::write(&leaf, bytes).unwrap();
+    let error = rows.try_collect::<Vec<_>>().await.unwrap_err().to_string();
+    assert!(error.contains("rewritten") || error.contains("changed"), "{error}");
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions, UInt32Array};
+use datafusion::arrow::buffer::ScalarBuffer;
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::Result;
@@ -19,7 +20,7 @@ use super::super::stream::too_large;
 #[derive(Debug)]
 pub(super) struct Block {
     /// HEALPix indexes of order 29, ascending.
-    pub(super) index: Vec<u64>,
+    pub(super) index: ScalarBuffer<u64>,
     /// The rows, with those columns that a match may output or judge by.
     pub(super) rows: RecordBatch,
     reservation: MemoryReservation,
@@ -55,13 +56,9 @@ impl Block {
             parts.push(indexes.index);
             batches.push(rows);
         }
-        let mut index = Vec::with_capacity(count);
-        for part in &parts {
-            index.extend_from_slice(part);
-        }
         let mut block = Self {
-            rows: together(&schema, &batches, index.len())?,
-            index,
+            rows: together(&schema, &batches, count)?,
+            index: in_one(parts, count),
             reservation,
         };
         block.sort()?;
@@ -97,8 +94,20 @@ impl Block {
 
     /// Bytes that the block takes.
     pub(super) fn bytes(&self) -> usize {
-        8 * self.index.capacity() + self.rows.get_array_memory_size()
+        self.index.inner().capacity() + self.rows.get_array_memory_size()
     }
+}
+
+/// One list of several, that of a single one without a copy.
+fn in_one(mut parts: Vec<ScalarBuffer<u64>>, length: usize) -> ScalarBuffer<u64> {
+    if parts.len() == 1 {
+        return parts.swap_remove(0);
+    }
+    let mut all = Vec::with_capacity(length);
+    for part in &parts {
+        all.extend_from_slice(part);
+    }
+    all.into()
 }
 
 /// One batch of several. Without columns there is nothing to join but their numbers of rows.

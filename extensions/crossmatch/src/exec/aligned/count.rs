@@ -33,6 +33,9 @@ pub(super) struct Count {
 /// Marks a row that waits for its open pairs.
 const WAITS: u32 = u32::MAX;
 
+/// Rows that are counted together. Batches of indexes alone are long, and what is noted of each row should stay near.
+const AT_ONCE: usize = 4096;
+
 impl Count {
     pub(super) fn new(spec: MatchSpec, test: PairTest, schema: SchemaRef, doubt: Doubt) -> Self {
         Self {
@@ -55,6 +58,19 @@ impl Count {
         indexes: &[u64],
         held: &Held,
     ) -> Result<(Option<RecordBatch>, usize)> {
+        // Rows that lie nowhere have no index, and no partner.
+        let mut rows = (batch.num_rows() - indexes.len()) * output(self.spec, 0);
+        let mut candidates = 0;
+        for some in indexes.chunks(AT_ONCE) {
+            let (more, seen) = self.some(some, held);
+            rows += more;
+            candidates += seen;
+        }
+        Ok((self.batch(rows)?, candidates))
+    }
+
+    /// The same of some rows that have indexes: how many come out, and how many pairs were looked at.
+    fn some(&mut self, indexes: &[u64], held: &Held) -> (usize, usize) {
         self.sure.clear();
         self.sure.resize(indexes.len(), 0);
         let (mut candidates, mut doubts) = (0, Vec::new());
@@ -87,11 +103,9 @@ impl Count {
         if let Some(end) = indexes.len().checked_sub(1) {
             self.last = Some(Row::among(indexes, end, self.last));
         }
-        // Rows that lie nowhere have no index, and no partner.
-        let nowhere = (batch.num_rows() - indexes.len()) * output(self.spec, 0);
         let known = self.sure.iter().filter(|sure| **sure != WAITS);
-        let rows: usize = known.map(|sure| output(self.spec, *sure as usize)).sum();
-        Ok((self.batch(nowhere + rows)?, candidates))
+        let rows = known.map(|sure| output(self.spec, *sure as usize)).sum();
+        (rows, candidates)
     }
 
     /// What the open pairs of the unit add. The next unit starts anew.
