@@ -404,7 +404,13 @@ async fn rows_at_the_radius_of_a_few_are_read_again() {
     write_catalogue(folder.path(), "a", &objects, 60).await;
     write_catalogue(folder.path(), "b", &few, 40).await;
     let session = open(folder.path()).await;
-    for from in ["a JOIN b", "b JOIN a", "b LEFT JOIN a", "a RIGHT JOIN b"] {
+    for (from, batch_size) in [
+        ("a JOIN b", 8192),
+        ("b JOIN a", 7),
+        ("b LEFT JOIN a", 100),
+        ("a RIGHT JOIN b", 1),
+    ] {
+        run(&session, &format!("SET datafusion.execution.batch_size = {batch_size}")).await;
         for radius_arcsec in ["0.0001", "0.0005", "0.0008", "0.002"] {
             let on = format!("DISTANCE(a.ra, a.dec, b.ra, b.dec) < {radius_arcsec}/3600.");
             let sql = format!("SELECT SUM(a.id) FROM {from} ON {on}");
@@ -415,6 +421,13 @@ async fn rows_at_the_radius_of_a_few_are_read_again() {
             let sql = format!("SELECT COUNT(a.ra) FROM {from} ON {on}");
             assert!(explain(&session, &sql).await.contains("index=suffices"));
             assert_eq!(count(&session, &sql).await, 90, "{sql}");
+            // Or by another name as well.
+            for other in ["ra AS x", "dec AS x"] {
+                let named = from.replacen('a', &format!("(SELECT ra, dec, {other} FROM a) AS a"), 1);
+                let sql = format!("SELECT COUNT(a.x) FROM {named} ON {on}");
+                assert!(explain(&session, &sql).await.contains("index=suffices"), "{sql}");
+                assert_eq!(count(&session, &sql).await, 90, "{sql}");
+            }
             let both = format!("SELECT COUNT(a.ra + a.dec) FROM {from} ON {on}");
             assert!(!explain(&session, &both).await.contains("index=suffices"));
             assert_eq!(count(&session, &both).await, 90, "{both}");
@@ -439,6 +452,40 @@ async fn rows_at_the_radius_of_a_few_are_read_again() {
     ] {
         assert!(explain(&session, &sql).await.contains("index=suffices"), "{sql}");
         assert_eq!(count(&session, &sql).await, number, "{sql}");
+    }
+}
+
+/// More pairs than come out at once, of rows that have very many each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn very_many_pairs_are_counted_and_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let clump = |count: usize| {
+        let mut objects = Sky::Uniform.objects(count, 3, 0.0);
+        for (number, object) in objects.iter_mut().enumerate() {
+            (object.ra, object.dec) = (Some(10.0 + number as f64 * 1e-7), 20.0);
+        }
+        objects
+    };
+    write_catalogue(folder.path(), "a", &clump(400), 5000).await;
+    write_catalogue(folder.path(), "b", &clump(300), 5000).await;
+    let session = open(folder.path()).await;
+    let from = |kind: &str| format!("FROM a {kind} JOIN b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 1/3600.");
+    for batch_size in [8192, 50] {
+        run(&session, &format!("SET datafusion.execution.batch_size = {batch_size}")).await;
+        for strategy in ["aligned", "indexed"] {
+            run(&session, &format!("SET dreyer.crossmatch_strategy = '{strategy}'")).await;
+            for kind in ["INNER", "LEFT", "RIGHT", "FULL"] {
+                assert_eq!(
+                    count(&session, &format!("SELECT COUNT(*) {}", from(kind))).await,
+                    420_000,
+                    "{kind}"
+                );
+                let sum = count(&session, &format!("SELECT SUM(a.id - b.id) {}", from(kind))).await;
+                let ids = |name: &str| format!("SELECT SUM(id) FROM {name}");
+                let (left, right) = (count(&session, &ids("a")).await, count(&session, &ids("b")).await);
+                assert_eq!(sum, 300 * left - 400 * right, "{kind}");
+            }
+        }
     }
 }
 

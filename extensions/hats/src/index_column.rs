@@ -157,12 +157,13 @@ impl Reading {
         let mut reader = self.source.readers.open(file, hint, 0, metrics);
         let name = file.location.to_string();
         let footer = reader.footer().await.map_err(|error| told(&name, error))?;
-        let Some(column) = column(&footer, &self.index) else {
+        let looked = guarded(&name, || {
             // What was at hand was the footer of another version.
-            let fault = ParquetError::General(format!("the column {} is not what it was", self.index));
-            return Err(told(&name, fault));
-        };
-        let access: Access = access(&footer, &self.index, &wanted);
+            let fault = || ParquetError::General(format!("the column {} is not what it was", self.index));
+            let column = column(&footer, &self.index).ok_or_else(fault)?;
+            Ok((column, access(&footer, &self.index, &wanted)))
+        });
+        let (column, access): (usize, Access) = looked?;
         access.count(metrics, 0);
         Ok(Leaf {
             name,
@@ -178,6 +179,14 @@ impl Reading {
 
 fn told(file: &str, error: ParquetError) -> DataFusionError {
     named(file, error.into(), malformed)
+}
+
+/// What comes of looking at foreign bytes, which decoders may panic over.
+fn guarded<T>(file: &str, work: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| told(file, error)),
+        Err(panic) => Err(panicked(file, panic.as_ref(), malformed)),
+    }
 }
 
 impl Leaf {
@@ -201,21 +210,19 @@ impl Leaf {
                 column: self.column,
                 selection,
             };
-            let ranges = chunk.ranges();
+            let ranges = guarded(&self.name, || Ok(chunk.ranges()))?;
             let bytes = self.reader.get_byte_ranges(ranges.clone()).await;
             let bytes = bytes.map_err(|error| told(&self.name, error))?;
             let pages = Pages(ranges.into_iter().map(|range| range.start).zip(bytes).collect());
-            match catch_unwind(AssertUnwindSafe(|| chunk.decode(pages, &mut values))) {
-                Ok(decoded) => decoded.map_err(|error| told(&self.name, error))?,
-                Err(panic) => return Err(panicked(&self.name, panic.as_ref(), malformed)),
-            }
+            guarded(&self.name, || chunk.decode(pages, &mut values))?;
         }
         Ok((self.within(values), false))
     }
 
     /// Without the rows at both ends that came with their pages only.
     fn within(&self, values: Vec<i64>) -> ScalarBuffer<i64> {
-        let wanted = |value: &i64| self.wanted.contains(value.cast_unsigned());
+        // Of what is no index at all, others will complain.
+        let wanted = |value: &i64| *value < 0 || self.wanted.contains(value.cast_unsigned());
         let first = values.iter().position(wanted).unwrap_or(values.len());
         let end = values.iter().rposition(wanted).map_or(first, |last| last + 1);
         ScalarBuffer::from(values).slice(first, end - first)
@@ -261,7 +268,9 @@ impl Chunk<'_> {
             Some(selection) => selection.iter().copied().collect(),
             None => whole.to_vec(),
         };
-        values.reserve_exact(selectors.iter().filter(|run| !run.skip).map(|run| run.row_count).sum());
+        let wanted: usize = selectors.iter().filter(|run| !run.skip).map(|run| run.row_count).sum();
+        // A broken footer may tell of more rows than there is memory for; then they will not come.
+        values.reserve(wanted.min(2 * ROWS));
         let mut defined = Vec::new();
         for RowSelector { row_count, skip } in selectors {
             let (before, mut done) = (values.len(), 0);

@@ -7,6 +7,8 @@
 //!
 //! Rows with the same index have the same pairs, so an index says which rows wait.
 
+use std::ops::Range;
+
 use dreyer_sphere::{CellRanges, IndexSearch, PairTest, Verdict};
 
 use super::index::SkyIndex;
@@ -35,19 +37,20 @@ impl Decider {
         }
     }
 
-    /// The pairs of all rows but those that must wait.
-    pub(crate) fn pairs(&mut self, held: &SkyIndex, indexes: &Indexes) -> Pairs {
+    /// The pairs of all rows at some places but of those that must wait.
+    pub(crate) fn pairs(&mut self, held: &SkyIndex, indexes: &Indexes, places: Range<usize>) -> Pairs {
         let (mut pairs, mut waits) = (Pairs::default(), Vec::new());
         let (test, others) = (&self.test, held.indexes());
-        self.search.near_each(others, &indexes.index, |place, entry, within| {
+        let (first, some) = (places.start, &indexes.index[places]);
+        self.search.near_each(others, some, |place, entry, within| {
             let verdict = match within {
                 true => Verdict::Within,
-                false => test.verdict(indexes.index[place], others[entry]),
+                false => test.verdict(some[place], others[entry]),
             };
             match verdict {
-                Verdict::Within => pairs.push(indexes.row(place), entry),
+                Verdict::Within => pairs.push(indexes.row(first + place), entry),
                 Verdict::Beyond => {}
-                Verdict::Unsure => waits.push(place),
+                Verdict::Unsure => waits.push(first + place),
             }
         });
         if !waits.is_empty() {

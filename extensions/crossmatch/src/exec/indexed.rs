@@ -13,7 +13,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use dreyer_sphere::CellRanges;
 use dreyer_tiling::TilingSources;
 use futures::future::{BoxFuture, Shared};
-use futures::{FutureExt, TryFutureExt, stream};
+use futures::{FutureExt, StreamExt, TryFutureExt, stream};
 
 use super::aligned::{rows_within, with_coordinates};
 use super::condition::PairExpr;
@@ -182,15 +182,20 @@ impl Doubt {
             return Ok(false);
         };
         let sources = TilingSources::of(self.context.session_config());
-        let (scan, coordinates) = with_coordinates(&sources, &self.scan)?;
-        let schema = scan.schema();
-        let [lon, lat] = coordinates.map(|column| {
+        let (scan, [lon, lat]) = with_coordinates(&sources, &self.scan)?;
+        let rows = rows_within(&sources, &scan, &cells, &self.context)?;
+        // The condition looks for them behind the other columns. The scan may have found one among these, by another name.
+        let before = self.scan.schema().fields().len();
+        let layout: Vec<usize> = (0..before).chain([lon, lat]).collect();
+        let schema = Arc::new(rows.schema().project(&layout)?);
+        let [lon, lat] = [before, before + 1].map(|column| {
             let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(schema.field(column).name(), column));
             column
         });
+        let laid_out = rows.map(move |batch| Ok(batch?.project(&layout)?));
         let finder = Finder::new(&passing.held, self.held_side, &self.radius)?;
         passing.way = Way::Positions(Position::LonLat { lon, lat }, finder);
-        passing.input = rows_within(&sources, &scan, &cells, &self.context)?;
+        passing.input = Box::pin(RecordBatchStreamAdapter::new(schema, laid_out));
         passing.within = Some(cells);
         Ok(true)
     }

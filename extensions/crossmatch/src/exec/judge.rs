@@ -48,6 +48,12 @@ impl Pairs {
         self.held.push(held);
     }
 
+    /// Adds others behind these.
+    pub(crate) fn extend(&mut self, others: &Self) {
+        self.streamed.extend_from_slice(&others.streamed);
+        self.held.extend_from_slice(&others.held);
+    }
+
     /// Keeps the pairs of those streamed rows.
     pub(crate) fn retain(&mut self, keeps: impl Fn(u32) -> bool) {
         let chosen = BooleanBuffer::collect_bool(self.len(), |pair| keeps(self.streamed[pair]));

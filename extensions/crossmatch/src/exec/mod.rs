@@ -20,6 +20,7 @@ mod judge;
 mod metrics;
 mod order;
 mod output;
+mod pace;
 mod part;
 mod pick;
 mod position;

@@ -183,7 +183,7 @@ struct Narrow {
     width: usize,
     /// Where the index is now.
     index: usize,
-    /// Where the coordinates are, once they are read: among these columns, or behind them.
+    /// Where the coordinates are, once they are read: behind these columns, whether or not one of them is the same.
     coordinates: [usize; 2],
 }
 
@@ -197,22 +197,17 @@ impl Narrow {
         columns.dedup();
         let width = columns.len();
         let index = columns.binary_search(&index_column).unwrap_or(width);
-        let mut next = width + usize::from(index == width);
-        let mut behind = |expr: &Arc<dyn PhysicalExpr>| {
-            let known = expr.downcast_ref::<Column>();
-            let known = known.and_then(|own| columns.binary_search(&own.index()).ok());
-            known.unwrap_or_else(|| {
-                next += 1;
-                next - 1
-            })
+        let comes_out = |expr: &Arc<dyn PhysicalExpr>| {
+            let column = expr.downcast_ref::<Column>();
+            column.is_some_and(|own| columns.binary_search(&own.index()).is_ok())
         };
-        let coordinates = [behind(lon), behind(lat)];
-        if coordinates.iter().all(|column| *column < width) {
+        if comes_out(lon) && comes_out(lat) {
             return None;
         }
         if index == width {
             columns.push(index_column);
         }
+        let coordinates = [columns.len(), columns.len() + 1];
         Some(Self {
             columns,
             width,

@@ -14,8 +14,10 @@ use super::decide::Decider;
 use super::driven::Driven;
 use super::emit::Emit;
 use super::index::SkyIndex;
+use super::indexes::Indexes;
 use super::judge::{Judge, Pairs};
 use super::metrics::MatchMetrics;
+use super::pace::Pace;
 use super::position::{Places, Position};
 use super::reach::Finder;
 use super::tally::Tally;
@@ -57,7 +59,10 @@ pub(crate) enum Then {
 pub(crate) struct Current {
     batch: RecordBatch,
     places: Places,
+    /// In place of them, where pairs are found by indexes.
+    indexes: Option<Indexes>,
     radii_deg: Option<Vec<f64>>,
+    pace: Pace,
     next: usize,
     pairs: Pairs,
 }
@@ -87,7 +92,7 @@ impl Passing {
                 Then::Tally(tally) => tally.begin(),
             }
             let within = self.within.as_ref();
-            self.current = Some(self.way.begin(batch, self.index_column, within, &self.held)?);
+            self.current = Some(self.way.begin(batch, self.index_column, within)?);
         }
     }
 
@@ -129,7 +134,6 @@ impl Way {
         batch: RecordBatch,
         index_column: Option<usize>,
         within: Option<&CellRanges>,
-        held: &SkyIndex,
     ) -> Result<Current> {
         Ok(match self {
             Self::Positions(position, finder) => {
@@ -141,21 +145,25 @@ impl Way {
                     radii_deg: finder.radii_deg(&batch)?,
                     batch,
                     places,
+                    indexes: None,
+                    pace: Pace::default(),
                     next: 0,
                     pairs: Pairs::default(),
                 }
             }
-            Self::Indexes(decider) => {
+            Self::Indexes(_) => {
                 let mut indexes = Position::Index.indexes(&batch, index_column)?;
                 if let Some(ranges) = within {
                     indexes.confine(ranges);
                 }
                 Current {
-                    pairs: decider.pairs(held, &indexes),
                     radii_deg: None,
                     batch,
                     places: Places::default(),
+                    indexes: Some(indexes),
+                    pace: Pace::default(),
                     next: 0,
+                    pairs: Pairs::default(),
                 }
             }
         })
@@ -177,20 +185,34 @@ impl Current {
             let pairs = &mut self.pairs;
             finder.candidates(held, radius_deg, index, vector, |entry| pairs.push(row, entry));
         }
+        while let (Way::Indexes(decider), Some(indexes)) = (&mut *way, &self.indexes)
+            && self.pairs.len() < batch_size
+            && self.next < indexes.index.len()
+        {
+            let end = self.pace.end(self.next, indexes.index.len());
+            let found = decider.pairs(held, indexes, self.next..end);
+            self.next = end;
+            self.pace.learn(found.len(), batch_size);
+            self.pairs.extend(&found);
+        }
         let count = self.pairs.len().min(batch_size);
         let ready = self.pairs.split_front(count);
-        let complete = match self.pairs.streamed.first() {
-            Some(&row) => row,
-            None => match self.places.row.get(self.next) {
-                Some(&row) => row,
-                None => u32::try_from(self.batch.num_rows()).unwrap_or(u32::MAX),
-            },
-        };
-        (ready, complete)
+        let first_left = self.pairs.streamed.first().copied();
+        let complete = first_left.or_else(|| self.row(self.next));
+        let all = u32::try_from(self.batch.num_rows()).unwrap_or(u32::MAX);
+        (ready, complete.unwrap_or(all))
+    }
+
+    /// The row at a place; `None`: there are no more.
+    fn row(&self, place: usize) -> Option<u32> {
+        match &self.indexes {
+            Some(indexes) => (place < indexes.index.len()).then(|| indexes.row(place)),
+            None => self.places.row.get(place).copied(),
+        }
     }
 
     fn is_done(&self) -> bool {
-        self.next >= self.places.len() && self.pairs.len() == 0
+        self.pairs.len() == 0 && self.row(self.next).is_none()
     }
 }
 

@@ -50,7 +50,9 @@ impl Held {
                 blocks.push(block);
             }
         }
-        if !index.is_sorted() {
+        // Blocks are sorted; parts of several may lie between one another.
+        let in_turn = |run: &Run| run.first == 0 || index[run.first - 1] <= index[run.first];
+        if !held.iter().all(in_turn) {
             (index, held) = sorted(&index, &held);
         }
         let own =

@@ -295,13 +295,21 @@ impl State {
     fn done(&mut self, unit: usize) {
         self.matched[unit] = Some(self.count);
         self.count += 1;
-        let mut perhaps_over = self.around.get(&unit).cloned().unwrap_or_default();
-        perhaps_over.push(unit);
+        // One of which little was read asked for none of those around; they may have asked for it.
+        let asked_for = || {
+            let by = self.around.iter().filter(|(_, around)| around.contains(&unit));
+            by.map(|(by, _)| *by).collect()
+        };
+        let near: Vec<usize> = self.around.get(&unit).cloned().unwrap_or_else(asked_for);
         let matched = |unit: &usize| self.matched[*unit].is_some();
-        perhaps_over.retain(|near| {
+        let over = |near: &usize| {
             let around = self.around.get(near).map_or(&[][..], Vec::as_slice);
             matched(near) && around.iter().all(matched)
-        });
+        };
+        let mut perhaps_over: Vec<usize> = near.iter().copied().filter(over).collect();
+        if near.iter().all(matched) {
+            perhaps_over.push(unit);
+        }
         for over in perhaps_over {
             self.slots.remove(&over);
             self.around.remove(&over);
@@ -345,7 +353,8 @@ impl State {
                 break;
             }
             if let Some(slot) = self.slots.remove(&unit) {
-                left -= slot.bytes();
+                // What was still being read may be there meanwhile.
+                left = left.saturating_sub(slot.bytes());
             }
         }
     }

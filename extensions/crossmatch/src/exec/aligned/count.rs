@@ -24,17 +24,22 @@ pub(super) struct Count {
     /// Left rows with open pairs: how many sure ones each has, and where its open ones end in `pairs`.
     open: Vec<(usize, usize)>,
     pairs: Vec<Pair>,
-    /// How many sure partners each row of a batch has.
+    /// How many sure partners each of the rows that are counted together has.
     sure: Vec<u32>,
-    /// The last left row of the batch before.
+    /// The last left row that was counted.
     last: Option<Row>,
+    /// Rows that are still to come out.
+    owed: usize,
 }
 
 /// Marks a row that waits for its open pairs.
 const WAITS: u32 = u32::MAX;
 
-/// Rows that are counted together. Batches of indexes alone are long, and what is noted of each row should stay near.
-const AT_ONCE: usize = 4096;
+/// Rows that are counted together, after which others may want the thread: each may have very many partners.
+pub(super) const AT_ONCE: usize = 1024;
+
+/// Rows of a batch that comes out.
+pub(super) const ROWS_OUT: usize = 1 << 16;
 
 impl Count {
     pub(super) fn new(spec: MatchSpec, test: PairTest, schema: SchemaRef, doubt: Doubt) -> Self {
@@ -47,30 +52,17 @@ impl Count {
             pairs: Vec::new(),
             sure: Vec::new(),
             last: None,
+            owed: 0,
         }
     }
 
-    /// Counts a batch of left rows with these indexes, one each. Gives the rows that come out, and how many pairs were
-    /// looked at.
-    pub(super) fn take(
-        &mut self,
-        batch: &RecordBatch,
-        indexes: &[u64],
-        held: &Held,
-    ) -> Result<(Option<RecordBatch>, usize)> {
-        // Rows that lie nowhere have no index, and no partner.
-        let mut rows = (batch.num_rows() - indexes.len()) * output(self.spec, 0);
-        let mut candidates = 0;
-        for some in indexes.chunks(AT_ONCE) {
-            let (more, seen) = self.some(some, held);
-            rows += more;
-            candidates += seen;
-        }
-        Ok((self.batch(rows)?, candidates))
+    /// Counts left rows that lie nowhere: they have no index, and no partner.
+    pub(super) fn take_nowhere(&mut self, rows: usize) {
+        self.owed += rows * output(self.spec, 0);
     }
 
-    /// The same of some rows that have indexes: how many come out, and how many pairs were looked at.
-    fn some(&mut self, indexes: &[u64], held: &Held) -> (usize, usize) {
+    /// Counts left rows with these indexes, one each. Gives how many pairs were looked at.
+    pub(super) fn take(&mut self, indexes: &[u64], held: &Held) -> usize {
         self.sure.clear();
         self.sure.resize(indexes.len(), 0);
         let (mut candidates, mut doubts) = (0, Vec::new());
@@ -104,31 +96,33 @@ impl Count {
             self.last = Some(Row::among(indexes, end, self.last));
         }
         let known = self.sure.iter().filter(|sure| **sure != WAITS);
-        let rows = known.map(|sure| output(self.spec, *sure as usize)).sum();
-        (rows, candidates)
+        self.owed += known.map(|sure| output(self.spec, *sure as usize)).sum::<usize>();
+        candidates
     }
 
-    /// What the open pairs of the unit add. The next unit starts anew.
-    pub(super) async fn finish(&mut self) -> Result<Option<RecordBatch>> {
+    /// Adds what the open pairs of the unit do. The next unit starts anew.
+    pub(super) async fn finish(&mut self) -> Result<()> {
         if self.open.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         let accepted = self.doubt.settle(&self.pairs).await?;
-        let mut rows = 0;
         let mut from = 0;
         for (sure, to) in self.open.drain(..) {
             let settled = accepted[from..to].iter().filter(|accepted| **accepted).count();
-            rows += output(self.spec, sure + settled);
+            self.owed += output(self.spec, sure + settled);
             from = to;
         }
         self.pairs.clear();
-        self.batch(rows)
+        Ok(())
     }
 
-    fn batch(&self, rows: usize) -> Result<Option<RecordBatch>> {
-        if rows == 0 {
+    /// Some of the rows that come out, if there are `least` of them. Whoever counts them holds a value for each of a batch.
+    pub(super) fn rows(&mut self, least: usize) -> Result<Option<RecordBatch>> {
+        if self.owed < least {
             return Ok(None);
         }
+        let rows = self.owed.min(ROWS_OUT);
+        self.owed -= rows;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), Vec::new(), &options)?;
         Ok(Some(batch))

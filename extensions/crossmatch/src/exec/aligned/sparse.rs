@@ -22,6 +22,7 @@ use futures::{StreamExt, stream};
 use super::super::output::index_of;
 use super::super::{CrossMatchExec, IndexRole, Side, footprint};
 use super::around::Held;
+use super::count::AT_ONCE;
 use super::sweep::Sweep;
 use super::{Aligned, rows_within};
 use crate::spec::Pick;
@@ -136,15 +137,17 @@ impl Aligned {
         while let Some(batch) = input.next().await.transpose()? {
             let mut found = side.position.indexes(&batch, side.index_column)?;
             found.confine(unit);
-            held.search
-                .near_each(held.index(), &found.index, |place, entry, within| {
-                    let (left, right) = (found.index[place], held.index()[entry]);
+            for some in found.index.chunks(AT_ONCE) {
+                held.search.near_each(held.index(), some, |place, entry, within| {
+                    let (left, right) = (some[place], held.index()[entry]);
                     if pairs.len() <= FEW && (within || test.verdict(left, right) != Verdict::Beyond) {
                         pairs.push((left, right));
                     }
                 });
-            if pairs.len() > FEW {
-                return Ok(Found::default());
+                if pairs.len() > FEW {
+                    return Ok(Found::default());
+                }
+                tokio::task::consume_budget().await;
             }
         }
         let cells =

@@ -13,12 +13,10 @@ use super::super::emit::Emit;
 use super::super::indexes::Indexes;
 use super::super::judge::{Judge, Pairs};
 use super::super::metrics::MatchMetrics;
+use super::super::pace::Pace;
 use super::around::Held;
-use super::count::Count;
+use super::count::{self, Count};
 use super::mutual::Mutual;
-
-/// Left rows that are searched for between two looks at how many pairs there are.
-const ROWS_AT_ONCE: usize = 256;
 
 /// What becomes of the pairs.
 pub(super) enum Then {
@@ -59,6 +57,7 @@ pub(super) struct Current {
     batch: RecordBatch,
     indexes: Indexes,
     next: usize,
+    pace: Pace,
     pairs: Pairs,
     sure: Vec<bool>,
 }
@@ -84,7 +83,10 @@ impl Sweep {
             let Some(batch) = batch else {
                 self.ended = true;
                 let last = match &mut self.then {
-                    Then::Count(count) => count.finish().await?,
+                    Then::Count(count) => {
+                        count.finish().await?;
+                        count.rows(1)?
+                    }
                     Then::Mutual(_, mutual) => mutual.next(&self.held.sky)?,
                     _ => None,
                 };
@@ -119,12 +121,14 @@ impl Sweep {
         match &mut self.then {
             Then::Drive(_, driven) => driven.begin(),
             Then::Mutual(_, mutual) => mutual.begin(&batch, &indexes)?,
-            Then::Emit(..) | Then::Count(_) => {}
+            Then::Count(count) => count.take_nowhere(batch.num_rows() - indexes.index.len()),
+            Then::Emit(..) => {}
         }
         self.current = Some(Current {
             batch,
             indexes,
             next: 0,
+            pace: Pace::default(),
             pairs: Pairs::default(),
             sure: Vec::new(),
         });
@@ -137,10 +141,14 @@ impl Sweep {
         };
         let _timer = self.metrics.baseline.elapsed_compute().timer();
         if let Then::Count(count) = &mut self.then {
-            let (output, candidates) = count.take(&current.batch, &current.indexes.index, &self.held)?;
-            self.metrics.candidates.add(candidates);
-            self.current = None;
-            return Ok(output);
+            let rest = &current.indexes.index[current.next..];
+            let some = &rest[..rest.len().min(count::AT_ONCE)];
+            self.metrics.candidates.add(count.take(some, &self.held));
+            current.next += some.len();
+            if current.is_done() {
+                self.current = None;
+            }
+            return count.rows(count::ROWS_OUT);
         }
         let (pairs, sure, complete) = current.candidates(&self.held, self.test.as_ref(), self.batch_size);
         let candidates = pairs.len();
@@ -183,9 +191,8 @@ impl Current {
         test: Option<&PairTest>,
         batch_size: usize,
     ) -> (Pairs, Option<Vec<bool>>, u32) {
-        // Some rows at a time: enough to keep the search going, and few enough to stop soon.
         while self.pairs.len() < batch_size && self.next < self.indexes.index.len() {
-            let end = (self.next + ROWS_AT_ONCE).min(self.indexes.index.len());
+            let (before, end) = (self.pairs.len(), self.pace.end(self.next, self.indexes.index.len()));
             let (indexes, some) = (&self.indexes, &self.indexes.index[self.next..end]);
             let (pairs, sure, from) = (&mut self.pairs, &mut self.sure, self.next);
             held.search.near_each(held.index(), some, |place, entry, within| {
@@ -201,6 +208,7 @@ impl Current {
                 }
             });
             self.next = end;
+            self.pace.learn(self.pairs.len() - before, batch_size);
         }
         let count = self.pairs.len().min(batch_size);
         let later = self.sure.split_off(count);
