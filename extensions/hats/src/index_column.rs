@@ -248,7 +248,7 @@ impl Chunk<'_> {
     fn ranges(&self) -> Vec<Range<u64>> {
         let (start, length) = self.footer.row_group(self.group).column(self.column).byte_range();
         let (Some(selection), Some(pages)) = (&self.selection, self.pages()) else {
-            return vec![start..start + length];
+            return std::iter::once(start..start + length).collect();
         };
         let first = pages.first().and_then(|page| u64::try_from(page.offset).ok());
         let dictionary = first.filter(|first| *first > start).map(|first| start..first);
@@ -403,6 +403,11 @@ mod tests {
         )
     }
 
+    fn part(bytes: &Bytes, range: &Range<u64>) -> Bytes {
+        let place = |at| usize::try_from(at).unwrap();
+        bytes.slice(place(range.start)..place(range.end))
+    }
+
     /// What is read of a row group, given only the bytes that it asks for.
     fn decoded(bytes: &Bytes, footer: &ParquetMetaData, group: usize, selection: Option<RowSelection>) -> Vec<i64> {
         let column = column(footer, "_healpix_29").unwrap();
@@ -412,8 +417,13 @@ mod tests {
             column,
             selection,
         };
-        let part = |range: Range<u64>| (range.start, bytes.slice(range.start as usize..range.end as usize));
-        let pages = Pages(chunk.ranges().into_iter().map(part).collect());
+        let pages = Pages(
+            chunk
+                .ranges()
+                .into_iter()
+                .map(|range| (range.start, part(bytes, &range)))
+                .collect(),
+        );
         let mut values = vec![-1];
         chunk.decode(pages, &mut values).unwrap();
         values.split_off(1)
@@ -514,7 +524,7 @@ mod tests {
             let decoded = catch_unwind(AssertUnwindSafe(|| chunk.decode(pages, &mut values).map(|()| values)));
             decoded.ok().and_then(parquet::errors::Result::ok)
         };
-        let whole = bytes.slice(range.start as usize..range.end as usize);
+        let whole = part(&bytes, &range);
         assert_eq!(of(whole.clone()), Some(indexes));
         for cut in [0, 1, 20, whole.len() / 2, whole.len() - 1] {
             assert_eq!(of(whole.slice(..cut)), None, "{cut} of {} bytes", whole.len());
