@@ -477,7 +477,7 @@ async fn very_many_pairs_are_counted_and_listed() {
             for kind in ["INNER", "LEFT", "RIGHT", "FULL"] {
                 assert_eq!(
                     count(&session, &format!("SELECT COUNT(*) {}", from(kind))).await,
-                    420_000,
+                    120_000,
                     "{kind}"
                 );
                 let sum = count(&session, &format!("SELECT SUM(a.id - b.id) {}", from(kind))).await;
